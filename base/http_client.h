@@ -1,0 +1,87 @@
+// Outgoing HTTP. The one file pair that includes libcurl. Scrapes, discovery, Alertmanagers and remote endpoints all
+// use it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/yaml.h"
+
+namespace narthex {
+
+struct TlsConfig {
+  std::string ca, ca_file, cert, cert_file, key, key_file, server_name, min_version, max_version;
+  bool insecure_skip_verify = false;
+};
+
+// The HTTP client keys shared by scrape configs, Alertmanagers, discovery and remote endpoints. Files are read again
+// for each request. Secrets are never printed.
+struct HttpClientConfig {
+  std::string basic_user, basic_user_file, basic_password, basic_password_file;
+  bool has_basic_auth = false;
+  std::string auth_type = "Bearer", auth_credentials, auth_credentials_file;
+  bool has_authorization = false;
+  bool has_oauth2 = false;
+  std::string oauth2_client_id, oauth2_client_secret, oauth2_client_secret_file, oauth2_token_url;
+  std::vector<std::string> oauth2_scopes;
+  std::vector<std::pair<std::string, std::string>> oauth2_endpoint_params;
+  TlsConfig tls;
+  std::string proxy_url, no_proxy;
+  bool proxy_from_environment = false;
+  bool follow_redirects = true;
+  bool enable_http2 = true;
+  std::vector<std::pair<std::string, std::string>> headers;  // http_headers, in order
+};
+
+// Takes the HTTP client keys out of `map` (marks them known) and validates them with Prometheus's messages
+// ("at most one of basic_auth, oauth2 & authorization must be configured", ...). Relative file names are joined to
+// base_dir.
+absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, HttpClientConfig* out);
+// The inverse, for /api/v1/status/config: YAML lines with `indent` spaces, secrets as <secret>.
+std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent);
+
+struct HttpClientRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  int64_t timeout_ms = 30'000;
+  int64_t max_body_bytes = 0;   // 0 = unlimited; over it the request fails with ResourceExhausted "body size limit exceeded"
+  bool accept_gzip = true;      // decoded transparently; the limit counts decoded bytes
+  std::shared_ptr<const HttpClientConfig> config;  // may be null
+};
+
+struct HttpClientResponse {
+  int status = 0;
+  std::string content_type;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+};
+
+// One thread drives any number of transfers (libcurl multi); connections are kept alive. Thread-safe. Callbacks run
+// on the client's thread and must be short; hand work to a pool.
+class HttpClient {
+ public:
+  using Callback = std::function<void(absl::StatusOr<HttpClientResponse>)>;
+  HttpClient();
+  ~HttpClient();  // outstanding requests are called back with Cancelled
+  void Start(HttpClientRequest request, Callback done);
+  // Blocks until the answer is there.
+  absl::StatusOr<HttpClientResponse> Fetch(HttpClientRequest request);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+std::string UrlEscape(std::string_view text);                  // Go's url.QueryEscape
+absl::StatusOr<std::string> UrlUnescape(std::string_view text);  // '+' is a space
+
+}  // namespace narthex

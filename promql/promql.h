@@ -1,0 +1,85 @@
+// CONTRACT of promql: parse, check, plan, run.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/memory_budget.h"
+#include "base/metrics.h"
+#include "model/histogram.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "promql/syntax/ast.h"
+#include "promql/syntax/parser.h"
+#include "tsdb/tsdb.h"
+
+namespace narthex::promql {
+
+struct EngineOptions {
+  int64_t lookback_delta_ms = 300'000;
+  int64_t timeout_ms = 120'000;
+  int64_t max_samples = 50'000'000;
+  int64_t max_query_bytes = 0;             // per query, 0 = unlimited
+  int max_concurrency = 20;
+  int64_t default_subquery_step_ms = 60'000;  // the global evaluation_interval; see SetDefaultSubqueryStep
+  bool delayed_name_removal = false;
+  bool use_start_timestamps = false;
+  ParserOptions parser;
+  const Clock* clock = nullptr;            // required
+  MetricsRegistry* metrics = nullptr;      // required
+};
+
+// One series of a result. Range results: points at the steps. Instant vector: one point each.
+struct ResultSeries {
+  Labels labels;
+  std::vector<FloatPoint> floats;
+  std::vector<HistogramPoint> histograms;
+};
+
+struct Result {
+  ValueType type = ValueType::kNone;
+  std::vector<ResultSeries> series;  // kVector (in result order), kMatrix (range queries: sorted by labels)
+  FloatPoint scalar;                 // kScalar, kString's time
+  std::string string;                // kString
+  std::vector<std::string> warnings, infos;  // "PromQL warning: ... (1:5)"
+  int64_t samples_read = 0, peak_samples = 0;
+};
+
+// Errors of a query, as absl codes: kInvalidArgument = bad_data (parse), kDeadlineExceeded = timeout,
+// kCancelled = canceled, kInternal = internal, kUnavailable, and kFailedPrecondition / kResourceExhausted = execution.
+// Status texts are upstream's ("query timed out in expression evaluation", ...).
+struct QueryParams {
+  std::string query;
+  int64_t start_ms = 0, end_ms = 0;
+  int64_t step_ms = 0;               // 0 = instant query at start_ms
+  int64_t timeout_ms = 0;            // 0 = the engine's
+  int64_t lookback_delta_ms = 0;     // 0 = the engine's
+  std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
+};
+
+// Thread-safe; one for the process. Does not own its arguments.
+class Engine {
+ public:
+  explicit Engine(EngineOptions options);
+  ~Engine();
+  absl::StatusOr<Result> Run(const tsdb::Queryable& storage, const QueryParams& params);
+  // The same for a tree already parsed (rules); the tree is not changed.
+  absl::StatusOr<Result> Run(const tsdb::Queryable& storage, const Expr& expr, const QueryParams& params);
+  // The plan, one operator a line.
+  absl::StatusOr<std::string> Explain(const tsdb::Queryable& storage, const QueryParams& params);
+  void SetDefaultSubqueryStep(int64_t ms);
+  const EngineOptions& options() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace narthex::promql
