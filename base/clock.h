@@ -26,7 +26,10 @@ class FakeClock : public Clock {
   explicit FakeClock(int64_t now_ms) : wall_ms_(now_ms) {}
   int64_t NowMs() const override { return wall_ms_.load(); }
   int64_t MonotonicNs() const override { return mono_ns_.load(); }
-  void AdvanceMs(int64_t ms) { wall_ms_ += ms; mono_ns_ += ms * 1'000'000; }
+  void AdvanceMs(int64_t ms) {
+    wall_ms_ += ms;
+    mono_ns_ += ms * 1'000'000;
+  }
   void StepWall(int64_t ms) { wall_ms_ += ms; }
 
  private:

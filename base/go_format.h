@@ -8,14 +8,16 @@
 
 namespace narthex {
 
-// strconv.FormatFloat(value, 'f', -1, 64); NaN, +Inf, -Inf as words. This is how sample values travel in JSON.
+// strconv.FormatFloat(value, 'f', -1, 64); NaN, +Inf, -Inf as words. This is how sample values travel in
+// JSON.
 std::string FormatFloatF(double value);
 void AppendFloatF(std::string* out, double value);
 // strconv.FormatFloat(value, 'g', -1, 64) / fmt's %v: exponent below 1e-4 and from 1e21 on.
 std::string FormatFloatG(double value);
 // strconv.FormatFloat(value, 'e'|'f'|'g', precision, 64); precision -1 is the shortest exact form.
 std::string FormatFloat(double value, char verb, int precision);
-// strconv.ParseFloat: decimal, hex floats, inf/infinity/nan in any case, underscores never. nullopt if malformed.
+// strconv.ParseFloat: decimal, hex floats, inf/infinity/nan in any case, underscores never. nullopt if
+// malformed.
 std::optional<double> ParseGoFloat(std::string_view text);
 // strconv.Quote: a double-quoted Go string; invalid UTF-8 as \x escapes.
 std::string GoQuote(std::string_view text);

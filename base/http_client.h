@@ -1,5 +1,5 @@
-// Outgoing HTTP. The one file pair that includes libcurl. Scrapes, discovery, Alertmanagers and remote endpoints all
-// use it.
+// Outgoing HTTP. The one file pair that includes libcurl. Scrapes, discovery, Alertmanagers and remote
+// endpoints all use it.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct TlsConfig {
   bool insecure_skip_verify = false;
 };
 
-// The HTTP client keys shared by scrape configs, Alertmanagers, discovery and remote endpoints. Files are read again
-// for each request. Secrets are never printed.
+// The HTTP client keys shared by scrape configs, Alertmanagers, discovery and remote endpoints. Files are
+// read again for each request. Secrets are never printed.
 struct HttpClientConfig {
   std::string basic_user, basic_user_file, basic_password, basic_password_file;
   bool has_basic_auth = false;
@@ -41,8 +41,8 @@ struct HttpClientConfig {
 };
 
 // Takes the HTTP client keys out of `map` (marks them known) and validates them with Prometheus's messages
-// ("at most one of basic_auth, oauth2 & authorization must be configured", ...). Relative file names are joined to
-// base_dir.
+// ("at most one of basic_auth, oauth2 & authorization must be configured", ...). Relative file names are
+// joined to base_dir.
 absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, HttpClientConfig* out);
 // The inverse, for /api/v1/status/config: YAML lines with `indent` spaces, secrets as <secret>.
 std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent);
@@ -53,8 +53,9 @@ struct HttpClientRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   int64_t timeout_ms = 30'000;
-  int64_t max_body_bytes = 0;   // 0 = unlimited; over it the request fails with ResourceExhausted "body size limit exceeded"
-  bool accept_gzip = true;      // decoded transparently; the limit counts decoded bytes
+  int64_t max_body_bytes =
+      0;  // 0 = unlimited; over it the request fails with ResourceExhausted "body size limit exceeded"
+  bool accept_gzip = true;                         // decoded transparently; the limit counts decoded bytes
   std::shared_ptr<const HttpClientConfig> config;  // may be null
 };
 
@@ -65,8 +66,8 @@ struct HttpClientResponse {
   std::string body;
 };
 
-// One thread drives any number of transfers (libcurl multi); connections are kept alive. Thread-safe. Callbacks run
-// on the client's thread and must be short; hand work to a pool.
+// One thread drives any number of transfers (libcurl multi); connections are kept alive. Thread-safe.
+// Callbacks run on the client's thread and must be short; hand work to a pool.
 class HttpClient {
  public:
   using Callback = std::function<void(absl::StatusOr<HttpClientResponse>)>;
@@ -81,7 +82,7 @@ class HttpClient {
   std::unique_ptr<Impl> impl_;
 };
 
-std::string UrlEscape(std::string_view text);                  // Go's url.QueryEscape
+std::string UrlEscape(std::string_view text);                    // Go's url.QueryEscape
 absl::StatusOr<std::string> UrlUnescape(std::string_view text);  // '+' is a space
 
 }  // namespace narthex

@@ -17,20 +17,22 @@ namespace narthex {
 
 struct HttpRequest {
   std::string method;
-  std::string path;   // percent-decoded per segment is the handler's job: this is the raw path, e.g. /api/v1/label/a/values
+  std::string path;   // percent-decoded per segment is the handler's job: this is the raw path, e.g.
+                      // /api/v1/label/a/values
   std::string query;  // raw, without '?'
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-  std::string body;          // gzip and snappy bodies are as sent
+  std::string body;                                          // gzip and snappy bodies are as sent
   std::string remote_address;
-  std::shared_ptr<std::atomic<bool>> cancelled;  // set when the client goes away
+  std::shared_ptr<std::atomic<bool>> cancelled;                // set when the client goes away
   std::string_view Header(std::string_view lower_name) const;  // "" if absent
-  // URL query and, for POST/PUT with application/x-www-form-urlencoded, the body, merged (body first as in Go).
+  // URL query and, for POST/PUT with application/x-www-form-urlencoded, the body, merged (body first as in
+  // Go).
   std::vector<std::pair<std::string, std::string>> Params() const;
 };
 
-// Where a handler writes its answer. Either Send() once, or Start() then Write() pieces (chunked) then return. Gzip is
-// applied when the client accepts it and the answer is at least 1 kB (or streamed). Write blocks when the client is
-// slow (bounded memory) and fails with Cancelled when it is gone.
+// Where a handler writes its answer. Either Send() once, or Start() then Write() pieces (chunked) then
+// return. Gzip is applied when the client accepts it and the answer is at least 1 kB (or streamed). Write
+// blocks when the client is slow (bounded memory) and fails with Cancelled when it is gone.
 class HttpResponseWriter {
  public:
   virtual ~HttpResponseWriter() = default;
@@ -43,20 +45,22 @@ class HttpResponseWriter {
 using HttpHandler = std::function<void(const HttpRequest&, HttpResponseWriter&)>;
 
 struct HttpServerOptions {
-  std::vector<std::string> listen_addresses{"0.0.0.0:9090"};  // host:port, [v6]:port, :port; port 0 picks a free one
-  int workers = 4;                       // handler threads; I/O has one thread of its own
+  std::vector<std::string> listen_addresses{
+      "0.0.0.0:9090"};  // host:port, [v6]:port, :port; port 0 picks a free one
+  int workers = 4;      // handler threads; I/O has one thread of its own
   int max_connections = 512;
   int64_t read_timeout_ms = 300'000;
-  int64_t max_body_bytes = 32 << 20;     // over it: 413
-  int64_t max_header_bytes = 64 << 10;   // over it: 431
+  int64_t max_body_bytes = 32 << 20;    // over it: 413
+  int64_t max_header_bytes = 64 << 10;  // over it: 431
 };
 
-// Owns its threads. Handlers run on workers, one request of a connection at a time; keep-alive and pipelining work.
+// Owns its threads. Handlers run on workers, one request of a connection at a time; keep-alive and pipelining
+// work.
 class HttpServer {
  public:
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler);
-  virtual ~HttpServer() = default;              // stops
-  virtual std::vector<int> ports() const = 0;   // bound ports, in the order of the addresses
+  virtual ~HttpServer() = default;             // stops
+  virtual std::vector<int> ports() const = 0;  // bound ports, in the order of the addresses
   // Stops accepting, lets requests in flight finish for at most grace_ms, then closes.
   virtual void Stop(int64_t grace_ms) = 0;
 };

@@ -21,10 +21,10 @@ class JsonWriter {
   JsonWriter& Uint(uint64_t value);
   JsonWriter& Bool(bool value);
   JsonWriter& Null();
-  JsonWriter& Number(double value);         // Go's encoding/json float form
-  JsonWriter& SampleValue(double value);    // quoted: "1.5", "NaN", "+Inf"
-  JsonWriter& TimestampMs(int64_t ms);      // seconds with at most three decimals: 1435781430.781
-  JsonWriter& Raw(std::string_view json);   // already JSON
+  JsonWriter& Number(double value);        // Go's encoding/json float form
+  JsonWriter& SampleValue(double value);   // quoted: "1.5", "NaN", "+Inf"
+  JsonWriter& TimestampMs(int64_t ms);     // seconds with at most three decimals: 1435781430.781
+  JsonWriter& Raw(std::string_view json);  // already JSON
 
   std::string* buffer() { return &out_; }
   std::string Take() { return std::move(out_); }

@@ -11,7 +11,8 @@ namespace narthex {
 // Thread-safe. A child account charges its parent too. limit 0 = unlimited.
 class MemoryBudget {
  public:
-  explicit MemoryBudget(int64_t limit_bytes, MemoryBudget* parent = nullptr) : limit_(limit_bytes), parent_(parent) {}
+  explicit MemoryBudget(int64_t limit_bytes, MemoryBudget* parent = nullptr)
+      : limit_(limit_bytes), parent_(parent) {}
   // ResourceExhausted over the limit; then nothing is charged.
   absl::Status Charge(int64_t bytes) {
     int64_t now = used_.fetch_add(bytes) + bytes;

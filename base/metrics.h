@@ -52,8 +52,8 @@ class HistogramMetric {
   uint64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// Owns all metrics; pointers it returns live as long as it does. Thread-safe. The same (name, labels) gives the
-// same object again.
+// Owns all metrics; pointers it returns live as long as it does. Thread-safe. The same (name, labels) gives
+// the same object again.
 class MetricsRegistry {
  public:
   Counter* GetCounter(std::string_view name, std::string_view help, MetricLabels labels = {});

@@ -14,8 +14,9 @@ namespace narthex {
 class Regex {
  public:
   // InvalidArgument with Go-like text "error parsing regexp: ..." where RE2 refuses the pattern.
-  static absl::StatusOr<Regex> Compile(std::string_view pattern);            // anchored: Prometheus matchers, relabel
-  static absl::StatusOr<Regex> CompileUnanchored(std::string_view pattern);  // as written: templates, test runners
+  static absl::StatusOr<Regex> Compile(std::string_view pattern);  // anchored: Prometheus matchers, relabel
+  static absl::StatusOr<Regex> CompileUnanchored(
+      std::string_view pattern);  // as written: templates, test runners
 
   const std::string& pattern() const;  // as given
   bool Matches(std::string_view text) const;

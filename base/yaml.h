@@ -1,8 +1,8 @@
 // The one door to yaml-cpp: documents with line numbers, strict mappings, anchors and merge keys resolved.
 //
 // Error texts are those of Prometheus's YAML library, "line 7: field foo not found in type config.plain" and
-// "line 3: cannot unmarshal !!str `x` into int", collected as "yaml: unmarshal errors:\n  line ...". The caller
-// prefixes the file.
+// "line 3: cannot unmarshal !!str `x` into int", collected as "yaml: unmarshal errors:\n  line ...". The
+// caller prefixes the file.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ namespace narthex {
 class YamlNode {
  public:
   enum class Kind { kNull, kScalar, kSequence, kMapping };
-  // Depth limit 100, size limit 64 MiB. An empty document is a null node. Anchors, aliases and << merge keys are
-  // resolved (an alias bomb is refused). A duplicate key is an error naming its line.
+  // Depth limit 100, size limit 64 MiB. An empty document is a null node. Anchors, aliases and << merge keys
+  // are resolved (an alias bomb is refused). A duplicate key is an error naming its line.
   static absl::StatusOr<YamlNode> Parse(std::string_view text);
 
   YamlNode();  // null
@@ -33,11 +33,11 @@ class YamlNode {
   bool IsScalar() const { return kind() == Kind::kScalar; }
   bool IsSequence() const { return kind() == Kind::kSequence; }
   bool IsMapping() const { return kind() == Kind::kMapping; }
-  bool quoted() const;                                                // "..." or '...' or a block scalar
-  const std::string& scalar() const;                                  // "" unless a scalar
-  const std::vector<YamlNode>& items() const;                         // of a sequence
+  bool quoted() const;                                                  // "..." or '...' or a block scalar
+  const std::string& scalar() const;                                    // "" unless a scalar
+  const std::vector<YamlNode>& items() const;                           // of a sequence
   const std::vector<std::pair<std::string, YamlNode>>& fields() const;  // of a mapping, in order
-  const YamlNode* Find(std::string_view key) const;                   // nullptr if absent
+  const YamlNode* Find(std::string_view key) const;                     // nullptr if absent
   // Block-style YAML text of this node (for /api/v1/status/config and messages).
   std::string Dump() const;
 
@@ -47,8 +47,8 @@ class YamlNode {
   std::shared_ptr<const Rep> rep_;
 };
 
-// Reads one mapping strictly. Getters leave *out alone if the key is absent or null; the first error of each getter
-// is remembered and all are reported by Finish() together with unknown keys. Usage:
+// Reads one mapping strictly. Getters leave *out alone if the key is absent or null; the first error of each
+// getter is remembered and all are reported by Finish() together with unknown keys. Usage:
 //   YamlMap map(node, "config.plain");
 //   map.Get("job_name", &c.job_name);
 //   map.GetDuration("scrape_interval", &c.interval_ms);
@@ -85,8 +85,8 @@ class YamlMap {
   std::vector<std::string> errors_;
 };
 
-// Byte sizes as alecthomas/units reads them: B KB KiB MB MiB GB GiB TB TiB PB EB (1000 and 1024 both mean 1024
-// for the flags: "512MB" = 512 * 2^20).
+// Byte sizes as alecthomas/units reads them: B KB KiB MB MiB GB GiB TB TiB PB EB (1000 and 1024 both mean
+// 1024 for the flags: "512MB" = 512 * 2^20).
 absl::StatusOr<int64_t> ParseBytes(std::string_view text);
 
 }  // namespace narthex

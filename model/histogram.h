@@ -1,4 +1,5 @@
-// Native histograms. One value type for all: float counts, standard exponential schemas (-4..8) and custom buckets
+// Native histograms. One value type for all: float counts, standard exponential schemas (-4..8) and custom
+// buckets
 // (-53). Semantics follow Prometheus model/histogram.
 #pragma once
 
@@ -13,7 +14,12 @@ namespace narthex {
 
 inline constexpr int32_t kCustomBucketsSchema = -53;
 
-enum class CounterResetHint : uint8_t { kUnknown = 0, kReset = 1, kNotReset = 2, kGauge = 3 };  // on disk, never renumber
+enum class CounterResetHint : uint8_t {
+  kUnknown = 0,
+  kReset = 1,
+  kNotReset = 2,
+  kGauge = 3
+};  // on disk, never renumber
 
 struct HistogramSpan {
   int32_t offset = 0;  // gap to the previous span (first: index of the first bucket)
@@ -46,19 +52,32 @@ struct FloatHistogram {
   bool Equals(const FloatHistogram& other) const;
   // Merges adjacent spans, drops empty buckets (upstream Compact(0)).
   void Compact();
-  void Scale(double factor);       // Mul
-  void Divide(double divisor);     // Div: x/0 as upstream
-  // Add/Sub reconcile schemas, zero buckets and custom bounds. Errors: incompatible schemas (exponential with custom).
-  // *nhcb_reconciled is set when custom bounds differed; *reset_collision when the hints contradict each other.
-  absl::Status Add(const FloatHistogram& other, bool* reset_collision, bool* nhcb_reconciled, bool subtract = false);
-  // Compensated addition, as sum and avg use it: `compensation` has the same shape and carries the lost low parts.
+  void Scale(double factor);    // Mul
+  void Divide(double divisor);  // Div: x/0 as upstream
+  // Add/Sub reconcile schemas, zero buckets and custom bounds. Errors: incompatible schemas (exponential with
+  // custom). *nhcb_reconciled is set when custom bounds differed; *reset_collision when the hints contradict
+  // each other.
+  absl::Status Add(const FloatHistogram& other, bool* reset_collision, bool* nhcb_reconciled,
+                   bool subtract = false);
+  // Compensated addition, as sum and avg use it: *low keeps this histogram's shape and carries the lost low
+  // parts. *low starts as a default FloatHistogram; the total is Add(*low) at the end. The flags as in Add.
+  absl::Status KahanAdd(const FloatHistogram& other, FloatHistogram* low, bool* reset_collision,
+                        bool* nhcb_reconciled);
+  bool HasOverflow() const;                      // any infinite count, sum or bucket
   void ReduceResolution(int32_t target_schema);  // REQUIRES: exponential, target_schema <= schema
   bool DetectReset(const FloatHistogram& previous) const;
+  // The histogram without the observations above (TrimUpper, `</`) or below (TrimLower, `>/`) the limit,
+  // interpolated inside a bucket; count and sum are estimated anew if anything was cut.
+  FloatHistogram TrimUpper(double limit) const;
+  FloatHistogram TrimLower(double limit) const;
   // All non-empty-span buckets from lowest to highest, zero bucket in its place.
   std::vector<HistogramBucket> AllBuckets() const;
   std::vector<HistogramBucket> AllBucketsReverse() const;
+  // One side in index order, from zero outwards; bounds not clipped at the zero threshold.
+  std::vector<HistogramBucket> PositiveBuckets() const;
+  std::vector<HistogramBucket> NegativeBuckets() const;
   absl::Status Validate() const;
-  std::string ToString() const;      // {count:10, sum:5, [-2,-1):3, ...} as upstream String()
+  std::string ToString() const;        // {count:10, sum:5, [-2,-1):3, ...} as upstream String()
   std::string TestExpression() const;  // {{schema:0 count:..}} as upstream
 };
 

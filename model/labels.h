@@ -20,8 +20,8 @@ struct LabelView {
   bool operator==(const LabelView&) const = default;
 };
 
-// One string, pairs sorted by name: varint length, name, varint length, value, and so on. Copying copies one string;
-// comparing for equality is one memcmp. Values are never empty (an empty value means "not there").
+// One string, pairs sorted by name: varint length, name, varint length, value, and so on. Copying copies one
+// string; comparing for equality is one memcmp. Values are never empty (an empty value means "not there").
 class Labels {
  public:
   class Iterator {
@@ -29,13 +29,19 @@ class Labels {
     using value_type = LabelView;
     LabelView operator*() const { return current_; }
     const LabelView* operator->() const { return &current_; }
-    Iterator& operator++() { Advance(); return *this; }
+    Iterator& operator++() {
+      Advance();
+      return *this;
+    }
     bool operator==(const Iterator& o) const { return pos_ == o.pos_; }
 
    private:
     friend class Labels;
     Iterator(const char* pos, const char* end) : pos_(pos), next_(pos), end_(end) { Load(); }
-    void Advance() { pos_ = next_; Load(); }
+    void Advance() {
+      pos_ = next_;
+      Load();
+    }
     void Load();
     const char* pos_;
     const char* next_;
@@ -54,7 +60,10 @@ class Labels {
   const std::string& encoded() const { return data_; }
 
   Iterator begin() const { return Iterator(data_.data(), data_.data() + data_.size()); }
-  Iterator end() const { const char* e = data_.data() + data_.size(); return Iterator(e, e); }
+  Iterator end() const {
+    const char* e = data_.data() + data_.size();
+    return Iterator(e, e);
+  }
   bool empty() const { return data_.empty(); }
   size_t size() const;
   std::string_view Get(std::string_view name) const;  // "" if absent
@@ -62,8 +71,8 @@ class Labels {
   std::string_view MetricName() const { return Get(kMetricName); }
   uint64_t Hash() const;
 
-  // `{a="1", b="2"}`, with the metric name before the brace: `up{job="x"}`. Values are Go-quoted; names that are not
-  // legacy identifiers are quoted too.
+  // `{a="1", b="2"}`, with the metric name before the brace: `up{job="x"}`. Values are Go-quoted; names that
+  // are not legacy identifiers are quoted too.
   std::string ToString() const;
 
   bool operator==(const Labels& o) const { return data_ == o.data_; }
@@ -71,7 +80,9 @@ class Labels {
   std::strong_ordering operator<=>(const Labels& o) const;
 
   template <typename H>
-  friend H AbslHashValue(H h, const Labels& l) { return H::combine(std::move(h), l.data_); }
+  friend H AbslHashValue(H h, const Labels& l) {
+    return H::combine(std::move(h), l.data_);
+  }
 
  private:
   std::string data_;

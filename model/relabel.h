@@ -14,7 +14,17 @@
 namespace narthex {
 
 enum class RelabelAction {
-  kReplace, kKeep, kDrop, kKeepEqual, kDropEqual, kHashMod, kLabelMap, kLabelDrop, kLabelKeep, kLowercase, kUppercase
+  kReplace,
+  kKeep,
+  kDrop,
+  kKeepEqual,
+  kDropEqual,
+  kHashMod,
+  kLabelMap,
+  kLabelDrop,
+  kLabelKeep,
+  kLowercase,
+  kUppercase
 };
 enum class NameValidation { kUtf8, kLegacy };
 
@@ -31,7 +41,8 @@ struct RelabelConfig {
 };
 
 // A list of relabel_configs; errors carry "line N: " and Prometheus's words.
-absl::StatusOr<std::vector<RelabelConfig>> ParseRelabelConfigs(const YamlNode& node, NameValidation validation);
+absl::StatusOr<std::vector<RelabelConfig>> ParseRelabelConfigs(const YamlNode& node,
+                                                               NameValidation validation);
 absl::Status ValidateRelabelConfig(const RelabelConfig& config);
 std::string_view RelabelActionName(RelabelAction action);
 

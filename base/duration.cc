@@ -1,0 +1,84 @@
+#include "base/duration.h"
+
+#include <limits>
+
+#include "base/go_format.h"
+#include "base/strings.h"
+
+namespace narthex {
+namespace {
+
+struct Unit {
+  std::string_view name;
+  int64_t ms;
+};
+
+// From large to small, as a duration must list them.
+constexpr Unit kUnits[] = {{"y", 365LL * 24 * 3600 * 1000},
+                           {"w", 7LL * 24 * 3600 * 1000},
+                           {"d", 24LL * 3600 * 1000},
+                           {"h", 3600LL * 1000},
+                           {"m", 60LL * 1000},
+                           {"s", 1000},
+                           {"ms", 1}};
+
+absl::Status NotValid(std::string_view text) {
+  return absl::InvalidArgumentError(StrCat("not a valid duration string: ", GoQuote(text)));
+}
+
+// Index of the unit at the front of `text`, -1 if none.
+int UnitAt(std::string_view text) {
+  if (text.starts_with("ms")) return 6;
+  for (int i = 0; i < 6; ++i) {
+    if (text.starts_with(kUnits[i].name)) return i;
+  }
+  return -1;
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> ParseDurationMs(std::string_view text) {
+  if (text == "0") return 0;
+  if (text.empty()) return absl::InvalidArgumentError("empty duration string");
+  // Go keeps nanoseconds in an int64; its range is the range of a duration.
+  constexpr int64_t kMaxMs = std::numeric_limits<int64_t>::max() / 1'000'000;
+  int64_t total = 0;
+  int last = -1;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    size_t digits = 0;
+    while (digits < rest.size() && rest[digits] >= '0' && rest[digits] <= '9') ++digits;
+    int unit = UnitAt(rest.substr(digits));
+    if (digits == 0 || unit <= last) return NotValid(text);
+    if (digits > 15) return absl::InvalidArgumentError("duration out of range");
+    int64_t number = 0;
+    for (char c : rest.substr(0, digits)) number = number * 10 + (c - '0');
+    if (number > (kMaxMs - total) / kUnits[unit].ms)
+      return absl::InvalidArgumentError("duration out of range");
+    total += number * kUnits[unit].ms;
+    last = unit;
+    rest.remove_prefix(digits + kUnits[unit].name.size());
+  }
+  return total;
+}
+
+std::string FormatDurationMs(int64_t ms) {
+  if (ms == 0) return "0s";
+  std::string out;
+  uint64_t rest = ms < 0 ? uint64_t(0) - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
+  if (ms < 0) out = "-";
+  // Years and weeks only when they are exact: "4w" but "29d".
+  for (const Unit& unit : kUnits) {
+    bool exact_only = unit.name == "y" || unit.name == "w" || unit.name == "d";
+    uint64_t size = static_cast<uint64_t>(unit.ms);
+    if (exact_only && unit.name != "d" && rest % size != 0) continue;
+    if (unit.name == "d" && rest % size != 0) continue;
+    if (uint64_t n = rest / size; n > 0) {
+      StrAppend(&out, n, unit.name);
+      rest -= n * size;
+    }
+  }
+  return out;
+}
+
+}  // namespace narthex

@@ -1,0 +1,56 @@
+#include "cli/cli.h"
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/version.h"
+
+namespace narthex::cli {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* help;
+  int (*run)(const std::vector<std::string>&);
+};
+
+constexpr Command kCommands[] = {
+    {"check", "check config FILE... | check rules [FILE...]", RunCheck},
+    {"query", "query instant SERVER|DIR EXPR | query range SERVER|DIR EXPR", RunQuery},
+    {"test", "test promql FILE...", RunTest},
+    {"promql", "promql format EXPR", RunPromql},
+};
+
+void PrintUsage() {
+  std::printf("narthex %s: a Prometheus for small boxes\n\n", kVersion);
+  std::printf(
+      "usage: narthex [Prometheus's flags]        run the server (`narthex --help-flags` lists them)\n");
+  for (const Command& command : kCommands) std::printf("       narthex %s\n", command.help);
+}
+
+}  // namespace
+
+int Main(const std::vector<std::string>& args) {
+  if (args.empty() || args[0].starts_with("-")) {
+    if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
+      PrintUsage();
+      return 0;
+    }
+    if (!args.empty() && args[0] == "--version") {
+      std::printf("narthex, version %s (revision: %s)\n", kVersion, kRevision);
+      return 0;
+    }
+    return RunServe(args);
+  }
+  for (const Command& command : kCommands) {
+    if (args[0] == command.name) return command.run({args.begin() + 1, args.end()});
+  }
+  if (args[0] == "help") {
+    PrintUsage();
+    return 0;
+  }
+  std::fprintf(stderr, "narthex: error: unexpected %s, try --help\n", args[0].c_str());
+  return 2;
+}
+
+}  // namespace narthex::cli

@@ -1,0 +1,191 @@
+#include "cli/config.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "base/duration.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace narthex::cli {
+namespace {
+
+absl::Status ReadRetention(const YamlNode& node, LoadedConfig* config) {
+  YamlMap map(node, "config.TSDBRetentionConfig");
+  map.GetDuration("time", &config->retention_ms);
+  map.GetBytes("size", &config->retention_bytes);
+  map.Child("percentage");
+  return map.Finish();
+}
+
+absl::Status ReadStorage(const YamlNode& node, LoadedConfig* config) {
+  YamlMap map(node, "config.plain");
+  if (const YamlNode* tsdb = map.Child("tsdb")) {
+    YamlMap inner(*tsdb, "config.plain");
+    inner.GetDuration("out_of_order_time_window", &config->out_of_order_window_ms);
+    inner.Child("stale_series_compaction_threshold");
+    inner.Child("chunk_encoding");
+    if (const YamlNode* retention = inner.Child("retention"))
+      RETURN_IF_ERROR(ReadRetention(*retention, config));
+    RETURN_IF_ERROR(inner.Finish());
+  }
+  map.Child("exemplars");
+  return map.Finish();
+}
+
+// The files that scrape_config_files names hold a `scrape_configs` list each.
+absl::Status ReadScrapeConfigFiles(const std::vector<std::string>& patterns, const std::string& base_dir,
+                                   LoadedConfig* config) {
+  ASSIGN_OR_RETURN(std::vector<std::string> files, rules::ExpandGlobs(patterns, base_dir));
+  for (const std::string& file : files) {
+    ASSIGN_OR_RETURN(std::string text, ReadFile(file));
+    absl::StatusOr<YamlNode> root = YamlNode::Parse(text);
+    if (!root.ok()) return absl::InvalidArgumentError(StrCat(file, ": ", root.status().message()));
+    YamlMap map(*root, "config.ScrapeConfigs");
+    const YamlNode* list = map.Child("scrape_configs");
+    RETURN_IF_ERROR(map.Finish());
+    ASSIGN_OR_RETURN(std::vector<scraper::ScrapeConfig> configs,
+                     scraper::ParseScrapeConfigs(list, config->global, base_dir));
+    for (scraper::ScrapeConfig& scrape : configs) {
+      for (const scraper::ScrapeConfig& other : config->scrape_configs) {
+        if (other.job_name == scrape.job_name) {
+          return absl::InvalidArgumentError(StrCat("found multiple scrape configs with job name \"",
+                                                   scrape.job_name, "\" in file: ", file));
+        }
+      }
+      config->scrape_configs.push_back(std::move(scrape));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Indent(std::string_view yaml, std::string_view first, std::string_view rest) {
+  std::string out;
+  bool start = true;
+  size_t pos = 0;
+  while (pos < yaml.size()) {
+    size_t end = yaml.find('\n', pos);
+    if (end == yaml.npos) end = yaml.size();
+    StrAppend(&out, start ? first : rest, yaml.substr(pos, end - pos), "\n");
+    start = false;
+    pos = end + 1;
+  }
+  return out;
+}
+
+// The effective configuration as Prometheus prints it: defaults filled in, secrets hidden.
+std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root) {
+  const scraper::GlobalConfig& global = config.global;
+  std::string out = "global:\n";
+  StrAppend(&out, "  scrape_interval: ", FormatDurationMs(global.scrape_interval_ms), "\n");
+  StrAppend(&out, "  scrape_timeout: ", FormatDurationMs(global.scrape_timeout_ms), "\n");
+  StrAppend(&out, "  scrape_protocols:\n");
+  static const std::vector<std::string> kDefaults = {"OpenMetricsText1.0.0", "OpenMetricsText0.0.1",
+                                                     "PrometheusText1.0.0", "PrometheusText0.0.4"};
+  for (const std::string& protocol : global.scrape_protocols.empty() ? kDefaults : global.scrape_protocols) {
+    StrAppend(&out, "  - ", protocol, "\n");
+  }
+  StrAppend(&out, "  evaluation_interval: ", FormatDurationMs(global.evaluation_interval_ms), "\n");
+  if (!global.external_labels.empty()) {
+    StrAppend(&out, "  external_labels:\n");
+    for (const auto& [name, value] : global.external_labels) StrAppend(&out, "    ", name, ": ", value, "\n");
+  }
+  if (!config.rule_patterns.empty()) {
+    StrAppend(&out, "rule_files:\n");
+    for (const std::string& pattern : config.rule_patterns) StrAppend(&out, "- ", pattern, "\n");
+  }
+  if (!config.alerting.alertmanagers.empty()) {
+    StrAppend(&out, "alerting:\n  alertmanagers:\n");
+    for (const alerting::AlertmanagerConfig& am : config.alerting.alertmanagers) {
+      StrAppend(&out, "  - follow_redirects: ", am.http && !am.http->follow_redirects ? "false" : "true",
+                "\n    scheme: ", am.scheme, "\n");
+      if (!am.path_prefix.empty()) StrAppend(&out, "    path_prefix: ", am.path_prefix, "\n");
+      StrAppend(&out, "    timeout: ", FormatDurationMs(am.timeout_ms), "\n    api_version: ", am.api_version,
+                "\n");
+      if (am.http) StrAppend(&out, DumpHttpClientConfig(*am.http, 4));
+      for (const discovery::TargetGroup& group : am.discovery.static_groups) {
+        StrAppend(&out, "    static_configs:\n    - targets:\n");
+        for (const Labels& target : group.targets)
+          StrAppend(&out, "      - ", target.Get("__address__"), "\n");
+      }
+    }
+  }
+  if (!config.scrape_configs.empty()) {
+    StrAppend(&out, "scrape_configs:\n");
+    for (const scraper::ScrapeConfig& scrape : config.scrape_configs) {
+      StrAppend(&out, Indent(scrape.yaml, "- ", "  "));
+    }
+  }
+  if (const YamlNode* storage = root.Find("storage"))
+    StrAppend(&out, "storage:\n", Indent(storage->Dump(), "  ", "  "));
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(StrCat("read ", path, ": is a directory"));
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in)
+    return absl::NotFoundError(StrCat("open ", path, ": ", absl::AsciiStrToLower(std::strerror(errno))));
+  std::stringstream buffer;
+  buffer << in.rdbuf();
+  return std::move(buffer).str();
+}
+
+absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::string& base_dir) {
+  ASSIGN_OR_RETURN(YamlNode root, YamlNode::Parse(text));
+  LoadedConfig config;
+  YamlMap map(root, "config.plain");
+  const YamlNode* global = map.Child("global");
+  const YamlNode* scrape_configs = map.Child("scrape_configs");
+  const YamlNode* alerting = map.Child("alerting");
+  const YamlNode* storage = map.Child("storage");
+  map.Get("rule_files", &config.rule_patterns);
+  std::vector<std::string> scrape_config_files;
+  map.Get("scrape_config_files", &scrape_config_files);
+  for (const char* section : {"remote_write", "remote_read", "otlp", "tracing", "runtime"}) {
+    const YamlNode* node = map.Child(section);
+    if (node != nullptr && std::string_view(section) != "runtime") config.ignored.push_back(section);
+  }
+  RETURN_IF_ERROR(map.Finish());
+  ASSIGN_OR_RETURN(config.global, scraper::ParseGlobalConfig(global));
+  ASSIGN_OR_RETURN(config.scrape_configs,
+                   scraper::ParseScrapeConfigs(scrape_configs, config.global, base_dir));
+  RETURN_IF_ERROR(ReadScrapeConfigFiles(scrape_config_files, base_dir, &config));
+  ASSIGN_OR_RETURN(config.alerting, alerting::ParseAlertingConfig(alerting, base_dir));
+  if (storage != nullptr) RETURN_IF_ERROR(ReadStorage(*storage, &config));
+  ASSIGN_OR_RETURN(config.rule_files, rules::ExpandGlobs(config.rule_patterns, base_dir));
+  config.yaml = EffectiveYaml(config, root);
+  return config;
+}
+
+absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path) {
+  ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  std::string base_dir = std::filesystem::path(path).parent_path().string();
+  absl::StatusOr<LoadedConfig> config = ParseConfig(text, base_dir.empty() ? "." : base_dir);
+  if (!config.ok()) {
+    return absl::InvalidArgumentError(StrCat("parsing YAML file ", path, ": ", config.status().message()));
+  }
+  return config;
+}
+
+absl::StatusOr<std::vector<rules::GroupSpec>> LoadRules(const LoadedConfig& config,
+                                                        const promql::ParserOptions& parser) {
+  std::vector<rules::GroupSpec> groups;
+  for (const std::string& file : config.rule_files) {
+    ASSIGN_OR_RETURN(std::string text, ReadFile(file));
+    ASSIGN_OR_RETURN(std::vector<rules::GroupSpec> parsed, rules::ParseRuleFile(file, text, parser));
+    for (rules::GroupSpec& group : parsed) groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+}  // namespace narthex::cli
