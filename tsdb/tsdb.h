@@ -1,8 +1,9 @@
 // CONTRACT of tsdb: append and select on one directory. RocksDB is inside and nowhere else.
 //
-// Writers: a GroupAppender for a scrape target or rule group (all samples of one round share a timestamp), an Appender
-// for everything else (remote write, backfill). A commit that returned OK survives kill -9; a power cut loses at most
-// Options::sync_interval_ms. Readers: Querier sees every commit that returned before it was made.
+// Writers: a GroupAppender for a scrape target or rule group (all samples of one round share a timestamp), an
+// Appender for everything else (remote write, backfill). A commit that returned OK survives kill -9; a power
+// cut loses at most Options::sync_interval_ms. Readers: Querier sees every commit that returned before it was
+// made.
 #pragma once
 
 #include <cstdint>
@@ -58,19 +59,20 @@ struct Metadata {
 struct Sample {
   int64_t t = 0;
   double v = 0;
-  HistogramPtr h;         // if set, v is ignored
-  int64_t start_t = 0;    // start timestamp, 0 = none
+  HistogramPtr h;       // if set, v is ignored
+  int64_t start_t = 0;  // start timestamp, 0 = none
 };
 
 enum class AppendResult { kOk, kOutOfOrder, kDuplicate, kTooOld, kOutOfBounds };
 
-// Rounds of one scrape target (or rule group): every sample without a timestamp of its own is at the round's time.
-// A slot that had a value in the previous round and has none in this one gets a stale marker at commit. Owner: one
-// target's loop; not thread-safe (different groups are independent).
+// Rounds of one scrape target (or rule group): every sample without a timestamp of its own is at the round's
+// time. A slot that had a value in the previous round and has none in this one gets a stale marker at commit.
+// Owner: one target's loop; not thread-safe (different groups are independent).
 class GroupAppender {
  public:
   virtual ~GroupAppender() = default;
-  // The slot of a series, created if new. Stable for the life of this object. Labels must include the target's.
+  // The slot of a series, created if new. Stable for the life of this object. Labels must include the
+  // target's.
   virtual absl::StatusOr<Slot> AddSeries(const Labels& labels) = 0;
   // Starts a round at `t`. A round that was begun and not committed is forgotten.
   virtual void Begin(int64_t t) = 0;
@@ -79,9 +81,16 @@ class GroupAppender {
   virtual AppendResult Set(Slot slot, double v) = 0;
   virtual AppendResult SetSample(Slot slot, const Sample& sample, bool track_staleness) = 0;
   virtual void AddExemplar(Slot slot, const Exemplar& exemplar) = 0;
-  struct RoundStats { int added = 0; int new_series = 0; int stale = 0; int out_of_order = 0; int duplicate = 0; int out_of_bounds = 0; };
-  // Writes the round: log record first, then memory. On error nothing of the round is visible (unless the disk is
-  // full: then the round stays in memory and OK is returned, see docs/storage-format.md).
+  struct RoundStats {
+    int added = 0;
+    int new_series = 0;
+    int stale = 0;
+    int out_of_order = 0;
+    int duplicate = 0;
+    int out_of_bounds = 0;
+  };
+  // Writes the round: log record first, then memory. On error nothing of the round is visible (unless the
+  // disk is full: then the round stays in memory and OK is returned, see docs/storage-format.md).
   virtual absl::StatusOr<RoundStats> Commit() = 0;
 };
 
@@ -89,27 +98,27 @@ class GroupAppender {
 class Appender {
  public:
   virtual ~Appender() = default;
-  // ref: from an earlier call for the same labels, or 0. On success *ref is set. kDuplicate with the same value is
-  // kOk, as upstream.
+  // ref: from an earlier call for the same labels, or 0. On success *ref is set. kDuplicate with the same
+  // value is kOk, as upstream.
   virtual absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) = 0;
   virtual void AddExemplar(SeriesRef ref, const Exemplar& exemplar) = 0;
   virtual absl::Status Commit() = 0;
   virtual void Rollback() = 0;
 };
 
-// One series' samples in [mint, maxt], ascending. Rows of one block that come from one group share `t` (the same
-// data pointer and size), so that a caller can compute window bounds once. Stale markers are in `v` as stale NaN.
-// Valid until the next ReadBlock on the same set.
+// One series' samples in [mint, maxt], ascending. Rows of one block that come from one group share `t` (the
+// same data pointer and size), so that a caller can compute window bounds once. Stale markers are in `v` as
+// stale NaN. Valid until the next ReadBlock on the same set.
 struct Row {
   std::span<const int64_t> t;
-  std::span<const double> v;             // same length as t
-  std::span<const HistogramPoint> h;     // histogram samples, apart from the floats
-  std::span<const int64_t> start_t;      // empty if no sample of the row has one; else as t
+  std::span<const double> v;          // same length as t
+  std::span<const HistogramPoint> h;  // histogram samples, apart from the floats
+  std::span<const int64_t> start_t;   // empty if no sample of the row has one; else as t
 };
 
 struct SelectHints {
   int64_t start = 0, end = 0, step = 0, range = 0;  // ms; what the query asks for
-  std::string function;                             // innermost function or aggregation, "" if none ("series": labels only)
+  std::string function;  // innermost function or aggregation, "" if none ("series": labels only)
   std::vector<std::string> grouping;
   bool by = false;
 };
@@ -127,17 +136,18 @@ class SeriesSet {
 struct LabelQuery {
   std::vector<Matchers> match;  // any of; empty = everything
   int64_t mint = 0, maxt = 0;
-  size_t limit = 0;             // 0 = none; results are cut after limit + 1 so that the caller can tell
+  size_t limit = 0;  // 0 = none; results are cut after limit + 1 so that the caller can tell
 };
 
 // A snapshot for reading. Thread-safe.
 class Querier {
  public:
   virtual ~Querier() = default;
-  virtual absl::StatusOr<std::unique_ptr<SeriesSet>> Select(const Matchers& matchers, int64_t mint, int64_t maxt,
-                                                            const SelectHints& hints) = 0;
+  virtual absl::StatusOr<std::unique_ptr<SeriesSet>> Select(const Matchers& matchers, int64_t mint,
+                                                            int64_t maxt, const SelectHints& hints) = 0;
   virtual absl::StatusOr<std::vector<std::string>> LabelNames(const LabelQuery& query) = 0;
-  virtual absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view name, const LabelQuery& query) = 0;
+  virtual absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view name,
+                                                               const LabelQuery& query) = 0;
   virtual absl::StatusOr<std::vector<Labels>> Series(const LabelQuery& query) = 0;
 };
 
@@ -153,31 +163,35 @@ struct ExemplarSeries {
   std::vector<Exemplar> exemplars;
 };
 
-struct CardinalityStat { std::string name; uint64_t value = 0; };
+struct CardinalityStat {
+  std::string name;
+  uint64_t value = 0;
+};
 struct Status {
   uint64_t head_series = 0, head_chunks = 0, label_pairs = 0;
   int64_t head_min_t = 0, head_max_t = 0;
   std::vector<CardinalityStat> series_by_metric, values_by_label, memory_by_label, series_by_pair;
 };
 
-// The store. Thread-safe. One process at a time has a directory open (Open refuses otherwise, and refuses a newer
-// format by name).
+// The store. Thread-safe. One process at a time has a directory open (Open refuses otherwise, and refuses a
+// newer format by name).
 class Db : public Queryable {
  public:
   static absl::StatusOr<std::unique_ptr<Db>> Open(Options options);
   ~Db() override = default;  // flushes and closes
 
   virtual std::unique_ptr<Appender> NewAppender() = 0;
-  // key identifies the group across restarts (the target's or rule group's labels); the same key may be opened again
-  // after the earlier GroupAppender is gone.
+  // key identifies the group across restarts (the target's or rule group's labels); the same key may be
+  // opened again after the earlier GroupAppender is gone.
   virtual absl::StatusOr<std::unique_ptr<GroupAppender>> OpenGroup(const Labels& key) = 0;
 
   virtual absl::Status SetMetadata(std::string_view metric, const Metadata& metadata) = 0;
-  virtual absl::StatusOr<std::vector<ExemplarSeries>> SelectExemplars(const std::vector<Matchers>& match, int64_t mint,
-                                                                      int64_t maxt) const = 0;
+  virtual absl::StatusOr<std::vector<ExemplarSeries>> SelectExemplars(const std::vector<Matchers>& match,
+                                                                      int64_t mint, int64_t maxt) const = 0;
   // Small named values that other folders persist (alert state). Durable like a commit.
   virtual absl::Status PutState(std::string_view key, std::string_view value) = 0;
-  virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(std::string_view prefix) const = 0;
+  virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(
+      std::string_view prefix) const = 0;
   virtual absl::Status DeleteState(std::string_view key) = 0;
 
   virtual absl::Status DeleteSeries(const Matchers& matchers, int64_t mint, int64_t maxt) = 0;
@@ -186,7 +200,8 @@ class Db : public Queryable {
   virtual absl::StatusOr<Status> GetStatus(size_t limit) const = 0;
   // One round of background work at the clock's time: seals, merges, retention. force_seal empties the head.
   virtual absl::Status Maintain(bool force_seal) = 0;
-  virtual absl::Status ApplyRetention(int64_t retention_ms, int64_t retention_bytes, int64_t out_of_order_window_ms) = 0;
+  virtual absl::Status ApplyRetention(int64_t retention_ms, int64_t retention_bytes,
+                                      int64_t out_of_order_window_ms) = 0;
 };
 
 }  // namespace narthex::tsdb

@@ -1,0 +1,119 @@
+#include "promql/functions/annotation_texts.h"
+
+#include "base/go_format.h"
+#include "base/strings.h"
+
+namespace narthex::promql {
+
+namespace {
+
+constexpr std::string_view kWarning = "PromQL warning: ";
+constexpr std::string_view kInfo = "PromQL info: ";
+
+std::string ForMetric(std::string_view metric) {
+  return metric.empty() ? std::string() : StrCat(" for metric name ", GoQuote(metric));
+}
+
+std::string Number(double v) { return FormatFloat(v, 'g', -1); }
+
+}  // namespace
+
+std::string InvalidQuantileText(double q) {
+  return StrCat(kWarning, "quantile value should be between 0 and 1, got ", Number(q));
+}
+
+std::string InvalidRatioText(double ratio, double capped) {
+  return StrCat(kWarning, "ratio value should be between -1 and 1, got ", Number(ratio), ", capping to ",
+                Number(capped));
+}
+
+std::string BadBucketLabelText(std::string_view metric, std::string_view le) {
+  return StrCat(kWarning, "bucket label \"le\" is missing or has a malformed value of ", GoQuote(le),
+                ForMetric(metric));
+}
+
+std::string MixedFloatsHistogramsText(std::string_view metric) {
+  return StrCat(kWarning, "encountered a mix of histograms and floats for metric name ", GoQuote(metric));
+}
+
+std::string MixedFloatsHistogramsAggText() {
+  return StrCat(kWarning, "encountered a mix of histograms and floats for aggregation");
+}
+
+std::string MixedClassicNativeText(std::string_view metric) {
+  return StrCat(kWarning, "vector contains a mix of classic and native histograms", ForMetric(metric));
+}
+
+std::string NotCounterHistogramText(std::string_view metric) {
+  return StrCat(kWarning, "this native histogram metric is not a counter: ", GoQuote(metric));
+}
+
+std::string NotGaugeHistogramText(std::string_view metric) {
+  return StrCat(kWarning, "this native histogram metric is not a gauge: ", GoQuote(metric));
+}
+
+std::string MixedBucketSchemasText(std::string_view metric) {
+  return StrCat(
+      kWarning,
+      "vector contains a mix of histograms with exponential and custom buckets schemas for metric name ",
+      GoQuote(metric));
+}
+
+std::string IncompatibleBucketLayoutText(std::string_view binary_operator) {
+  return StrCat(kWarning, "incompatible bucket layout encountered for binary operator ", binary_operator);
+}
+
+std::string ResetCollisionText(std::string_view operation) {
+  return StrCat(kWarning, "conflicting counter resets during histogram ", operation);
+}
+
+std::string PossibleNonCounterText(std::string_view metric) {
+  return StrCat(kInfo, "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ",
+                GoQuote(metric));
+}
+
+std::string ForcedMonotonicityText(std::string_view metric) {
+  return StrCat(kInfo,
+                "input to histogram_quantile needed to be fixed for monotonicity (see "
+                "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
+                ForMetric(metric));
+}
+
+std::string IncompatibleTypesText(std::string_view left, std::string_view binary_operator,
+                                  std::string_view right) {
+  return StrCat(kInfo, "incompatible sample types encountered for binary operator ", GoQuote(binary_operator),
+                ": ", left, " ", binary_operator, " ", right);
+}
+
+std::string HistogramIgnoredInAggregationText(std::string_view aggregation) {
+  return StrCat(kInfo, "ignored histogram in ", aggregation, " aggregation");
+}
+
+std::string HistogramIgnoredInMixedRangeText(std::string_view metric) {
+  return StrCat(kInfo, "ignored histograms in a range containing both floats and histograms for metric name ",
+                GoQuote(metric));
+}
+
+std::string CustomBucketsReconciledText(std::string_view operation) {
+  return StrCat(kInfo, "mismatched custom buckets were reconciled during ", operation);
+}
+
+std::string NanNoteText(NanNote note, std::string_view metric) {
+  switch (note) {
+    case NanNote::kNone:
+      return "";
+    case NanNote::kResultIsNan:
+      return StrCat(kInfo, "input to histogram_quantile has NaN observations, result is NaN",
+                    ForMetric(metric));
+    case NanNote::kSkewedHigher:
+      return StrCat(kInfo, "input to histogram_quantile has NaN observations, result is skewed higher",
+                    ForMetric(metric));
+    case NanNote::kExcluded:
+      return StrCat(kInfo,
+                    "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+                    ForMetric(metric));
+  }
+  return "";
+}
+
+}  // namespace narthex::promql

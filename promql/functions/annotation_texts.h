@@ -1,0 +1,36 @@
+// The words of PromQL's warnings and infos, as upstream says them. Where a metric name may be missing, an
+// empty one leaves the sentence without it. The position is added by whoever shows them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "promql/functions/quantile.h"
+
+namespace narthex::promql {
+
+// Warnings.
+std::string InvalidQuantileText(double q);
+std::string InvalidRatioText(double ratio, double capped);
+std::string BadBucketLabelText(std::string_view metric, std::string_view le);
+std::string MixedFloatsHistogramsText(std::string_view metric);
+std::string MixedFloatsHistogramsAggText();
+std::string MixedClassicNativeText(std::string_view metric);
+std::string NotCounterHistogramText(std::string_view metric);
+std::string NotGaugeHistogramText(std::string_view metric);
+std::string MixedBucketSchemasText(std::string_view metric);
+std::string IncompatibleBucketLayoutText(std::string_view binary_operator);
+// `operation` is "addition", "subtraction" or "aggregation".
+std::string ResetCollisionText(std::string_view operation);
+
+// Infos.
+std::string PossibleNonCounterText(std::string_view metric);
+std::string ForcedMonotonicityText(std::string_view metric);
+std::string IncompatibleTypesText(std::string_view left, std::string_view binary_operator,
+                                  std::string_view right);
+std::string HistogramIgnoredInAggregationText(std::string_view aggregation);
+std::string HistogramIgnoredInMixedRangeText(std::string_view metric);
+std::string CustomBucketsReconciledText(std::string_view operation);
+std::string NanNoteText(NanNote note, std::string_view metric);  // "" for kNone
+
+}  // namespace narthex::promql

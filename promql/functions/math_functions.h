@@ -1,0 +1,14 @@
+// The functions of one number (and limits) that are not in the C++ library as PromQL wants them.
+#pragma once
+
+namespace narthex::promql {
+
+double Sign(double v);
+double Radians(double degrees);
+double Degrees(double radians);
+// Ties round up.
+double RoundTo(double v, double nearest);
+// NaN values stay NaN; infinite limits do nothing.
+double Clamp(double v, double min, double max);
+
+}  // namespace narthex::promql

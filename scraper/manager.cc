@@ -1,0 +1,188 @@
+#include <unistd.h>
+
+#include <map>
+#include <set>
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "scraper/scrape_pool.h"
+#include "scraper/scraper.h"
+#include "scraper/text_util.h"
+
+namespace narthex::scraper {
+namespace {
+
+// Discovery that may block (HTTP, DNS) is asked by the discovery thread only.
+bool MayBlock(const discovery::Configs& configs) {
+  return !configs.http_sd.empty() || !configs.dns_sd.empty();
+}
+
+uint64_t JitterSeed(const GlobalConfig& global) {
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
+  std::string text = host;
+  for (const auto& [name, value] : global.external_labels) StrAppend(&text, "\xff", name, "\xff", value);
+  return Fnv64(text);
+}
+
+class ManagerImpl : public Manager {
+ public:
+  explicit ManagerImpl(ManagerOptions options)
+      : options_(options), metrics_(options.metrics), sink_(options.db) {}
+  ~ManagerImpl() override { Stop(); }
+
+  absl::Status Apply(const GlobalConfig& global, std::vector<ScrapeConfig> configs) override {
+    absl::MutexLock lock(&mutex_);
+    if (stopped_) return absl::FailedPreconditionError("scrape manager is stopped");
+    if (scheduler_ == nullptr) Start(global);
+    std::set<std::string> wanted;
+    for (ScrapeConfig& config : configs) {
+      wanted.insert(config.job_name);
+      ApplyJob(std::make_shared<const ScrapeConfig>(std::move(config)));
+    }
+    for (auto it = jobs_.begin(); it != jobs_.end();) {
+      if (wanted.contains(it->first)) {
+        ++it;
+        continue;
+      }
+      it->second.pool->Clear();
+      it = jobs_.erase(it);
+    }
+    refresh_now_ = true;
+    wake_.SignalAll();
+    return absl::OkStatus();
+  }
+
+  std::vector<TargetState> ActiveTargets() const override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<TargetState> states;
+    for (const auto& [name, job] : jobs_) job.pool->States(&states);
+    return states;
+  }
+
+  std::vector<DroppedTarget> DroppedTargets() const override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<DroppedTarget> dropped;
+    for (const auto& [name, job] : jobs_) {
+      dropped.insert(dropped.end(), job.pool->dropped().begin(), job.pool->dropped().end());
+    }
+    return dropped;
+  }
+
+  std::map<std::string, int> DroppedCounts() const override {
+    absl::MutexLock lock(&mutex_);
+    std::map<std::string, int> counts;
+    for (const auto& [name, job] : jobs_) counts[name] = job.pool->dropped_count();
+    return counts;
+  }
+
+  std::vector<std::string> Pools() const override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<std::string> names;
+    for (const auto& [name, job] : jobs_) names.push_back(name);
+    return names;
+  }
+
+  std::vector<std::pair<Labels, TargetMetadata>> Metadata(const std::string& metric) const override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<std::pair<Labels, TargetMetadata>> out;
+    for (const auto& [name, job] : jobs_) job.pool->Metadata(metric, &out);
+    return out;
+  }
+
+  void Stop() override {
+    std::thread thread;
+    {
+      absl::MutexLock lock(&mutex_);
+      stopped_ = true;
+      thread.swap(discovery_thread_);
+      wake_.SignalAll();
+    }
+    if (thread.joinable()) thread.join();
+    std::shared_ptr<Scheduler> scheduler;
+    {
+      absl::MutexLock lock(&mutex_);
+      scheduler = scheduler_;
+    }
+    if (scheduler != nullptr) scheduler->Stop();
+    absl::MutexLock lock(&mutex_);
+    jobs_.clear();
+  }
+
+ private:
+  struct Job {
+    std::unique_ptr<ScrapePool> pool;
+    std::shared_ptr<discovery::Watcher> watcher;
+  };
+
+  void Start(const GlobalConfig& global) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    scheduler_ = std::make_shared<Scheduler>(options_, JitterSeed(global));
+    scheduler_->Start();
+    discovery_thread_ = std::thread([this] { DiscoveryLoop(); });
+  }
+
+  void ApplyJob(std::shared_ptr<const ScrapeConfig> config) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Job& job = jobs_[config->job_name];
+    if (job.pool == nullptr) {
+      metrics_.pools->Add();
+      job.pool = std::make_unique<ScrapePool>(options_, &metrics_, &sink_, scheduler_.get(), config);
+    } else if (job.pool->config()->fingerprint == config->fingerprint) {
+      return;
+    } else {
+      metrics_.pool_reloads->Add();
+      job.pool->SetConfig(config);
+    }
+    for (const std::string& section : config->discovery.unsupported) {
+      options_.logger->Warn("Discovery mechanism is not supported, the job runs without it",
+                            {{"scrape_pool", config->job_name}, {"section", section}});
+    }
+    job.watcher =
+        discovery::Watcher::Create(config->discovery, options_.http, options_.clock, options_.logger);
+    if (!MayBlock(config->discovery)) job.pool->Sync(job.watcher->Current());
+  }
+
+  // Refreshes every job's targets each discovery interval. Watchers are asked without the lock; an answer is
+  // used only if its job still has the same watcher.
+  void DiscoveryLoop() {
+    while (true) {
+      std::vector<std::pair<std::string, std::shared_ptr<discovery::Watcher>>> watchers;
+      {
+        absl::MutexLock lock(&mutex_);
+        if (stopped_) return;
+        refresh_now_ = false;
+        for (const auto& [name, job] : jobs_) watchers.emplace_back(name, job.watcher);
+      }
+      for (const auto& [name, watcher] : watchers) {
+        std::vector<discovery::TargetGroup> groups = watcher->Current();
+        absl::MutexLock lock(&mutex_);
+        if (stopped_) return;
+        auto it = jobs_.find(name);
+        if (it != jobs_.end() && it->second.watcher == watcher) it->second.pool->Sync(groups);
+      }
+      absl::MutexLock lock(&mutex_);
+      const absl::Time until = absl::Now() + absl::Milliseconds(options_.discovery_reload_interval_ms);
+      while (!stopped_ && !refresh_now_ && !wake_.WaitWithDeadline(&mutex_, until)) {
+      }
+    }
+  }
+
+  const ManagerOptions options_;
+  ScrapeMetrics metrics_;
+  MetadataSink sink_;
+  mutable absl::Mutex mutex_;
+  absl::CondVar wake_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool refresh_now_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::thread discovery_thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<Manager> Manager::Create(ManagerOptions options) {
+  return std::make_unique<ManagerImpl>(std::move(options));
+}
+
+}  // namespace narthex::scraper

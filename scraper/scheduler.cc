@@ -1,0 +1,183 @@
+#include "scraper/scheduler.h"
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+#include "base/go_format.h"
+#include "scraper/text_util.h"
+
+namespace narthex::scraper {
+namespace {
+
+// The longest sleep: bounds how late a stepped clock is noticed.
+constexpr int64_t kMaxSleepNs = 100'000'000;
+
+}  // namespace
+
+void Scheduler::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Scheduler::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    wake_.SignalAll();
+  }
+  if (thread_.joinable()) thread_.join();
+  absl::MutexLock lock(&mutex_);
+  while (working_ > 0) wake_.Wait(&mutex_);
+  // Requests in flight keep their loops alive, but must not keep storage open.
+  for (; !heap_.empty(); heap_.pop()) {
+    if (std::shared_ptr<Runner> runner = heap_.top().runner.lock()) runner->loop->ReleaseGroup();
+  }
+}
+
+void Scheduler::Push(const std::shared_ptr<Runner>& runner, int64_t delay_ns) {
+  heap_.push({options_.clock->MonotonicNs() + delay_ns, runner->generation, runner});
+  wake_.SignalAll();
+}
+
+std::shared_ptr<Runner> Scheduler::Add(std::shared_ptr<ScrapeLoop> loop, const std::string& forced_error) {
+  auto runner = std::make_shared<Runner>();
+  const Target target = loop->target();
+  runner->loop = std::move(loop);
+  runner->interval_ns = target.interval_ms * 1'000'000;
+  runner->forced_error = forced_error;
+  absl::MutexLock lock(&mutex_);
+  Push(runner, FirstScrapeDelayNs(target, options_.clock->NowMs() * 1'000'000, seed_));
+  return runner;
+}
+
+void Scheduler::Remove(const std::shared_ptr<Runner>& runner) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (runner->removed) return;
+    runner->removed = true;
+    if (runner->in_flight || stopping_) return;  // Finish() sees to it
+    runner->in_flight = true;
+    ++working_;
+  }
+  runner->loop->WriteStaleMarkers();
+  absl::MutexLock lock(&mutex_);
+  --working_;
+  wake_.SignalAll();
+}
+
+void Scheduler::ApplyChange(Runner* runner, Runner::Change change) {
+  runner->interval_ns = change.target.interval_ms * 1'000'000;
+  runner->loop->Reconfigure(std::move(change.config), std::move(change.target));
+}
+
+void Scheduler::Change(const std::shared_ptr<Runner>& runner, std::shared_ptr<const ScrapeConfig> config,
+                       Target target) {
+  absl::MutexLock lock(&mutex_);
+  if (target.interval_ms * 1'000'000 != runner->interval_ns) {
+    ++runner->generation;
+    runner->interval_ns = target.interval_ms * 1'000'000;
+    Push(runner, FirstScrapeDelayNs(target, options_.clock->NowMs() * 1'000'000, seed_));
+  }
+  Runner::Change change{std::move(config), std::move(target)};
+  if (runner->in_flight) {
+    runner->pending = std::move(change);
+  } else {
+    ApplyChange(runner.get(), std::move(change));
+  }
+}
+
+void Scheduler::SetForcedError(const std::shared_ptr<Runner>& runner, const std::string& error) {
+  absl::MutexLock lock(&mutex_);
+  runner->forced_error = error;
+}
+
+std::vector<std::shared_ptr<Runner>> Scheduler::TakeDue() {
+  std::vector<std::shared_ptr<Runner>> due;
+  const int64_t now = options_.clock->MonotonicNs();
+  while (!heap_.empty() && heap_.top().at_ns <= now) {
+    Due top = heap_.top();
+    heap_.pop();
+    std::shared_ptr<Runner> runner = top.runner.lock();
+    if (runner == nullptr || runner->removed || top.generation != runner->generation) continue;
+    // Missed slots are left out, not made up for.
+    int64_t next = top.at_ns + ((now - top.at_ns) / runner->interval_ns + 1) * runner->interval_ns;
+    heap_.push({next, top.generation, runner});
+    if (runner->in_flight) continue;
+    runner->in_flight = true;
+    due.push_back(std::move(runner));
+  }
+  return due;
+}
+
+void Scheduler::Run() {
+  while (true) {
+    std::vector<std::shared_ptr<Runner>> due;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      due = TakeDue();
+      if (due.empty()) {
+        int64_t sleep = kMaxSleepNs;
+        if (!heap_.empty()) sleep = std::min(sleep, heap_.top().at_ns - options_.clock->MonotonicNs());
+        if (sleep > 0) wake_.WaitWithTimeout(&mutex_, absl::Nanoseconds(sleep));
+      }
+    }
+    for (const auto& runner : due) Scrape(runner);
+  }
+}
+
+void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
+  const int64_t start_ms = options_.clock->NowMs();
+  const int64_t start_ns = options_.clock->MonotonicNs();
+  std::string forced;
+  {
+    absl::MutexLock lock(&mutex_);
+    forced = runner->forced_error;
+  }
+  if (!forced.empty()) {
+    Handle(runner, absl::InvalidArgumentError(forced), start_ms, start_ns);
+    return;
+  }
+  HttpClientRequest request = runner->loop->Request();
+  const std::string url = request.url;
+  options_.http->Start(std::move(request), [self = shared_from_this(), runner, url, start_ms,
+                                            start_ns](absl::StatusOr<HttpClientResponse> response) {
+    if (!response.ok() && !absl::IsResourceExhausted(response.status())) {
+      response = absl::Status(response.status().code(),
+                              StrCat("Get ", GoQuote(url), ": ", Message(response.status())));
+    }
+    self->Handle(runner, std::move(response), start_ms, start_ns);
+  });
+}
+
+void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
+                       int64_t start_ms, int64_t start_ns) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    ++working_;
+  }
+  auto shared = std::make_shared<absl::StatusOr<HttpClientResponse>>(std::move(response));
+  bool accepted = options_.pool->Submit([self = shared_from_this(), runner, shared, start_ms, start_ns] {
+    runner->loop->Process(std::move(*shared), start_ms, start_ns);
+    self->Finish(runner);
+  });
+  if (!accepted) Finish(runner);
+}
+
+void Scheduler::Finish(const std::shared_ptr<Runner>& runner) {
+  bool removed;
+  {
+    absl::MutexLock lock(&mutex_);
+    removed = runner->removed && !stopping_;
+    if (!removed) {
+      if (runner->pending) ApplyChange(runner.get(), *std::exchange(runner->pending, std::nullopt));
+      runner->in_flight = false;
+    }
+  }
+  if (removed) runner->loop->WriteStaleMarkers();
+  absl::MutexLock lock(&mutex_);
+  --working_;
+  wake_.SignalAll();
+}
+
+}  // namespace narthex::scraper

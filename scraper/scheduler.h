@@ -1,0 +1,76 @@
+// When to scrape whom: a heap of due times, one thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "scraper/scrape_loop.h"
+
+namespace narthex::scraper {
+
+// A target with its place in the schedule. All fields are the scheduler's, under its mutex.
+struct Runner {
+  std::shared_ptr<ScrapeLoop> loop;
+  int64_t interval_ns = 0;
+  uint64_t generation = 0;  // heap entries of other generations are void
+  bool in_flight = false;
+  bool removed = false;
+  std::string forced_error;  // not empty: the scrape fails with this, nobody is asked
+  struct Change {
+    std::shared_ptr<const ScrapeConfig> config;
+    Target target;
+  };
+  std::optional<Change> pending;  // waits for the scrape in flight
+};
+
+// Thread-safe. Answers come back on the HTTP client's thread and are worked off on the pool; what arrives
+// after Stop is dropped, so the object is shared with the requests in flight.
+class Scheduler : public std::enable_shared_from_this<Scheduler> {
+ public:
+  Scheduler(const ManagerOptions& options, uint64_t seed) : options_(options), seed_(seed) {}
+  void Start();
+  void Stop();  // waits for what is being appended, not for what is being fetched
+
+  std::shared_ptr<Runner> Add(std::shared_ptr<ScrapeLoop> loop, const std::string& forced_error);
+  // The target ends: stale markers, at once or after the scrape in flight.
+  void Remove(const std::shared_ptr<Runner>& runner);
+  void Change(const std::shared_ptr<Runner>& runner, std::shared_ptr<const ScrapeConfig> config,
+              Target target);
+  void SetForcedError(const std::shared_ptr<Runner>& runner, const std::string& error);
+
+ private:
+  struct Due {
+    int64_t at_ns;
+    uint64_t generation;
+    std::weak_ptr<Runner> runner;
+    bool operator>(const Due& other) const { return at_ns > other.at_ns; }
+  };
+
+  void Run();
+  std::vector<std::shared_ptr<Runner>> TakeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Push(const std::shared_ptr<Runner>& runner, int64_t delay_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ApplyChange(Runner* runner, Runner::Change change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Scrape(const std::shared_ptr<Runner>& runner);
+  void Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
+              int64_t start_ms, int64_t start_ns);
+  void Finish(const std::shared_ptr<Runner>& runner);
+
+  const ManagerOptions options_;
+  const uint64_t seed_;
+  absl::Mutex mutex_;
+  absl::CondVar wake_ ABSL_GUARDED_BY(mutex_);
+  std::priority_queue<Due, std::vector<Due>, std::greater<Due>> heap_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int working_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::thread thread_;
+};
+
+}  // namespace narthex::scraper

@@ -1,0 +1,176 @@
+// The body of a scrape, line by line into the target's group.
+#include <set>
+
+#include "base/go_format.h"
+#include "base/status_macros.h"
+#include "scraper/scrape_loop.h"
+#include "scraper/text_util.h"
+
+namespace narthex::scraper {
+namespace {
+
+constexpr int64_t kMaxAheadMs = 10 * 60 * 1000;  // samples further in the future are refused
+
+absl::Status CheckUnique(const LabelPairs& exposed) {
+  for (size_t i = 1; i < exposed.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      if (exposed[i].first == exposed[k].first) {
+        return Invalid("label name ", GoQuote(exposed[i].first), " is not unique: invalid sample");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNames(const Labels& labels, bool legacy) {
+  std::string_view metric = labels.MetricName();
+  if (metric.empty()) return Invalid("missing metric name (__name__ label)");
+  bool valid = legacy ? IsLegacyMetricName(metric) : IsValidUtf8(metric);
+  for (LabelView l : labels) {
+    if (!valid) break;
+    valid = (legacy ? IsLegacyLabelName(l.name) : IsValidUtf8(l.name)) && IsValidUtf8(l.value);
+  }
+  return valid ? absl::OkStatus() : Invalid("invalid metric name or label names: ", labels.ToString());
+}
+
+}  // namespace
+
+absl::Status ScrapeLoop::Append(absl::StatusOr<HttpClientResponse> response, int64_t t, Outcome* outcome) {
+  if (!response.ok()) {
+    if (absl::IsResourceExhausted(response.status())) {
+      metrics_->exceeded_body_size_limit->Add();
+      outcome->body_bytes = -1;
+    }
+    return response.status();
+  }
+  RETURN_IF_ERROR(CheckStatus(*response));
+  outcome->body_bytes = static_cast<int64_t>(response->body.size());
+  if (response->body.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(FormatChoice choice,
+                   ChooseFormat(response->content_type, config_->fallback_scrape_protocol));
+  if (!choice.warning.empty()) {
+    options_.logger->Debug("Invalid content type on scrape, using fallback setting.",
+                           {{"target", target_.url}, {"err", choice.warning}});
+  }
+  if (choice.format == Format::kProtobuf) {
+    return Invalid("the protobuf exposition format is not supported, Content-Type ",
+                   GoQuote(response->content_type));
+  }
+  ParserOptions parser_options{options_.start_timestamps, options_.type_and_unit_labels};
+  std::unique_ptr<ExpositionParser> parser = choice.format == Format::kOpenMetrics
+                                                 ? NewOpenMetricsParser(response->body, parser_options)
+                                                 : NewTextParser(&response->body, parser_options);
+  return AppendBody(parser.get(), t, outcome);
+}
+
+absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome) {
+  while (true) {
+    SeriesCache::Entry* entry = cache_.Predicted();
+    const bool fast = entry != nullptr && parser->TrySeries(entry->raw);
+    if (!fast) {
+      ASSIGN_OR_RETURN(EntryKind kind, parser->Next());
+      if (kind == EntryKind::kEnd) break;
+      if (kind == EntryKind::kComment) continue;
+      if (kind != EntryKind::kSeries) {
+        NoteMetadata(*parser, kind);
+        continue;
+      }
+      entry = cache_.Find(parser->series());
+    }
+    ++outcome->scraped;
+    RETURN_IF_ERROR(AppendSeries(parser, entry, !fast, t, outcome));
+  }
+  // Counted to the end first, so that the report says how many samples there were.
+  if (config_->sample_limit > 0 && outcome->added > config_->sample_limit) {
+    metrics_->exceeded_sample_limit->Add();
+    outcome->new_series = 0;
+    return Invalid("sample limit exceeded");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser& parser, Outcome* outcome) {
+  parser.BuildLabels(&scratch_);
+  RETURN_IF_ERROR(CheckUnique(scratch_));
+  Labels labels;
+  if (!SeriesLabels(scratch_, target_.public_labels, *config_, &labels) || labels.empty()) {
+    SeriesCache::Entry* entry = cache_.Add(parser.series());
+    entry->dropped = true;
+    return entry;
+  }
+  RETURN_IF_ERROR(CheckNames(labels, config_->metric_name_validation_scheme == "legacy"));
+  absl::Status limits = CheckLabelLimits(labels, *config_);
+  if (!limits.ok()) {
+    metrics_->exceeded_label_limits->Add();
+    return limits;
+  }
+  ASSIGN_OR_RETURN(tsdb::Slot slot, group_->AddSeries(labels));
+  ++outcome->new_series;
+  SeriesCache::Entry* entry = cache_.Add(parser.series());
+  entry->slot = slot;
+  return entry;
+}
+
+absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, SeriesCache::Entry* entry, bool parsed,
+                                      int64_t t, Outcome* outcome) {
+  if (entry == nullptr) {
+    // Series past the limit are only counted: the scrape is going to be refused as a whole.
+    if (config_->sample_limit > 0 && outcome->added >= config_->sample_limit) {
+      ++outcome->added;
+      return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(entry, AddEntry(*parser, outcome));
+  }
+  const bool first = cache_.Touch(entry);
+  if (entry->dropped) return absl::OkStatus();
+  ++outcome->added;
+  const bool own_time = config_->honor_timestamps && parser->has_timestamp();
+  if (!first && !own_time) {
+    ++outcome->duplicate;
+    metrics_->duplicate_timestamp->Add();
+    return absl::OkStatus();
+  }
+  if (own_time && parser->timestamp() > options_.clock->NowMs() + kMaxAheadMs) {
+    ++outcome->out_of_bounds;
+    metrics_->out_of_bounds->Add();
+    return absl::OkStatus();
+  }
+  const int64_t start_t = parsed && options_.start_timestamps ? parser->StartTimestamp() : 0;
+  if (!own_time && start_t == 0) {
+    Count(group_->Set(entry->slot, parser->value()), outcome);
+  } else {
+    tsdb::Sample sample;
+    sample.t = own_time ? parser->timestamp() : t;
+    sample.v = parser->value();
+    sample.start_t = start_t;
+    Count(group_->SetSample(entry->slot, sample, !own_time || config_->track_timestamps_staleness), outcome);
+  }
+  if (parsed && parser->has_exemplar()) {
+    ParsedExemplar found = parser->exemplar();
+    group_->AddExemplar(entry->slot, {Labels::FromPairs(std::move(found.labels)), found.value,
+                                      found.has_t ? found.t
+                                      : own_time  ? parser->timestamp()
+                                                  : t,
+                                      found.has_t});
+  }
+  return absl::OkStatus();
+}
+
+void ScrapeLoop::Count(tsdb::AppendResult result, Outcome* outcome) const {
+  switch (result) {
+    case tsdb::AppendResult::kOk:
+      return;
+    case tsdb::AppendResult::kOutOfOrder:
+      ++outcome->out_of_order;
+      return;
+    case tsdb::AppendResult::kDuplicate:
+      ++outcome->duplicate;
+      return;
+    case tsdb::AppendResult::kTooOld:
+    case tsdb::AppendResult::kOutOfBounds:
+      ++outcome->out_of_bounds;
+      return;
+  }
+}
+
+}  // namespace narthex::scraper

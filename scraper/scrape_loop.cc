@@ -1,0 +1,290 @@
+#include "scraper/scrape_loop.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/go_format.h"
+#include "base/status_macros.h"
+#include "scraper/protocols.h"
+#include "scraper/text_util.h"
+
+namespace narthex::scraper {
+namespace {
+
+constexpr int kMaxMisaligned = 3;
+constexpr uint64_t kMetadataRounds = 10;  // metadata outlives its metric by so many scrapes, as upstream
+
+std::string_view StatusText(int code) {
+  static constexpr std::pair<int, std::string_view> kTexts[] = {{201, "Created"},
+                                                                {202, "Accepted"},
+                                                                {204, "No Content"},
+                                                                {301, "Moved Permanently"},
+                                                                {302, "Found"},
+                                                                {304, "Not Modified"},
+                                                                {307, "Temporary Redirect"},
+                                                                {308, "Permanent Redirect"},
+                                                                {400, "Bad Request"},
+                                                                {401, "Unauthorized"},
+                                                                {403, "Forbidden"},
+                                                                {404, "Not Found"},
+                                                                {405, "Method Not Allowed"},
+                                                                {406, "Not Acceptable"},
+                                                                {408, "Request Timeout"},
+                                                                {410, "Gone"},
+                                                                {429, "Too Many Requests"},
+                                                                {500, "Internal Server Error"},
+                                                                {501, "Not Implemented"},
+                                                                {502, "Bad Gateway"},
+                                                                {503, "Service Unavailable"},
+                                                                {504, "Gateway Timeout"}};
+  for (const auto& [known, text] : kTexts) {
+    if (known == code) return text;
+  }
+  return "";
+}
+
+}  // namespace
+
+void MetadataSink::Offer(const TargetMetadata& m) {
+  uint64_t hash = Fnv64(StrCat(m.type, "\xff", m.unit, "\xff", m.help));
+  {
+    absl::MutexLock lock(&mutex_);
+    auto [it, added] = known_.emplace(m.metric, hash);
+    if (!added && it->second == hash) return;
+    it->second = hash;
+  }
+  // A lost piece of metadata costs nothing but its text, and the next change brings it again.
+  (void)db_->SetMetadata(m.metric, {m.type, m.help, m.unit});
+}
+
+ScrapeLoop::ScrapeLoop(const ManagerOptions& options, ScrapeMetrics* metrics, MetadataSink* sink,
+                       std::shared_ptr<const ScrapeConfig> config, Target target)
+    : options_(options),
+      metrics_(metrics),
+      sink_(sink),
+      config_(std::move(config)),
+      target_(std::move(target)) {}
+
+HttpClientRequest ScrapeLoop::Request() const {
+  absl::MutexLock lock(&mutex_);
+  HttpClientRequest request;
+  request.url = target_.url;
+  request.timeout_ms = target_.timeout_ms;
+  request.max_body_bytes = config_->body_size_limit;
+  request.accept_gzip = config_->enable_compression;
+  request.config = config_->http;
+  request.headers = {
+      {"Accept", AcceptHeader(config_->scrape_protocols, config_->metric_name_escaping_scheme)},
+      {"User-Agent", "Narthex/0.1"},
+      {"X-Prometheus-Scrape-Timeout-Seconds", FormatFloatF(static_cast<double>(target_.timeout_ms) / 1000)}};
+  if (!config_->enable_compression) request.headers.emplace_back("Accept-Encoding", "identity");
+  return request;
+}
+
+int64_t ScrapeLoop::AlignedTime(int64_t start_ms) {
+  const int64_t interval = target_.interval_ms;
+  const int64_t tolerance = std::min(interval / 100, options_.timestamp_tolerance_ms);
+  if (!options_.adjust_timestamps || aligned_ms_ == 0 || start_ms < aligned_ms_) {
+    aligned_ms_ = start_ms;
+    return start_ms;
+  }
+  aligned_ms_ += (start_ms - aligned_ms_) / interval * interval;
+  // Slightly early counts as on time too.
+  if (aligned_ms_ + interval - start_ms <= tolerance) aligned_ms_ += interval;
+  if (std::abs(start_ms - aligned_ms_) <= tolerance) {
+    misaligned_ = 0;
+    return aligned_ms_;
+  }
+  // One late scrape leaves the grid alone; a clock that was stepped moves it.
+  if (++misaligned_ >= kMaxMisaligned) aligned_ms_ = start_ms;
+  return start_ms;
+}
+
+absl::Status ScrapeLoop::OpenGroup() {
+  if (group_ != nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(group_, options_.db->OpenGroup(target_.key));
+  report_slots_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status ScrapeLoop::CheckStatus(const HttpClientResponse& response) const {
+  if (response.status == 200) return absl::OkStatus();
+  std::string_view text = StatusText(response.status);
+  return Invalid("server returned HTTP status ", response.status, text.empty() ? "" : " ", text);
+}
+
+void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t start_ms, int64_t start_ns) {
+  const int64_t t = AlignedTime(start_ms);
+  if (last_start_ns_ != 0) {
+    metrics_->interval_length->Observe(FormatFloatG(static_cast<double>(target_.interval_ms) / 1000) + "s",
+                                       static_cast<double>(start_ns - last_start_ns_) / 1e9);
+  }
+  last_start_ns_ = start_ns;
+  ++round_;
+  Outcome outcome;
+  absl::Status status = OpenGroup();
+  if (status.ok()) {
+    cache_.BeginRound();
+    group_->Begin(t);
+    status = Append(std::move(response), t, &outcome);
+    cache_.EndRound(!status.ok());
+    // Nothing of a broken exposition is kept: the round starts over with the report alone, which ends the
+    // series.
+    if (!status.ok()) group_->Begin(t);
+  }
+  const double seconds = static_cast<double>(options_.clock->MonotonicNs() - start_ns) / 1e9;
+  metrics_->scrape_duration->Observe(seconds);
+  if (group_ != nullptr) {
+    Report(t, status.ok(), seconds, outcome);
+    auto committed = group_->Commit();
+    if (committed.ok()) {
+      metrics_->out_of_order->Add(committed->out_of_order);
+      metrics_->duplicate_timestamp->Add(committed->duplicate);
+      metrics_->out_of_bounds->Add(committed->out_of_bounds);
+      last_round_ms_ = std::max(last_round_ms_, t);
+    } else {
+      options_.logger->Error("Scrape commit failed", {{"scrape_pool", config_->job_name},
+                                                      {"target", target_.url},
+                                                      {"err", std::string(Message(committed.status()))}});
+      if (status.ok()) status = committed.status();
+    }
+  }
+  LogDropped(outcome);
+  if (status.ok()) {
+    EndMetadataRound();
+  } else {
+    options_.logger->Debug(
+        "Scrape failed",
+        {{"scrape_pool", config_->job_name}, {"target", target_.url}, {"err", std::string(Message(status))}});
+  }
+  absl::MutexLock lock(&mutex_);
+  last_error_ = status.ok() ? "" : std::string(Message(status));
+  health_ = status.ok() ? "up" : "down";
+  last_scrape_ms_ = start_ms;
+  last_duration_ = seconds;
+}
+
+void ScrapeLoop::Report(int64_t t, bool up, double seconds, const Outcome& outcome) {
+  std::vector<std::pair<std::string_view, double>> values = {
+      {"up", up ? 1 : 0},
+      {"scrape_duration_seconds", seconds},
+      {"scrape_samples_scraped", static_cast<double>(outcome.scraped)},
+      {"scrape_samples_post_metric_relabeling", static_cast<double>(outcome.added)},
+      {"scrape_series_added", static_cast<double>(outcome.new_series)}};
+  if (config_->extra_scrape_metrics) {
+    values.emplace_back("scrape_timeout_seconds", static_cast<double>(target_.timeout_ms) / 1000);
+    values.emplace_back("scrape_sample_limit", static_cast<double>(config_->sample_limit));
+    values.emplace_back("scrape_body_size_bytes", static_cast<double>(outcome.body_bytes));
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i >= report_slots_.size()) {
+      LabelsBuilder labels(target_.public_labels);
+      auto slot = group_->AddSeries(labels.Set(kMetricName, values[i].first).Build());
+      if (!slot.ok()) return;  // the commit that follows says what is wrong with the store
+      report_slots_.emplace_back(values[i].first, *slot);
+    }
+    group_->Set(report_slots_[i].second, values[i].second);
+  }
+}
+
+void ScrapeLoop::LogDropped(const Outcome& outcome) const {
+  auto warn = [this](std::string_view message, int64_t count) {
+    if (count == 0) return;
+    options_.logger->Warn(message, {{"scrape_pool", config_->job_name},
+                                    {"target", target_.url},
+                                    {"num_dropped", std::to_string(count)}});
+  };
+  warn("Error on ingesting out-of-order samples", outcome.out_of_order);
+  warn("Error on ingesting samples with different value but same timestamp", outcome.duplicate);
+  warn("Error on ingesting samples that are too old or are too far into the future", outcome.out_of_bounds);
+}
+
+void ScrapeLoop::WriteStaleMarkers() {
+  if (group_ == nullptr) return;
+  group_->Begin(std::max(options_.clock->NowMs(), last_round_ms_ + 1));
+  auto committed = group_->Commit();
+  if (!committed.ok()) {
+    options_.logger->Error("Stale commit failed",
+                           {{"target", target_.url}, {"err", std::string(Message(committed.status()))}});
+  }
+  group_.reset();
+}
+
+void ScrapeLoop::Reconfigure(std::shared_ptr<const ScrapeConfig> config, Target target) {
+  absl::MutexLock lock(&mutex_);
+  config_ = std::move(config);
+  target_ = std::move(target);
+  cache_.Clear();
+  aligned_ms_ = 0;
+}
+
+Target ScrapeLoop::target() const {
+  absl::MutexLock lock(&mutex_);
+  return target_;
+}
+
+TargetState ScrapeLoop::State() const {
+  absl::MutexLock lock(&mutex_);
+  TargetState state;
+  state.discovered_labels = target_.discovered;
+  state.labels = target_.public_labels;
+  state.scrape_pool = config_->job_name;
+  state.scrape_url = state.global_url = target_.url;
+  state.last_error = last_error_;
+  state.health = health_;
+  state.last_scrape_ms = last_scrape_ms_;
+  state.last_scrape_duration_s = last_duration_;
+  state.interval_ms = target_.interval_ms;
+  state.timeout_ms = target_.timeout_ms;
+  return state;
+}
+
+void ScrapeLoop::Metadata(const std::string& metric,
+                          std::vector<std::pair<Labels, TargetMetadata>>* out) const {
+  absl::MutexLock lock(&mutex_);
+  if (!metric.empty()) {
+    auto it = metadata_.find(metric);
+    if (it != metadata_.end()) out->emplace_back(target_.public_labels, it->second.data);
+    return;
+  }
+  for (const auto& [name, meta] : metadata_) out->emplace_back(target_.public_labels, meta.data);
+}
+
+void ScrapeLoop::NoteMetadata(const ExpositionParser& parser, EntryKind kind) {
+  absl::MutexLock lock(&mutex_);
+  auto it = metadata_.find(parser.metric());
+  if (it == metadata_.end()) {
+    it = metadata_.emplace(std::string(parser.metric()), Meta()).first;
+    it->second.data.metric = it->first;
+    it->second.data.type = "unknown";
+  }
+  Meta& meta = it->second;
+  meta.last_round = round_;
+  auto update = [&meta](std::string* field, std::string_view value) {
+    if (*field == value) return;
+    *field = value;
+    meta.changed = true;
+  };
+  if (kind == EntryKind::kType) update(&meta.data.type, parser.type());
+  if (kind == EntryKind::kUnit) update(&meta.data.unit, parser.text());
+  if (kind == EntryKind::kHelp) update(&meta.data.help, parser.help());
+}
+
+void ScrapeLoop::EndMetadataRound() {
+  std::vector<TargetMetadata> changed;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (auto it = metadata_.begin(); it != metadata_.end();) {
+      if (round_ - it->second.last_round > kMetadataRounds) {
+        it = metadata_.erase(it);
+        continue;
+      }
+      if (it->second.changed) changed.push_back(it->second.data);
+      it->second.changed = false;
+      ++it;
+    }
+  }
+  for (const TargetMetadata& metadata : changed) sink_->Offer(metadata);
+}
+
+}  // namespace narthex::scraper

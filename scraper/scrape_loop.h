@@ -1,0 +1,107 @@
+// One target's scrapes: an answer becomes a round of its series.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "base/http_client.h"
+#include "scraper/parser.h"
+#include "scraper/scrape_metrics.h"
+#include "scraper/scraper.h"
+#include "scraper/series_cache.h"
+#include "scraper/target.h"
+
+namespace narthex::scraper {
+
+// Tells storage about metadata, each metric only when it changed. Thread-safe.
+class MetadataSink {
+ public:
+  explicit MetadataSink(tsdb::Db* db) : db_(db) {}
+  void Offer(const TargetMetadata& metadata);
+
+ private:
+  tsdb::Db* const db_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, uint64_t> known_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Series labels from exposed labels and the target's: honor_labels decides who wins; the loser of a collision
+// gets exported_ before its name. Then metric_relabel_configs. False: dropped.
+bool SeriesLabels(const LabelPairs& exposed, const Labels& target, const ScrapeConfig& config, Labels* out);
+absl::Status CheckLabelLimits(const Labels& labels, const ScrapeConfig& config);
+
+// Process, WriteStaleMarkers and Reconfigure are called by one thread at a time (the manager sees to it: a
+// target never overlaps itself); State and Metadata by any.
+class ScrapeLoop {
+ public:
+  ScrapeLoop(const ManagerOptions& options, ScrapeMetrics* metrics, MetadataSink* sink,
+             std::shared_ptr<const ScrapeConfig> config, Target target);
+
+  HttpClientRequest Request() const;
+  // The answer to a request sent at (wall, monotonic) start.
+  void Process(absl::StatusOr<HttpClientResponse> response, int64_t start_ms, int64_t start_ns);
+  // The target is gone: all its series end now.
+  void WriteStaleMarkers();
+  // A reload changed the job. Known series are forgotten if their labels may have changed.
+  void Reconfigure(std::shared_ptr<const ScrapeConfig> config, Target target);
+
+  // Lets go of storage, without stale markers; nothing is processed afterwards.
+  void ReleaseGroup() { group_.reset(); }
+
+  Target target() const;
+  TargetState State() const;
+  void Metadata(const std::string& metric, std::vector<std::pair<Labels, TargetMetadata>>* out) const;
+
+ private:
+  struct Outcome {
+    int64_t scraped = 0, added = 0, new_series = 0, body_bytes = 0;
+    int64_t out_of_order = 0, duplicate = 0, out_of_bounds = 0;
+  };
+  struct Meta {
+    TargetMetadata data;
+    uint64_t last_round = 0;
+    bool changed = true;
+  };
+
+  absl::Status Append(absl::StatusOr<HttpClientResponse> response, int64_t t, Outcome* outcome);
+  absl::Status AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome);
+  absl::Status AppendSeries(ExpositionParser* parser, SeriesCache::Entry* entry, bool parsed, int64_t t,
+                            Outcome* outcome);
+  absl::StatusOr<SeriesCache::Entry*> AddEntry(const ExpositionParser& parser, Outcome* outcome);
+  void Count(tsdb::AppendResult result, Outcome* outcome) const;
+  void NoteMetadata(const ExpositionParser& parser, EntryKind kind);
+  void EndMetadataRound();
+  absl::Status CheckStatus(const HttpClientResponse& response) const;
+  absl::Status OpenGroup();
+  void Report(int64_t t, bool up, double seconds, const Outcome& outcome);
+  int64_t AlignedTime(int64_t start_ms);
+  void LogDropped(const Outcome& outcome) const;
+
+  const ManagerOptions options_;
+  ScrapeMetrics* const metrics_;
+  MetadataSink* const sink_;
+
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const ScrapeConfig> config_;  // written under mutex_ by the one worker
+  Target target_;
+  std::string last_error_ ABSL_GUARDED_BY(mutex_);
+  std::string health_ ABSL_GUARDED_BY(mutex_) = "unknown";
+  int64_t last_scrape_ms_ ABSL_GUARDED_BY(mutex_) = 0;
+  double last_duration_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, Meta, std::less<>> metadata_ ABSL_GUARDED_BY(mutex_);
+
+  std::unique_ptr<tsdb::GroupAppender> group_;
+  SeriesCache cache_;
+  LabelPairs scratch_;
+  std::vector<std::pair<std::string_view, tsdb::Slot>> report_slots_;
+  uint64_t round_ = 0;
+  int misaligned_ = 0;
+  int64_t aligned_ms_ = 0, last_round_ms_ = 0, last_start_ns_ = 0;
+};
+
+}  // namespace narthex::scraper

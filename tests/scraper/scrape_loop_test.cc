@@ -1,0 +1,248 @@
+#include "scraper/scrape_loop.h"
+
+#include <map>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/sample.h"
+#include "scraper/text_util.h"
+#include "tests/support/memory_db.h"
+
+namespace narthex::scraper {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kStart = 1'700'000'000'000;
+
+class ScrapeLoopTest : public ::testing::Test {
+ protected:
+  ScrapeLoopTest() {
+    config_.job_name = "j";
+    config_.scrape_interval_ms = 10000;
+    config_.scrape_timeout_ms = 10000;
+    options_.db = db_.get();
+    options_.clock = &clock_;
+    options_.logger = &logger_;
+    options_.metrics = &registry_;
+  }
+
+  ScrapeLoop& Loop() {
+    if (loop_ == nullptr) {
+      auto target = MakeTarget(DiscoveredLabels({{"__address__", "h:1"}}, {}, config_), config_);
+      loop_ = std::make_unique<ScrapeLoop>(options_, &metrics_, &sink_,
+                                           std::make_shared<ScrapeConfig>(config_), **target);
+    }
+    return *loop_;
+  }
+
+  // One scrape now, then the clock moves on by the interval.
+  void Scrape(std::string body, std::string type = "text/plain", int status = 200) {
+    HttpClientResponse response;
+    response.status = status;
+    response.content_type = std::move(type);
+    response.body = std::move(body);
+    Finish(std::move(response));
+  }
+  void Finish(absl::StatusOr<HttpClientResponse> response) {
+    Loop().Process(std::move(response), clock_.NowMs(), clock_.MonotonicNs());
+    clock_.AdvanceMs(10000);
+  }
+
+  // Samples of the series, oldest first, "stale" for markers.
+  std::vector<std::string> Samples(const Labels& labels) {
+    Matchers matchers;
+    for (LabelView l : labels) matchers.push_back(Matcher::Equal(l.name, l.value));
+    auto querier = db_->NewQuerier(0, kStart * 2);
+    auto set = (*querier)->Select(matchers, 0, kStart * 2, {});
+    std::vector<std::string> out;
+    for (size_t i = 0; i < (*set)->size(); ++i) {
+      if ((*set)->labels(i) != labels) continue;
+      std::vector<tsdb::Row> rows;
+      EXPECT_TRUE((*set)->ReadBlock(i, 1, &rows).ok());
+      for (size_t k = 0; k < rows[0].t.size(); ++k) {
+        std::string value = IsStale(rows[0].v[k]) ? "stale" : StrCat(rows[0].v[k]);
+        out.push_back(StrCat((rows[0].t[k] - kStart) / 1000, ":", value));
+      }
+    }
+    return out;
+  }
+  std::vector<std::string> Samples(std::string_view name) {
+    return Samples(Labels({{"__name__", name}, {"instance", "h:1"}, {"job", "j"}}));
+  }
+
+  FakeClock clock_{kStart};
+  Logger logger_{LogLevel::kError, LogFormat::kLogfmt, &clock_, [](std::string_view) {}};
+  MetricsRegistry registry_;
+  ScrapeMetrics metrics_{&registry_};
+  std::unique_ptr<tsdb::Db> db_ = testing::NewMemoryDb();
+  MetadataSink sink_{db_.get()};
+  ScrapeConfig config_;
+  ManagerOptions options_;
+  std::unique_ptr<ScrapeLoop> loop_;
+};
+
+using Strings = std::vector<std::string>;
+
+TEST_F(ScrapeLoopTest, AppendsSeriesAndReport) {
+  Scrape("a 1\nb 2\n");
+  Scrape("a 3\nb 4\n");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:3"}));
+  EXPECT_EQ(Samples("up"), (Strings{"0:1", "10:1"}));
+  EXPECT_EQ(Samples("scrape_samples_scraped"), (Strings{"0:2", "10:2"}));
+  EXPECT_EQ(Samples("scrape_series_added"), (Strings{"0:2", "10:0"}));
+  EXPECT_EQ(Loop().State().health, "up");
+}
+
+TEST_F(ScrapeLoopTest, VanishedAndReorderedSeries) {
+  Scrape("a 1\nb 2\nc 3\n");
+  Scrape("c 4\na 5\n");
+  Scrape("b 6\na 7\nc 8\n");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:5", "20:7"}));
+  EXPECT_EQ(Samples("b"), (Strings{"0:2", "10:stale", "20:6"}));
+  EXPECT_EQ(Samples("c"), (Strings{"0:3", "10:4", "20:8"}));
+  EXPECT_EQ(Samples("scrape_series_added"), (Strings{"0:3", "10:0", "20:1"}));
+}
+
+TEST_F(ScrapeLoopTest, FailedScrapeEndsAllSeries) {
+  Scrape("a 1\n");
+  Finish(absl::UnavailableError("connection refused"));
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:stale"}));
+  EXPECT_EQ(Samples("up"), (Strings{"0:1", "10:0"}));
+  EXPECT_EQ(Loop().State().last_error, "connection refused");
+  EXPECT_EQ(Loop().State().health, "down");
+}
+
+TEST_F(ScrapeLoopTest, BrokenExpositionKeepsNothingOfTheRound) {
+  Scrape("a 1\n");
+  Scrape("a 2\nb true\n");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:stale"}));
+  EXPECT_EQ(Samples("up"), (Strings{"0:1", "10:0"}));
+  EXPECT_THAT(Loop().State().last_error, HasSubstr("strconv.ParseFloat: parsing \"true\": invalid syntax"));
+}
+
+TEST_F(ScrapeLoopTest, HttpStatusAndContentTypeErrors) {
+  Scrape("", "text/plain", 404);
+  EXPECT_EQ(Loop().State().last_error, "server returned HTTP status 404 Not Found");
+  Scrape("a 1\n", "text/html");
+  EXPECT_EQ(
+      Loop().State().last_error,
+      "received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target");
+}
+
+TEST_F(ScrapeLoopTest, HonorLabelsDecidesCollisions) {
+  Scrape("m{job=\"exposed\"} 1\n");
+  EXPECT_EQ(
+      Samples(Labels({{"__name__", "m"}, {"exported_job", "exposed"}, {"instance", "h:1"}, {"job", "j"}})),
+      (Strings{"0:1"}));
+  loop_.reset();
+  config_.honor_labels = true;
+  Scrape("m{job=\"exposed\",instance=\"\"} 2\n");
+  EXPECT_EQ(Samples(Labels({{"__name__", "m"}, {"job", "exposed"}})), (Strings{"10:2"}));
+}
+
+TEST_F(ScrapeLoopTest, MetricRelabellingDropsSeries) {
+  RelabelConfig drop;
+  drop.source_labels = {"__name__"};
+  drop.regex = *Regex::Compile("b.*");
+  drop.action = RelabelAction::kDrop;
+  config_.metric_relabel_configs = {drop};
+  Scrape("a 1\nb 2\n");
+  Scrape("a 1\nb 2\n");
+  EXPECT_EQ(Samples("b"), Strings{});
+  EXPECT_EQ(Samples("scrape_samples_scraped"), (Strings{"0:2", "10:2"}));
+  EXPECT_EQ(Samples("scrape_samples_post_metric_relabeling"), (Strings{"0:1", "10:1"}));
+}
+
+TEST_F(ScrapeLoopTest, SampleLimitRefusesTheScrape) {
+  config_.sample_limit = 2;
+  Scrape("a 1\nb 2\n");
+  Scrape("a 1\nb 2\nc 3\n");
+  EXPECT_EQ(Loop().State().last_error, "sample limit exceeded");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:stale"}));
+  EXPECT_EQ(Samples("scrape_samples_scraped"), (Strings{"0:2", "10:3"}));
+}
+
+TEST_F(ScrapeLoopTest, LabelLimitsNameTheCulprit) {
+  config_.label_value_length_limit = 5;
+  Scrape("a{x=\"toolong\"} 1\n");
+  EXPECT_EQ(Loop().State().last_error,
+            "label_value_length_limit exceeded (metric: a, label name: x, value: \"toolong\", length: 7, "
+            "limit: 5)");
+}
+
+TEST_F(ScrapeLoopTest, ExplicitTimestampsAreHonoredAndNotEndedByStaleness) {
+  Scrape(StrCat("a 1 ", kStart - 5000, "\n"));
+  Scrape("b 1\n");
+  EXPECT_EQ(Samples("a"), (Strings{"-5:1"}));
+  loop_.reset();
+  config_.honor_timestamps = false;
+  Scrape(StrCat("c 1 ", kStart - 5000, "\n"));
+  EXPECT_EQ(Samples("c"), (Strings{"20:1"}));
+}
+
+TEST_F(ScrapeLoopTest, SecondValueOfASeriesInOneScrapeIsADuplicate) {
+  Scrape("a 1\na 2\n");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1"}));
+  EXPECT_EQ(metrics_.duplicate_timestamp->value(), 1);
+}
+
+TEST_F(ScrapeLoopTest, TimestampsWithinToleranceAreAligned) {
+  Scrape("a 1\n");
+  clock_.AdvanceMs(1);
+  Scrape("a 2\n");
+  clock_.AdvanceMs(50);
+  Scrape("a 3\n");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:2", "20:3"}));
+  EXPECT_EQ(Loop().State().last_scrape_ms, kStart + 20051);
+}
+
+TEST_F(ScrapeLoopTest, ReloadForgetsKnownSeriesButNotTheirStaleness) {
+  Scrape("a 1\nb 1\n");
+  RelabelConfig drop;
+  drop.source_labels = {"__name__"};
+  drop.regex = *Regex::Compile("b");
+  drop.action = RelabelAction::kDrop;
+  config_.metric_relabel_configs = {drop};
+  Loop().Reconfigure(std::make_shared<ScrapeConfig>(config_), Loop().target());
+  Scrape("a 2\nb 2\n");
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:2"}));
+  EXPECT_EQ(Samples("b"), (Strings{"0:1", "10:stale"}));
+}
+
+TEST_F(ScrapeLoopTest, RemovedTargetGetsStaleMarkers) {
+  Scrape("a 1\n");
+  Loop().WriteStaleMarkers();
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:stale"}));
+  EXPECT_EQ(Samples("up"), (Strings{"0:1", "10:stale"}));
+}
+
+TEST_F(ScrapeLoopTest, KeepsMetadata) {
+  Scrape("# HELP a Some help.\n# TYPE a gauge\na 1\n");
+  std::vector<std::pair<Labels, TargetMetadata>> found;
+  Loop().Metadata("a", &found);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].second.help, "Some help.");
+  EXPECT_EQ(found[0].second.type, "gauge");
+}
+
+TEST_F(ScrapeLoopTest, StoresExemplars) {
+  Scrape("# TYPE c counter\nc_total 1 # {id=\"x\"} 0.5\n# EOF\n", "application/openmetrics-text");
+  ASSERT_EQ(Loop().State().last_error, "");
+  auto found = db_->SelectExemplars({{Matcher::Equal("__name__", "c_total")}}, 0, kStart * 2);
+  ASSERT_TRUE(found.ok());
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ((*found)[0].exemplars[0].value, 0.5);
+}
+
+TEST_F(ScrapeLoopTest, RequestCarriesTheScrapeHeaders) {
+  config_.scrape_protocols = {"PrometheusText0.0.4"};
+  HttpClientRequest request = Loop().Request();
+  EXPECT_EQ(request.url, "http://h:1/metrics");
+  std::map<std::string, std::string> headers(request.headers.begin(), request.headers.end());
+  EXPECT_EQ(headers["Accept"], "text/plain;version=0.0.4;q=0.6,*/*;q=0.5");
+  EXPECT_EQ(headers["X-Prometheus-Scrape-Timeout-Seconds"], "10");
+}
+
+}  // namespace
+}  // namespace narthex::scraper

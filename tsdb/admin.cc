@@ -1,0 +1,190 @@
+// State, metadata, exemplars, deletion, snapshots, status.
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "tsdb/db_impl.h"
+#include "tsdb/format/stripe.h"
+
+namespace narthex::tsdb {
+
+absl::Status DbImpl::PutState(std::string_view key, std::string_view value) {
+  IndexBatch batch;
+  batch.puts.emplace_back(StateKey(key), value);
+  index_dirty_ = true;
+  return store_->Write(batch, options_.sync_interval_ms == 0);
+}
+
+absl::Status DbImpl::DeleteState(std::string_view key) {
+  IndexBatch batch;
+  batch.deletes.push_back(StateKey(key));
+  index_dirty_ = true;
+  return store_->Write(batch, options_.sync_interval_ms == 0);
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> DbImpl::ScanState(
+    std::string_view prefix) const {
+  std::vector<std::pair<std::string, std::string>> out;
+  RETURN_IF_ERROR(store_->Scan(StateKey(prefix), [&](std::string_view key, std::string_view value) {
+    out.emplace_back(key.substr(1), value);
+    return true;
+  }));
+  return out;
+}
+
+absl::Status DbImpl::SetMetadata(std::string_view metric, const Metadata& metadata) {
+  std::string value;
+  PutBytes(&value, metadata.type);
+  PutBytes(&value, metadata.help);
+  PutBytes(&value, metadata.unit);
+  const std::string key = MetadataKey(metric);
+  const absl::StatusOr<std::string> known = store_->Get(key);
+  if (known.ok() && *known == value) return absl::OkStatus();
+  IndexBatch batch;
+  batch.puts.emplace_back(key, value);
+  index_dirty_ = true;
+  return store_->Write(batch, false);
+}
+
+absl::StatusOr<std::vector<ExemplarSeries>> DbImpl::SelectExemplars(const std::vector<Matchers>& match,
+                                                                    int64_t mint, int64_t maxt) const {
+  std::vector<SeriesId> ids;
+  for (const Matchers& m : match) {
+    const std::vector<SeriesId> some = index_.Select(m);
+    ids.insert(ids.end(), some.begin(), some.end());
+  }
+  std::vector<ExemplarSeries> out;
+  for (auto& [id, exemplars] : exemplars_.Select(ids, mint, maxt)) {
+    if (!exemplars.empty()) out.push_back({index_.LabelsOf(id), std::move(exemplars)});
+  }
+  std::sort(out.begin(), out.end(),
+            [](const ExemplarSeries& a, const ExemplarSeries& b) { return a.labels < b.labels; });
+  return out;
+}
+
+absl::Status DbImpl::DeleteSeries(const Matchers& matchers, int64_t mint, int64_t maxt) {
+  // What arrives after the deletion is not deleted.
+  maxt = std::min(maxt, max_t_.load());
+  if (mint > maxt) return absl::OkStatus();
+  IndexBatch batch;
+  absl::MutexLock lock(&windows_mutex_);
+  auto next = std::make_shared<Tombstones>(*tombstones_);
+  for (SeriesId id : index_.Select(matchers)) {
+    std::vector<Interval>& list = (*next)[id];
+    list.emplace_back(mint, maxt);
+    std::string value;
+    for (const Interval& i : list) {
+      PutFixed64(&value, static_cast<uint64_t>(i.first));
+      PutFixed64(&value, static_cast<uint64_t>(i.second));
+    }
+    batch.puts.emplace_back(TombstoneKey(id), value);
+  }
+  if (batch.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(store_->Write(batch, true));
+  tombstones_ = std::move(next);
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::CleanTombstones() {
+  absl::MutexLock lock(&maintain_mutex_);
+  const std::shared_ptr<const Tombstones> dead = tombstones();
+  if (dead->empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(Seal(/*force=*/true));
+  RETURN_IF_ERROR(RewriteStripes(*dead));
+  IndexBatch batch;
+  for (const auto& [id, intervals] : *dead) batch.deletes.push_back(TombstoneKey(id));
+  RETURN_IF_ERROR(store_->Write(batch, true));
+  absl::MutexLock windows_lock(&windows_mutex_);
+  if (tombstones_ == dead) tombstones_ = std::make_shared<Tombstones>();
+  seal_epoch_.fetch_add(1);
+  return absl::OkStatus();
+}
+
+namespace {
+// The stripe without the deleted samples; false if nothing changes.
+bool CutStripe(const StripeView& view, const Tombstones& dead, std::string* out) {
+  bool changed = false;
+  std::vector<StripeEntry> kept;
+  for (const StripeView::Entry& e : view.entries) {
+    const std::vector<int64_t>& times = view.columns[e.column];
+    StripeEntry entry{e.series, e.column, std::string(e.bytes)};
+    const auto it = dead.find(e.series);
+    SeriesRows rows;
+    if (it != dead.end() && DecodeEntry(e.bytes, times.size(), &rows)) {
+      for (size_t i = 0; i < times.size(); ++i) {
+        for (const Interval& d : it->second) {
+          if (times[i] < d.first || times[i] > d.second) continue;
+          rows.present.Set(i, false);
+          rows.stale.Set(i, false);
+          changed = true;
+        }
+      }
+      if (rows.Empty()) continue;
+      entry.bytes = EncodeEntry(rows, times.size());
+    }
+    kept.push_back(std::move(entry));
+  }
+  out->clear();
+  if (changed && !kept.empty()) *out = EncodeStripe(view.columns, kept);
+  return changed;
+}
+}  // namespace
+
+absl::Status DbImpl::RewriteStripes(const Tombstones& dead) {
+  std::map<std::string, std::string> rewritten;
+  std::vector<std::string> emptied;
+  RETURN_IF_ERROR(
+      store_->ScanStripes(StripeWindowPrefix(INT64_MIN), "", [&](std::string_view k, std::string_view bytes) {
+        StripeView view;
+        std::string out;
+        if (!view.Parse(bytes) || !CutStripe(view, dead, &out))
+          return true;  // a corrupt stripe is left as it is
+        if (out.empty())
+          emptied.emplace_back(k);
+        else
+          rewritten[std::string(k)] = std::move(out);
+        return true;
+      }));
+  RETURN_IF_ERROR(store_->Ingest(rewritten).status());
+  for (const std::string& key : emptied) RETURN_IF_ERROR(store_->DeleteStripe(key));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool skip_head) {
+  absl::MutexLock lock(&maintain_mutex_);
+  const std::time_t seconds = options_.clock->NowMs() / 1000;
+  std::tm tm{};
+  gmtime_r(&seconds, &tm);
+  char stamp[64];
+  std::strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
+  char name[96];
+  std::snprintf(name, sizeof name, "%s-%016llx", stamp,
+                static_cast<unsigned long long>(options_.clock->MonotonicNs()) ^ ++snapshots_);
+  const std::string path = StrCat(directory, "/", std::string(name));
+  std::error_code ec;
+  std::filesystem::create_directories(path + "/store", ec);
+  if (ec) return absl::InternalError(StrCat("snapshot: create ", path, ": ", ec.message()));
+  RETURN_IF_ERROR(SyncAll());
+  {
+    // No commit meanwhile: journal and index belong together.
+    absl::MutexLock commit(&commit_mutex_);
+    if (!skip_head) RETURN_IF_ERROR(journal_->CopyTo(path + "/journal"));
+    RETURN_IF_ERROR(store_->Checkpoint(path + "/store/db"));
+  }
+  std::filesystem::copy_file(options_.path + "/FORMAT", path + "/FORMAT", ec);
+  if (ec) return absl::InternalError(StrCat("snapshot: copy FORMAT: ", ec.message()));
+  return std::string(name);
+}
+
+absl::StatusOr<Status> DbImpl::GetStatus(size_t limit) const {
+  Status out;
+  index_.FillStatus(limit, &out);
+  out.head_chunks = static_cast<uint64_t>(metrics_.chunks->value());
+  out.head_min_t = static_cast<int64_t>(metrics_.min_time->value());
+  out.head_max_t = max_t_ == INT64_MIN ? 0 : max_t_.load();
+  return out;
+}
+
+}  // namespace narthex::tsdb

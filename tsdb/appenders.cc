@@ -1,0 +1,387 @@
+// The two writers: rounds of a group, and batches of loose samples.
+#include <algorithm>
+#include <bit>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "tsdb/db_impl.h"
+
+namespace narthex::tsdb {
+namespace {
+
+constexpr int64_t kClockSlackMs = 10'000;
+
+void CountResult(const DbMetrics& m, AppendResult r) {
+  switch (r) {
+    case AppendResult::kOk:
+      break;
+    case AppendResult::kOutOfOrder:
+      m.out_of_order->Add();
+      break;
+    case AppendResult::kDuplicate:
+      m.duplicates->Add();
+      break;
+    case AppendResult::kTooOld:
+      m.too_old->Add();
+      break;
+    case AppendResult::kOutOfBounds:
+      m.out_of_bounds->Add();
+      break;
+  }
+}
+
+class GroupAppenderImpl : public GroupAppender {
+ public:
+  GroupAppenderImpl(DbImpl* db, std::shared_ptr<Group> group) : db_(db), group_(std::move(group)) {}
+  ~GroupAppenderImpl() override {
+    absl::MutexLock lock(&group_->mutex);
+    group_->in_use = false;
+  }
+
+  absl::StatusOr<Slot> AddSeries(const Labels& labels) override {
+    bool created = false;
+    ASSIGN_OR_RETURN(const SeriesId id, db_->GetOrCreateSeries(labels, &created));
+    Slot slot = 0;
+    bool added = false;
+    {
+      absl::MutexLock lock(&group_->mutex);
+      const size_t before = group_->slots.size();
+      slot = group_->AddSlot(id);
+      added = group_->slots.size() > before;
+    }
+    if (added) {
+      RETURN_IF_ERROR(db_->SaveSlot(group_.get(), id, slot));
+      db_->NoteMember(id, group_->id);
+    }
+    if (created) ++stats_.new_series;
+    return slot;
+  }
+
+  void Begin(int64_t t) override {
+    round_ = Round{};
+    round_.t = t;
+    loose_.clear();
+    const int fresh = stats_.new_series;  // series are added between rounds too
+    stats_ = RoundStats{};
+    stats_.new_series = fresh;
+    absl::MutexLock lock(&group_->mutex);
+    round_.values.resize(group_->slots.size(), 0);
+    round_.present.Resize(group_->slots.size());
+    seen_ = Bits(group_->slots.size());
+    silent_.clear();
+    // A round behind the last one: the clock stepped back (then the last round lies in the future), or it is
+    // late.
+    const int64_t now = db_->options_.clock->NowMs();
+    const bool stepped = group_->last_t > now + kClockSlackMs && t <= now + kClockSlackMs;
+    late_ = group_->last_t != INT64_MIN && t <= group_->last_t && !stepped;
+    last_t_ = group_->last_t;
+  }
+
+  AppendResult Set(Slot slot, double v) override {
+    if (late_) {
+      Sample s;
+      s.t = round_.t;
+      s.v = v;
+      return SetLoose(slot, s, true);
+    }
+    Grow(slot);
+    if (IsStale(v)) return SetStale(slot);
+    if (!round_.present.Get(slot)) ++stats_.added;
+    round_.present.Set(slot);
+    round_.values[slot] = v;
+    seen_.Set(slot);
+    return AppendResult::kOk;
+  }
+
+  AppendResult SetSample(Slot slot, const Sample& sample, bool track_staleness) override {
+    if (sample.t == round_.t && !sample.h && sample.start_t == 0) return Set(slot, sample.v);
+    return SetLoose(slot, sample, track_staleness || sample.t == round_.t);
+  }
+
+  void AddExemplar(Slot slot, const Exemplar& exemplar) override {
+    Exemplar e = exemplar;
+    if (!e.has_t) e.t = round_.t;
+    SeriesId id = 0;
+    {
+      absl::MutexLock lock(&group_->mutex);
+      if (slot < group_->slots.size()) id = group_->slots[slot];
+    }
+    if (id != 0 && db_->exemplars_.Add(id, e)) db_->metrics_.exemplars->Add();
+  }
+
+  absl::StatusOr<RoundStats> Commit() override {
+    if (late_) {
+      // Out of order as a whole: what was accepted is kept, staleness goes on from the newest round.
+      RETURN_IF_ERROR(db_->CommitLoose(loose_));
+    } else {
+      {
+        absl::MutexLock lock(&group_->mutex);
+        const std::vector<uint64_t>& words = group_->tracked.words();
+        for (size_t w = 0; w < words.size(); ++w) {
+          for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
+            const size_t slot = w * 64 + std::countr_zero(bits);
+            if (!seen_.Get(slot)) round_.stale.push_back(static_cast<uint32_t>(slot));
+          }
+        }
+      }
+      std::sort(round_.stale.begin(), round_.stale.end());
+      round_.stale.erase(std::unique(round_.stale.begin(), round_.stale.end()), round_.stale.end());
+      for (size_t slot = 0; slot < seen_.size(); ++slot) {
+        if (seen_.Get(slot) && !round_.present.Get(slot) && !silent_.contains(static_cast<Slot>(slot))) {
+          round_.tracked_only.push_back(static_cast<uint32_t>(slot));
+        }
+      }
+      stats_.stale = static_cast<int>(round_.stale.size());
+      Grow(0);
+      RETURN_IF_ERROR(db_->CommitRound(group_.get(), std::move(round_), loose_));
+    }
+    const RoundStats out = stats_;
+    stats_ = RoundStats{};
+    round_ = Round{};
+    loose_.clear();
+    seen_ = Bits();
+    return out;
+  }
+
+ private:
+  void Grow(Slot slot) {
+    const size_t n = std::max<size_t>(round_.values.size(), slot + 1);
+    if (n <= round_.values.size()) return;
+    round_.values.resize(n, 0);
+    round_.present.Resize(n);
+  }
+
+  // An explicit stale marker ends the series at this round, whether it was tracked or not.
+  AppendResult SetStale(Slot slot) {
+    round_.present.Set(slot, false);
+    round_.values[slot] = 0;
+    round_.stale.push_back(slot);
+    seen_.Set(slot);
+    silent_.insert(slot);
+    return AppendResult::kOk;
+  }
+
+  AppendResult SetLoose(Slot slot, const Sample& sample, bool track) {
+    SeriesId id = 0;
+    AppendResult r = AppendResult::kOk;
+    {
+      absl::MutexLock lock(&group_->mutex);
+      if (slot < group_->slots.size()) id = group_->slots[slot];
+    }
+    if (id == 0) return AppendResult::kOutOfBounds;
+    if (!late_) Grow(slot);
+    r = late_ ? LateResult(sample) : db_->Check(id, sample);
+    if (!late_) {
+      seen_.Set(slot);  // no stale marker in this round either way
+      if (!track) silent_.insert(slot);
+    }
+    if (r != AppendResult::kOk) {
+      CountResult(db_->metrics_, r);
+      if (r == AppendResult::kDuplicate)
+        ++stats_.duplicate;
+      else if (r == AppendResult::kOutOfOrder)
+        ++stats_.out_of_order;
+      else
+        ++stats_.out_of_bounds;
+      return r;
+    }
+    ++stats_.added;
+    loose_.push_back({id, sample});
+    return r;
+  }
+
+  AppendResult LateResult(const Sample& sample) const {
+    if (sample.t == last_t_) return AppendResult::kDuplicate;
+    const int64_t window = db_->ooo_window_ms_;
+    if (window > 0) return sample.t >= db_->max_t_ - window ? AppendResult::kOk : AppendResult::kTooOld;
+    return sample.t < db_->max_t_ - kOutOfBoundsMs ? AppendResult::kOutOfBounds : AppendResult::kOutOfOrder;
+  }
+
+  DbImpl* const db_;
+  const std::shared_ptr<Group> group_;
+  Round round_;
+  Bits seen_;                         // slots that were set in some way
+  absl::flat_hash_set<Slot> silent_;  // of those: set, but out of staleness tracking
+  std::vector<LooseSample> loose_;
+  bool late_ = false;
+  int64_t last_t_ = INT64_MIN;
+  RoundStats stats_;
+};
+
+class AppenderImpl : public Appender {
+ public:
+  explicit AppenderImpl(DbImpl* db) : db_(db) {}
+
+  absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) override {
+    SeriesId id = static_cast<SeriesId>(*ref);
+    if (id == 0 || !db_->index_.Has(id)) {
+      if (labels.empty()) return absl::InvalidArgumentError("empty labelset: invalid sample");
+      bool created = false;
+      ASSIGN_OR_RETURN(id, db_->GetOrCreateSeries(labels, &created));
+      *ref = id;
+    }
+    AppendResult r = AppendResult::kOk;
+    // Samples of this batch count as appended.
+    const auto pending = last_.find(id);
+    if (pending != last_.end() && sample.t <= pending->second.t) {
+      const Sample& last = pending->second;
+      if (sample.t == last.t) {
+        const bool same =
+            !sample.h && !last.h && std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(last.v);
+        if (same || (sample.h && last.h && sample.h->Equals(*last.h))) return AppendResult::kOk;
+        r = AppendResult::kDuplicate;
+      } else if (db_->ooo_window_ms_ <= 0) {
+        r = AppendResult::kOutOfOrder;
+      } else if (sample.t < std::max(db_->max_t_.load(), last.t) - db_->ooo_window_ms_) {
+        r = AppendResult::kTooOld;
+      }
+    } else {
+      r = db_->Check(id, sample);
+    }
+    if (r != AppendResult::kOk) {
+      CountResult(db_->metrics_, r);
+      return r;
+    }
+    if (pending == last_.end())
+      last_.emplace(id, sample);
+    else if (sample.t > pending->second.t)
+      pending->second = sample;
+    samples_.push_back({id, sample});
+    return r;
+  }
+
+  void AddExemplar(SeriesRef ref, const Exemplar& exemplar) override {
+    exemplars_.emplace_back(static_cast<SeriesId>(ref), exemplar);
+  }
+
+  absl::Status Commit() override {
+    RETURN_IF_ERROR(db_->CommitLoose(samples_));
+    for (const auto& [id, e] : exemplars_)
+      if (db_->exemplars_.Add(id, e)) db_->metrics_.exemplars->Add();
+    Rollback();
+    return absl::OkStatus();
+  }
+
+  void Rollback() override {
+    samples_.clear();
+    exemplars_.clear();
+    last_.clear();
+  }
+
+ private:
+  DbImpl* const db_;
+  std::vector<LooseSample> samples_;
+  absl::flat_hash_map<SeriesId, Sample> last_;  // newest sample of each series in this batch
+  std::vector<std::pair<SeriesId, Exemplar>> exemplars_;
+};
+
+}  // namespace
+
+std::unique_ptr<Appender> DbImpl::NewAppender() { return std::make_unique<AppenderImpl>(this); }
+
+absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& key) {
+  std::shared_ptr<Group> group;
+  {
+    absl::MutexLock lock(&groups_mutex_);
+    const auto it = groups_by_key_.find(key.encoded());
+    if (it != groups_by_key_.end()) {
+      group = it->second;
+    } else {
+      const uint32_t id = next_group_;
+      IndexBatch batch;
+      batch.puts.emplace_back(GroupKey(id), key.encoded());
+      absl::MutexLock create_lock(&create_mutex_);
+      if (has_unsaved_ || !store_->Write(batch, false).ok()) {
+        unsaved_.puts.push_back(batch.puts[0]);
+        has_unsaved_ = true;
+      }
+      index_dirty_ = true;
+      group = FindOrAddGroup(id, key);
+    }
+  }
+  absl::MutexLock lock(&group->mutex);
+  if (group->in_use)
+    return absl::FailedPreconditionError(StrCat("group ", key.ToString(), " is open already"));
+  group->in_use = true;
+  return std::unique_ptr<GroupAppender>(std::make_unique<GroupAppenderImpl>(this, group));
+}
+
+// Upstream's memSeries.appendable.
+AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
+  const int64_t head_max = max_t_;
+  if (head_max == INT64_MIN) return AppendResult::kOk;
+  const int64_t window = ooo_window_ms_;
+  const int64_t min_valid = head_max - kOutOfBoundsMs;
+  absl::ReaderMutexLock lock(&loose_mutex_);
+  const LooseColumn* column = loose_->Find(id);
+  if (sample.t >= min_valid) {
+    if (column == nullptr || sample.t > column->last_t) return AppendResult::kOk;
+    if (sample.t == column->last_t) {
+      bool same = !sample.h && !column->last_is_histogram &&
+                  std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(column->last_v);
+      if (sample.h && column->last_is_histogram) {
+        std::vector<Sample> all;
+        loose_->Read(id, &all);
+        same = all.empty() || (all.back().h && all.back().h->Equals(*sample.h));
+      }
+      return same ? AppendResult::kOk : AppendResult::kDuplicate;
+    }
+  }
+  if (window > 0) return sample.t >= head_max - window ? AppendResult::kOk : AppendResult::kTooOld;
+  return sample.t < min_valid ? AppendResult::kOutOfBounds : AppendResult::kOutOfOrder;
+}
+
+absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
+  if (samples.empty()) return absl::OkStatus();
+  {
+    absl::ReaderMutexLock commit(&commit_mutex_);
+    bool written = false;
+    // Samples of series in memory and in the journal have the same order: one lock around both.
+    absl::MutexLock lock(&loose_mutex_);
+    const uint64_t sequence = AppendJournal(EncodeLooseRecord(samples), &written);
+    if (loose_->empty()) loose_->first_sequence = sequence;
+    loose_->last_sequence = sequence;
+    for (const LooseSample& s : samples) {
+      const LooseColumn* column = loose_->Find(s.series);
+      if (column != nullptr && s.sample.t < column->last_t) metrics_.ooo_appended->Add();
+      loose_->Add(s);
+      NoteTime(s.sample.t);
+      (s.sample.h ? metrics_.histogram_samples : metrics_.float_samples)->Add();
+    }
+  }
+  return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();
+}
+
+absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose) {
+  const double floats = static_cast<double>(round.present.CountOnes());
+  {
+    absl::ReaderMutexLock commit(&commit_mutex_);
+    absl::MutexLock lock(&group->mutex);
+    const int64_t t = round.t;
+    if (group->NeedsNewTile(t, options_.window_ms)) {
+      group->CloseTile();
+      group->broken_chain = false;
+    }
+    const uint32_t row = static_cast<uint32_t>(group->open.rounds.size());
+    std::string bytes;
+    PutRound(&bytes, round, row == 0 ? nullptr : &group->open.last);
+    bool written = false;
+    absl::MutexLock loose_lock(&loose_mutex_);
+    const uint64_t sequence = AppendJournal(EncodeRoundRecord(group->id, row, bytes, loose), &written);
+    // The journal misses this round: the next one must not build on it.
+    if (!written) group->broken_chain = true;
+    group->AddRound(sequence, std::move(bytes), std::move(round));
+    for (const LooseSample& s : loose) {
+      if (loose_->empty()) loose_->first_sequence = sequence;
+      loose_->last_sequence = sequence;
+      loose_->Add(s);
+      (s.sample.h ? metrics_.histogram_samples : metrics_.float_samples)->Add();
+      NoteTime(s.sample.t);
+    }
+    NoteTime(t);
+    metrics_.float_samples->Add(floats);
+  }
+  return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();
+}
+
+}  // namespace narthex::tsdb

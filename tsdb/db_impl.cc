@@ -1,0 +1,245 @@
+// What all parts of the engine share: series, groups, times, the background thread.
+#include "tsdb/db_impl.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace narthex::tsdb {
+namespace {
+constexpr size_t kExemplars = 100'000;
+constexpr int64_t kMaintainMs = 10'000;
+}  // namespace
+
+DbImpl::DbImpl(Options options)
+    : options_(std::move(options)),
+      metrics_(options_.metrics),
+      exemplars_(kExemplars),
+      ooo_window_ms_(options_.out_of_order_window_ms),
+      loose_(std::make_shared<LooseStore>()),
+      tombstones_(std::make_shared<Tombstones>()) {}
+
+DbImpl::~DbImpl() {
+  {
+    absl::MutexLock lock(&stop_mutex_);
+    stop_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+  if (store_ != nullptr && journal_ != nullptr) (void)SyncAll();
+  journal_.reset();
+  store_.reset();
+  if (lock_fd_ >= 0) ::close(lock_fd_);
+}
+
+void DbImpl::Background() {
+  int64_t since_maintain = 0;
+  const int64_t tick =
+      std::max<int64_t>(100, options_.sync_interval_ms > 0 ? options_.sync_interval_ms : 5000);
+  while (true) {
+    {
+      absl::MutexLock lock(&stop_mutex_);
+      if (stop_mutex_.AwaitWithTimeout(absl::Condition(&stop_), absl::Milliseconds(tick))) return;
+    }
+    const absl::Status s = SyncAll();
+    if (!s.ok()) options_.logger->Error("Storage sync failed", {{"err", std::string(s.message())}});
+    since_maintain += tick;
+    if (since_maintain < kMaintainMs) continue;
+    since_maintain = 0;
+    const absl::Status m = Maintain(false);
+    if (!m.ok()) options_.logger->Error("Storage maintenance failed", {{"err", std::string(m.message())}});
+  }
+}
+
+// The index first: a journal record may name series that it must find there.
+absl::Status DbImpl::SyncAll() {
+  if (index_dirty_.exchange(false)) RETURN_IF_ERROR(store_->Sync());
+  const int64_t start = options_.clock->MonotonicNs();
+  RETURN_IF_ERROR(journal_->Sync());
+  metrics_.fsync->Observe(static_cast<double>(options_.clock->MonotonicNs() - start) / 1e9);
+  return absl::OkStatus();
+}
+
+void DbImpl::NoteTime(int64_t t) {
+  for (int64_t seen = max_t_.load(); t > seen && !max_t_.compare_exchange_weak(seen, t);) {
+  }
+  for (int64_t seen = min_t_.load(); t < seen && !min_t_.compare_exchange_weak(seen, t);) {
+  }
+}
+
+absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* created) {
+  *created = false;
+  if (SeriesId id = index_.Find(labels); id != 0) return id;
+  absl::MutexLock lock(&create_mutex_);
+  if (SeriesId id = index_.Find(labels); id != 0) return id;
+  if (next_series_ == UINT32_MAX)
+    return absl::ResourceExhaustedError("too many series: series ids are used up");
+  const SeriesId id = next_series_++;
+  IndexBatch batch;
+  batch.puts.emplace_back(SeriesKey(id), labels.encoded());
+  // Failed writes are kept and tried again; until then rounds stay in memory (the journal must not name an
+  // unknown id).
+  if (has_unsaved_ || !store_->Write(batch, false).ok()) {
+    unsaved_.puts.push_back(batch.puts[0]);
+    has_unsaved_ = true;
+  }
+  index_dirty_ = true;
+  index_.Add(id, labels);
+  metrics_.series_created->Add();
+  *created = true;
+  return id;
+}
+
+absl::Status DbImpl::SaveSlot(Group* group, SeriesId id, Slot slot) {
+  std::string value;
+  PutBig32(&value, id);
+  IndexBatch batch;
+  batch.puts.emplace_back(SlotKey(group->id, slot), value);
+  absl::MutexLock lock(&create_mutex_);
+  if (has_unsaved_ || !store_->Write(batch, false).ok()) {
+    unsaved_.puts.push_back(batch.puts[0]);
+    has_unsaved_ = true;
+  }
+  index_dirty_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::RetryUnsaved() {
+  if (!has_unsaved_) return absl::OkStatus();
+  store_->Resume();
+  absl::MutexLock lock(&create_mutex_);
+  RETURN_IF_ERROR(store_->Write(unsaved_, false));
+  unsaved_ = IndexBatch{};
+  has_unsaved_ = false;
+  return absl::OkStatus();
+}
+
+uint64_t DbImpl::AppendJournal(std::string_view payload, bool* written) {
+  absl::Status s;
+  if (has_unsaved_) s = absl::ResourceExhaustedError("the index cannot be written");
+  const uint64_t before = journal_->bytes_written();
+  const uint64_t sequence = s.ok() ? journal_->Append(payload, &s) : journal_->last_sequence();
+  metrics_.bytes_written->Add(static_cast<double>(journal_->bytes_written() - before));
+  *written = s.ok();
+  if (s.ok()) {
+    if (journal_failing_.exchange(false)) options_.logger->Info("Journal writes work again");
+  } else {
+    metrics_.journal_failures->Add();
+    if (!journal_failing_.exchange(true)) {
+      options_.logger->Error("Journal write failed, samples stay in memory until it works again",
+                             {{"err", std::string(s.message())}});
+    }
+  }
+  return sequence;
+}
+
+void DbImpl::NoteMembership(SeriesId id, uint32_t group) {
+  if (id >= group_of_.size()) group_of_.resize(std::max<size_t>(id + 1, group_of_.size() * 5 / 4), 0);
+  if (group_of_[id] == 0 || group_of_[id] == group) {
+    group_of_[id] = group;
+    return;
+  }
+  std::vector<uint32_t>& more = more_groups_[id];
+  if (std::find(more.begin(), more.end(), group) == more.end()) more.push_back(group);
+}
+
+void DbImpl::NoteMember(SeriesId id, uint32_t group) {
+  absl::MutexLock lock(&groups_mutex_);
+  NoteMembership(id, group);
+}
+
+std::shared_ptr<Group> DbImpl::FindOrAddGroup(uint32_t id, const Labels& key) {
+  const auto it = groups_.find(id);
+  if (it != groups_.end()) return it->second;
+  auto group = std::make_shared<Group>(id, key);
+  groups_[id] = group;
+  groups_by_key_[key.encoded()] = group;
+  next_group_ = std::max(next_group_, id + 1);
+  return group;
+}
+
+std::shared_ptr<Group> DbImpl::LookupGroup(uint32_t id) const {
+  absl::ReaderMutexLock lock(&groups_mutex_);
+  const auto it = groups_.find(id);
+  return it == groups_.end() ? nullptr : it->second;
+}
+
+std::vector<std::shared_ptr<Group>> DbImpl::AllGroups() const {
+  absl::ReaderMutexLock lock(&groups_mutex_);
+  std::vector<std::shared_ptr<Group>> out;
+  for (const auto& [id, group] : groups_) out.push_back(group);
+  return out;
+}
+
+std::vector<std::shared_ptr<Group>> DbImpl::GroupsOf(SeriesId id) const {
+  absl::ReaderMutexLock lock(&groups_mutex_);
+  std::vector<std::shared_ptr<Group>> out;
+  if (id >= group_of_.size() || group_of_[id] == 0) return out;
+  const auto add = [&](uint32_t g) {
+    const auto it = groups_.find(g);
+    if (it != groups_.end()) out.push_back(it->second);
+  };
+  add(group_of_[id]);
+  const auto more = more_groups_.find(id);
+  if (more != more_groups_.end())
+    for (uint32_t g : more->second) add(g);
+  return out;
+}
+
+std::vector<std::shared_ptr<const LooseStore>> DbImpl::FrozenLoose() const {
+  absl::ReaderMutexLock lock(&loose_mutex_);
+  return frozen_;
+}
+
+void DbImpl::ReadLooseHead(SeriesId id, std::vector<Sample>* out) const {
+  absl::ReaderMutexLock lock(&loose_mutex_);
+  for (const auto& store : frozen_) store->Read(id, out);
+  loose_->Read(id, out);
+}
+
+std::vector<int64_t> DbImpl::WindowsIn(int64_t mint, int64_t maxt) const {
+  absl::ReaderMutexLock lock(&windows_mutex_);
+  std::vector<int64_t> out;
+  for (const auto& [window, series] : windows_) {
+    if (window <= maxt && window + options_.window_ms > mint) out.push_back(window);
+  }
+  return out;
+}
+
+std::shared_ptr<const Tombstones> DbImpl::tombstones() const {
+  absl::ReaderMutexLock lock(&windows_mutex_);
+  return tombstones_;
+}
+
+Roaring DbImpl::SeriesIn(int64_t mint, int64_t maxt) const {
+  Roaring out;
+  for (const auto& group : AllGroups()) {
+    absl::ReaderMutexLock lock(&group->mutex);
+    const bool has_head = group->HasHead();
+    if (!has_head) continue;
+    const int64_t first =
+        group->tiles.empty() ? group->open.times.front() : group->tiles.front()->times.front();
+    const bool stepped_back = first > group->last_t;
+    if (!stepped_back && (first > maxt || group->last_t < mint)) continue;
+    out.addMany(group->slots.size(), group->slots.data());
+  }
+  {
+    absl::ReaderMutexLock lock(&loose_mutex_);
+    const auto add = [&](const LooseStore& store) {
+      if (store.empty() || store.min_t() > maxt || store.max_t() < mint) return;
+      for (const auto& [id, column] : store.columns())
+        if (column.count > 0) out.add(id);
+    };
+    for (const auto& store : frozen_) add(*store);
+    add(*loose_);
+  }
+  absl::ReaderMutexLock lock(&windows_mutex_);
+  for (const auto& [window, series] : windows_) {
+    if (window <= maxt && window + options_.window_ms > mint) out |= series;
+  }
+  return out;
+}
+
+}  // namespace narthex::tsdb

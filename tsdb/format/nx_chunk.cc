@@ -1,0 +1,178 @@
+#include "tsdb/format/nx_chunk.h"
+
+#include <cmath>
+
+#include "tsdb/format/int_blocks.h"
+
+namespace narthex::tsdb {
+namespace {
+
+constexpr double kPow10[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                             1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+constexpr int kMaxExponent = 15;
+constexpr double kMaxMantissa = 9007199254740992.0;  // 2^53: below it integer and double are the same number
+
+// Header byte: bits 0-1 mode, bit 3 ordered bits, bits 4-7 exponent.
+enum Mode : uint8_t { kConstant = 0, kMonotonic = 1, kSigned = 2 };
+constexpr uint8_t kOrdered = 8;
+
+uint64_t Gcd(uint64_t a, uint64_t b) {
+  while (b != 0) {
+    const uint64_t t = a % b;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+// The smallest exponent that is exact for all values; -1 if there is none.
+int FindExponent(const double* values, size_t n, std::vector<int64_t>* mantissas) {
+  int e = 0;
+  for (size_t i = 0; i < n; ++i) {
+    while (!ExactDecimal(values[i], e, &(*mantissas)[i])) {
+      if (++e > kMaxExponent) return -1;
+    }
+  }
+  // A later value may have raised the exponent: scale the earlier ones again, exactness included.
+  for (size_t i = 0; i < n; ++i) {
+    if (!ExactDecimal(values[i], e, &(*mantissas)[i])) return -1;
+  }
+  return e;
+}
+
+bool SameBits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b); }
+
+}  // namespace
+
+bool ExactDecimal(double value, int exponent, int64_t* mantissa) {
+  const double scaled = value * kPow10[exponent];
+  if (!(std::fabs(scaled) < kMaxMantissa)) return false;
+  const int64_t k = std::llrint(scaled);
+  if (!SameBits(static_cast<double>(k) / kPow10[exponent], value)) return false;  // also refuses -0.0
+  *mantissa = k;
+  return true;
+}
+
+int64_t OrderedBits(double v) {
+  const int64_t b = std::bit_cast<int64_t>(v);
+  return b < 0 ? static_cast<int64_t>(0x8000000000000000ULL - static_cast<uint64_t>(b)) - 1 : b;
+}
+
+double FromOrderedBits(int64_t b) {
+  if (b >= 0) return std::bit_cast<double>(b);
+  return std::bit_cast<double>(0x8000000000000000ULL - static_cast<uint64_t>(b + 1));
+}
+
+double FromDecimal(int64_t mantissa, int exponent) {
+  return static_cast<double>(mantissa) / kPow10[exponent];
+}
+
+void PutNxChunk(std::string* out, const double* values, size_t n) {
+  if (n == 0) return;
+  size_t same = 1;
+  while (same < n && SameBits(values[same], values[0])) ++same;
+  const size_t distinct = same == n ? 1 : n;
+  std::vector<int64_t> ints(distinct);
+  int e = FindExponent(values, distinct, &ints);
+  uint8_t header = 0;
+  if (e < 0) {
+    header = kOrdered;
+    for (size_t i = 0; i < distinct; ++i) ints[i] = OrderedBits(values[i]);
+  } else {
+    header = static_cast<uint8_t>(e << 4);
+  }
+  if (distinct == 1) {
+    out->push_back(static_cast<char>(header | kConstant));
+    PutZigZag(out, ints[0]);
+    return;
+  }
+  uint64_t gcd = 0;
+  bool monotonic = true;
+  for (size_t i = 1; i < n; ++i) {
+    const int64_t d = WrapSub(ints[i], ints[i - 1]);
+    if (d < 0) monotonic = false;
+    if (gcd != 1) gcd = Gcd(d < 0 ? 0 - static_cast<uint64_t>(d) : static_cast<uint64_t>(d), gcd);
+  }
+  if (gcd > static_cast<uint64_t>(INT64_MAX)) gcd = 1;
+  std::vector<uint64_t> codes(n - 1);
+  for (size_t i = 1; i < n; ++i) {
+    const int64_t d = WrapSub(ints[i], ints[i - 1]) / static_cast<int64_t>(gcd);
+    codes[i - 1] = monotonic ? static_cast<uint64_t>(d) : ZigZag(d);
+  }
+  out->push_back(static_cast<char>(header | (monotonic ? kMonotonic : kSigned)));
+  PutZigZag(out, ints[0]);
+  PutVarint(out, gcd);
+  PutBlocks(out, codes.data(), n - 1);
+}
+
+bool ReadNxChunk(ByteReader* in, double* values, size_t n) {
+  if (n == 0) return in->ok();
+  const uint8_t header = in->Byte();
+  const int mode = header & 3;
+  const bool ordered = (header & kOrdered) != 0;
+  const int e = header >> 4;
+  int64_t current = in->SignedVarint();
+  const auto value = [&](int64_t k) { return ordered ? FromOrderedBits(k) : FromDecimal(k, e); };
+  if ((header & 4) != 0 || mode > kSigned) in->Fail();
+  if (!in->ok()) return false;
+  if (mode == kConstant) {
+    std::fill(values, values + n, value(current));
+    return true;
+  }
+  const uint64_t gcd = in->Varint();
+  std::vector<uint64_t> codes(n - 1);
+  if (!ReadBlocks(in, codes.data(), n - 1)) return false;
+  values[0] = value(current);
+  for (size_t i = 1; i < n; ++i) {
+    const uint64_t d = mode == kMonotonic ? codes[i - 1] : static_cast<uint64_t>(UnZigZag(codes[i - 1]));
+    current = static_cast<int64_t>(static_cast<uint64_t>(current) + d * gcd);
+    values[i] = value(current);
+  }
+  return in->ok();
+}
+
+// Varint whose low two bits say what follows: 0 integer delta, 1 decimal delta (exponent byte first), 2 raw
+// bits.
+void PutValueDelta(std::string* out, double previous, double value) {
+  int64_t k = 0, p = 0;
+  for (int e = 0; e <= kMaxExponent; ++e) {
+    if (!ExactDecimal(value, e, &k)) continue;
+    if (!ExactDecimal(previous, e, &p)) p = 0;
+    const uint64_t code = ZigZag(k - p);  // both below 2^53
+    if (e == 0) {
+      PutVarint(out, code << 2);
+    } else {
+      PutVarint(out, code << 2 | 1);
+      out->push_back(static_cast<char>(e));
+    }
+    return;
+  }
+  PutVarint(out, 2);
+  PutDouble(out, value);
+}
+
+double ReadValueDelta(ByteReader* in, double previous) {
+  const uint64_t code = in->Varint();
+  int e = 0;
+  switch (code & 3) {
+    case 0:
+      break;
+    case 1:
+      e = in->Byte();
+      if (e > kMaxExponent) {
+        in->Fail();
+        return 0;
+      }
+      break;
+    case 2:
+      return in->Double();
+    default:
+      in->Fail();
+      return 0;
+  }
+  int64_t p = 0;
+  if (!ExactDecimal(previous, e, &p)) p = 0;
+  return FromDecimal(WrapAdd(p, UnZigZag(code >> 2)), e);
+}
+
+}  // namespace narthex::tsdb

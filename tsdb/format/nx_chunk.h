@@ -1,0 +1,29 @@
+// NX: values of one series, exact bit for bit. double -> decimal integer (or ordered bits) -> /gcd -> deltas
+// -> blocks. docs/storage-format.md has the bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tsdb/format/bytes.h"
+
+namespace narthex::tsdb {
+
+// The number of values is not stored: the caller knows it.
+void PutNxChunk(std::string* out, const double* values, size_t n);
+// False (and the reader failed) if the bytes are malformed.
+bool ReadNxChunk(ByteReader* in, double* values, size_t n);
+
+// True if value == mantissa / 10^exponent bit for bit with |mantissa| < 2^53.
+bool ExactDecimal(double value, int exponent, int64_t* mantissa);
+// Integers as they are, any other double as its bits in numeric order.
+int64_t OrderedBits(double v);
+double FromOrderedBits(int64_t bits);
+double FromDecimal(int64_t mantissa, int exponent);
+
+// One value against the one before it (journal rounds and head columns). *previous becomes the value.
+void PutValueDelta(std::string* out, double previous, double value);
+double ReadValueDelta(ByteReader* in, double previous);
+
+}  // namespace narthex::tsdb

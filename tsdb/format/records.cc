@@ -1,0 +1,135 @@
+#include "tsdb/format/records.h"
+
+#include "tsdb/format/histogram_chunk.h"
+#include "tsdb/format/nx_chunk.h"
+
+namespace narthex::tsdb {
+namespace {
+enum RecordType : uint8_t { kLooseRecord = 1, kRoundRecord = 2 };  // on disk, never renumber
+enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2 };
+constexpr size_t kMaxSlots = size_t{1} << 24;
+}  // namespace
+
+void PutLooseSamples(std::string* out, const std::vector<LooseSample>& samples) {
+  PutVarint(out, samples.size());
+  int64_t t = 0;
+  for (const LooseSample& s : samples) {
+    out->push_back(
+        static_cast<char>((s.sample.h ? kIsHistogram : 0) | (s.sample.start_t != 0 ? kHasStart : 0)));
+    PutVarint(out, s.series);
+    PutZigZag(out, WrapSub(s.sample.t, t));
+    t = s.sample.t;
+    if (s.sample.start_t != 0) PutZigZag(out, WrapSub(s.sample.start_t, t));
+    if (s.sample.h)
+      PutHistogram(out, *s.sample.h);
+    else
+      PutValueDelta(out, 0, s.sample.v);
+  }
+}
+
+bool ReadLooseSamples(ByteReader* in, std::vector<LooseSample>* out) {
+  out->clear();
+  const size_t n = in->Count(in->left());
+  int64_t t = 0;
+  for (size_t i = 0; i < n && in->ok(); ++i) {
+    LooseSample s;
+    const uint8_t flags = in->Byte();
+    s.series = static_cast<uint32_t>(in->Varint());
+    s.sample.t = t = WrapAdd(t, in->SignedVarint());
+    if ((flags & kHasStart) != 0) s.sample.start_t = WrapAdd(t, in->SignedVarint());
+    if ((flags & kIsHistogram) != 0)
+      s.sample.h = ReadHistogram(in);
+    else
+      s.sample.v = ReadValueDelta(in, 0);
+    if (in->ok()) out->push_back(std::move(s));
+  }
+  return in->ok();
+}
+
+void PutRound(std::string* out, const Round& round, const Round* previous) {
+  const size_t n = round.values.size();
+  PutZigZag(out, WrapSub(round.t, previous != nullptr ? previous->t : 0));
+  PutVarint(out, n);
+  std::vector<uint32_t> flips;
+  Bits changed(n);
+  for (size_t i = 0; i < n; ++i) {
+    const bool was = previous != nullptr && previous->present.Get(i), is = round.present.Get(i);
+    if (was != is) flips.push_back(static_cast<uint32_t>(i));
+    if (!is) continue;
+    const double before = previous != nullptr && i < previous->values.size() ? previous->values[i] : 0;
+    if (std::bit_cast<uint64_t>(before) != std::bit_cast<uint64_t>(round.values[i])) changed.Set(i);
+  }
+  PutAscending(out, flips);
+  PutAscending(out, round.stale);
+  PutAscending(out, round.tracked_only);
+  changed.AppendTo(out);
+  for (size_t i = 0; i < n; ++i) {
+    if (!changed.Get(i)) continue;
+    PutValueDelta(out, previous != nullptr && i < previous->values.size() ? previous->values[i] : 0,
+                  round.values[i]);
+  }
+}
+
+bool ReadRound(ByteReader* in, bool keyframe, Round* round) {
+  if (keyframe) *round = Round{};
+  round->t = WrapAdd(round->t, in->SignedVarint());
+  const size_t n = in->Count(kMaxSlots);
+  if (!in->ok() || n / 8 > in->left() || n < round->values.size()) {
+    in->Fail();
+    return false;
+  }
+  round->values.resize(n, 0);
+  round->present.Resize(n);
+  std::vector<uint32_t> flips;
+  if (!ReadAscending(in, n, &flips) || !ReadAscending(in, n, &round->stale) ||
+      !ReadAscending(in, n, &round->tracked_only)) {
+    return false;
+  }
+  for (uint32_t i : flips) {
+    const bool now = !round->present.Get(i);
+    round->present.Set(i, now);
+    if (!now) round->values[i] = 0;  // an absent slot counts as 0 for the next round
+  }
+  const Bits changed = Bits::Read(in, n);
+  if (!in->ok()) return false;
+  for (size_t w = 0; w < changed.words().size(); ++w) {
+    for (uint64_t bits = changed.words()[w]; bits != 0; bits &= bits - 1) {
+      double& v = round->values[w * 64 + std::countr_zero(bits)];
+      v = ReadValueDelta(in, v);
+    }
+  }
+  return in->ok();
+}
+
+std::string EncodeRoundRecord(uint32_t group, uint32_t row, std::string_view round_bytes,
+                              const std::vector<LooseSample>& loose) {
+  std::string out(1, static_cast<char>(kRoundRecord));
+  PutVarint(&out, group);
+  PutVarint(&out, row);
+  PutBytes(&out, round_bytes);
+  PutLooseSamples(&out, loose);
+  return out;
+}
+
+std::string EncodeLooseRecord(const std::vector<LooseSample>& loose) {
+  std::string out(1, static_cast<char>(kLooseRecord));
+  PutLooseSamples(&out, loose);
+  return out;
+}
+
+bool DecodeRecordPayload(std::string_view payload, Record* record) {
+  ByteReader in(payload);
+  *record = Record{};
+  const uint8_t type = in.Byte();
+  if (type == kRoundRecord) {
+    record->has_round = true;
+    record->group = static_cast<uint32_t>(in.Varint());
+    record->row = static_cast<uint32_t>(in.Varint());
+    record->round_bytes = in.Bytes();
+  } else if (type != kLooseRecord) {
+    return false;
+  }
+  return ReadLooseSamples(&in, &record->loose);
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,140 @@
+#include "tsdb/format/stripe.h"
+
+#include "tsdb/format/crc.h"
+#include "tsdb/format/histogram_chunk.h"
+#include "tsdb/format/nx_chunk.h"
+#include "tsdb/format/time_column.h"
+
+namespace narthex::tsdb {
+namespace {
+constexpr uint8_t kStripeVersion = 1;
+enum EntryFlags : uint8_t { kHasGaps = 1, kHasStale = 2, kHistograms = 4, kHasStart = 8, kKnownFlags = 15 };
+}  // namespace
+
+std::string EncodeEntry(const SeriesRows& rows, size_t n) {
+  std::string out;
+  const size_t count = rows.present.CountOnes();
+  const bool stale = rows.stale.CountOnes() > 0;
+  out.push_back(static_cast<char>((count < n ? kHasGaps : 0) | (stale ? kHasStale : 0) |
+                                  (rows.histograms.empty() ? 0 : kHistograms) |
+                                  (rows.start_t.empty() ? 0 : kHasStart)));
+  std::vector<double> floats;
+  std::vector<HistogramPtr> histograms;
+  std::vector<uint32_t> stale_rows;
+  std::string starts;
+  Bits present(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (rows.stale.Get(i)) stale_rows.push_back(static_cast<uint32_t>(i));
+    if (!rows.present.Get(i)) continue;
+    present.Set(i);
+    if (rows.histograms.empty())
+      floats.push_back(rows.values[i]);
+    else
+      histograms.push_back(rows.histograms[i]);
+    if (!rows.start_t.empty()) PutZigZag(&starts, rows.start_t[i]);
+  }
+  if (count < n) present.AppendTo(&out);
+  if (stale) PutAscending(&out, stale_rows);
+  if (rows.histograms.empty())
+    PutNxChunk(&out, floats.data(), floats.size());
+  else
+    PutHistogramChunk(&out, histograms);
+  return out + starts;
+}
+
+bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows) {
+  ByteReader in(bytes);
+  *rows = SeriesRows{};
+  const uint8_t flags = in.Byte();
+  if ((flags & ~kKnownFlags) != 0) return false;
+  size_t count = n;
+  if ((flags & kHasGaps) != 0) {
+    rows->present = Bits::Read(&in, n);
+    count = rows->present.CountOnes();
+  } else {
+    rows->present.Resize(n);
+    for (size_t i = 0; i < n; ++i) rows->present.Set(i);
+  }
+  rows->stale.Resize(n);
+  if ((flags & kHasStale) != 0) {
+    std::vector<uint32_t> stale;
+    if (!ReadAscending(&in, n, &stale)) return false;
+    for (uint32_t i : stale) rows->stale.Set(i);
+  }
+  if (!in.ok()) return false;
+  std::vector<size_t> at;
+  const bool gaps = count < n;
+  if (gaps || (flags & kHasStart) != 0) {
+    for (size_t i = 0; i < n; ++i)
+      if (rows->present.Get(i)) at.push_back(i);
+  }
+  if ((flags & kHistograms) != 0) {
+    std::vector<HistogramPtr> hs;
+    if (!ReadHistogramChunk(&in, count, &hs)) return false;
+    rows->histograms.resize(n);
+    for (size_t i = 0; i < count; ++i) rows->histograms[gaps ? at[i] : i] = std::move(hs[i]);
+  } else {
+    rows->values.resize(n);
+    if (!ReadNxChunk(&in, rows->values.data(), count)) return false;
+    // Spread from the back: a value's place is never before its number.
+    if (gaps)
+      for (size_t i = count; i-- > 0;) rows->values[at[i]] = rows->values[i];
+  }
+  if ((flags & kHasStart) != 0) {
+    rows->start_t.resize(n, 0);
+    for (size_t i : at) rows->start_t[i] = in.SignedVarint();
+  }
+  return in.ok();
+}
+
+std::string EncodeStripe(const std::vector<std::vector<int64_t>>& columns,
+                         const std::vector<StripeEntry>& entries) {
+  std::string out(1, static_cast<char>(kStripeVersion));
+  PutVarint(&out, columns.size());
+  for (const std::vector<int64_t>& column : columns) {
+    std::string bytes;
+    PutTimeColumn(&bytes, column);
+    PutBytes(&out, bytes);
+  }
+  PutVarint(&out, entries.size());
+  int64_t previous = 0;
+  for (const StripeEntry& e : entries) {
+    PutZigZag(&out, static_cast<int64_t>(e.series) - previous);
+    previous = e.series;
+    PutVarint(&out, e.column);
+    PutVarint(&out, e.bytes.size());
+  }
+  for (const StripeEntry& e : entries) out += e.bytes;
+  PutFixed32(&out, Crc32c(0, out));
+  return out;
+}
+
+bool StripeView::Parse(std::string_view bytes) {
+  columns.clear();
+  entries.clear();
+  if (bytes.size() < 5) return false;
+  const std::string_view body = bytes.substr(0, bytes.size() - 4);
+  if (GetFixed32(bytes.data() + body.size()) != Crc32c(0, body)) return false;
+  ByteReader in(body);
+  if (in.Byte() != kStripeVersion) return false;
+  columns.resize(in.Count(in.left()));
+  for (std::vector<int64_t>& column : columns) {
+    ByteReader column_in(in.Bytes());
+    if (!in.ok() || !ReadTimeColumn(&column_in, &column)) return false;
+  }
+  entries.resize(in.Count(in.left()));
+  std::vector<size_t> lengths;
+  lengths.reserve(entries.size());
+  int64_t series = 0;
+  for (Entry& e : entries) {
+    series += in.SignedVarint();
+    e.series = static_cast<uint32_t>(series);
+    e.column = static_cast<uint32_t>(in.Varint());
+    lengths.push_back(in.Varint());
+    if (!in.ok() || e.column >= columns.size()) return false;
+  }
+  for (size_t i = 0; i < entries.size(); ++i) entries[i].bytes = in.Take(lengths[i]);
+  return in.ok();
+}
+
+}  // namespace narthex::tsdb

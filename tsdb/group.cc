@@ -1,0 +1,91 @@
+#include "tsdb/group.h"
+
+#include <algorithm>
+
+namespace narthex::tsdb {
+
+int64_t WindowOf(int64_t t, int64_t window_ms) {
+  int64_t q = t / window_ms;
+  if (t % window_ms < 0) --q;
+  return q * window_ms;
+}
+
+TilePtr BuildTile(const std::vector<std::string>& rounds, uint64_t first_sequence, uint64_t last_sequence) {
+  if (rounds.empty()) return nullptr;
+  auto tile = std::make_shared<Tile>();
+  tile->first_sequence = first_sequence;
+  tile->last_sequence = last_sequence;
+  const size_t n = rounds.size();
+  Round round;
+  std::vector<double> matrix;  // row after row, each as wide as the last round
+  std::vector<Round> rows;
+  rows.reserve(n);
+  for (size_t i = 0; i < n; ++i) {
+    ByteReader in(rounds[i]);
+    if (!ReadRound(&in, i == 0, &round)) break;
+    rows.push_back(round);
+  }
+  const size_t width = rows.empty() ? 0 : rows.back().values.size();
+  for (const Round& r : rows) tile->times.push_back(r.t);
+  std::vector<std::vector<size_t>> stale(width);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (uint32_t s : rows[i].stale) stale[s].push_back(i);
+  }
+  tile->offsets.assign(1, 0);
+  SeriesRows series;
+  for (size_t s = 0; s < width; ++s) {
+    series.present = Bits(rows.size());
+    series.stale = Bits(rows.size());
+    series.values.assign(rows.size(), 0);
+    bool any = !stale[s].empty();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!rows[i].present.Get(s)) continue;
+      series.present.Set(i);
+      series.values[i] = rows[i].values[s];
+      any = true;
+    }
+    for (size_t i : stale[s]) series.stale.Set(i);
+    if (any) tile->bytes += EncodeEntry(series, rows.size());
+    tile->offsets.push_back(static_cast<uint32_t>(tile->bytes.size()));
+  }
+  tile->bytes.shrink_to_fit();
+  return tile;
+}
+
+Slot Group::AddSlot(SeriesId series) {
+  const auto [it, added] = slot_of.emplace(series, static_cast<Slot>(slots.size()));
+  if (added) slots.push_back(series);
+  return it->second;
+}
+
+bool Group::NeedsNewTile(int64_t t, int64_t window_ms) const {
+  if (open.rounds.empty()) return true;
+  return broken_chain || open.rounds.size() >= kTileRows || t <= open.times.back() ||
+         WindowOf(t, window_ms) != WindowOf(open.times.front(), window_ms);
+}
+
+void Group::CloseTile() {
+  TilePtr tile = BuildTile(open.rounds, open.first_sequence, open.last_sequence);
+  if (tile != nullptr && !tile->times.empty()) tiles.push_back(std::move(tile));
+  open.rounds.clear();
+  open.times.clear();
+}
+
+void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
+  if (open.rounds.empty()) open.first_sequence = sequence;
+  open.last_sequence = sequence;
+  bytes.shrink_to_fit();
+  open.rounds.push_back(std::move(bytes));
+  open.times.push_back(round.t);
+  tracked = round.present;
+  for (uint32_t s : round.tracked_only) tracked.Set(s);
+  last_t = round.t;
+  open.last = std::move(round);
+}
+
+uint64_t Group::FirstSequence() const {
+  if (!tiles.empty()) return tiles.front()->first_sequence;
+  return open.rounds.empty() ? UINT64_MAX : open.first_sequence;
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,76 @@
+// One scrape group in memory: its slots, the open tile (rounds as they went to the journal) and the tiles
+// before it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "model/labels.h"
+#include "tsdb/format/records.h"
+#include "tsdb/format/stripe.h"
+#include "tsdb/series_index.h"
+
+namespace narthex::tsdb {
+
+inline constexpr size_t kTileRows = 32;
+
+// Up to 32 rounds, series by series. Immutable once made.
+struct Tile {
+  std::vector<int64_t> times;
+  std::vector<uint32_t> offsets;  // slots + 1, into bytes; an empty range = no rows
+  std::string bytes;
+  uint64_t first_sequence = 0, last_sequence = 0;
+  std::string_view Entry(uint32_t slot) const {
+    if (slot + 1 >= offsets.size()) return {};
+    return std::string_view(bytes).substr(offsets[slot], offsets[slot + 1] - offsets[slot]);
+  }
+};
+using TilePtr = std::shared_ptr<const Tile>;
+
+// The open tile: rounds coded one against the other.
+struct OpenTile {
+  std::vector<std::string> rounds;
+  std::vector<int64_t> times;
+  Round last;
+  uint64_t first_sequence = 0, last_sequence = 0;
+};
+
+// Decodes rounds to a tile. Null if there is none.
+TilePtr BuildTile(const std::vector<std::string>& rounds, uint64_t first_sequence, uint64_t last_sequence);
+
+// Guarded by `mutex`, but id and key, which never change.
+struct Group {
+  Group(uint32_t group_id, Labels group_key) : id(group_id), key(std::move(group_key)) {}
+  const uint32_t id;
+  const Labels key;
+  mutable absl::Mutex mutex;
+  std::vector<SeriesId> slots;
+  absl::flat_hash_map<SeriesId, Slot> slot_of;
+  Bits tracked;  // slots with a value in the last round
+  int64_t last_t = INT64_MIN;
+  OpenTile open;
+  std::deque<TilePtr> tiles;     // in order of arrival
+  uint64_t sealed_sequence = 0;  // rounds up to here are in the store
+  bool broken_chain = false;     // the next round must be a keyframe
+  bool in_use = false;           // a GroupAppender exists
+
+  Slot AddSlot(SeriesId series);
+  // Whether a round at t starts a new tile.
+  bool NeedsNewTile(int64_t t, int64_t window_ms) const;
+  void CloseTile();
+  // Adds a coded round; `round` is what the bytes say.
+  void AddRound(uint64_t sequence, std::string bytes, Round round);
+  bool HasHead() const { return !tiles.empty() || !open.rounds.empty(); }
+  uint64_t FirstSequence() const;  // of unsealed rounds, UINT64_MAX if there are none
+};
+
+int64_t WindowOf(int64_t t, int64_t window_ms);
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,297 @@
+#include "tsdb/journal.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "tsdb/format/bytes.h"
+#include "tsdb/format/journal_format.h"
+
+namespace narthex::tsdb {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr size_t kSegmentSize = size_t{4} << 20;
+constexpr size_t kMaxSpares = 2;
+constexpr uint64_t kMaxSequenceJump = 1 << 20;
+
+absl::Status Errno(std::string_view what, const std::string& path) {
+  const std::string text = StrCat(what, " ", path, ": ", std::strerror(errno));
+  return errno == ENOSPC || errno == EDQUOT ? absl::ResourceExhaustedError(text) : absl::InternalError(text);
+}
+
+absl::Status WriteAll(int fd, std::string_view bytes, size_t offset, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Errno("write", path);
+    bytes.remove_prefix(static_cast<size_t>(n));
+    offset += static_cast<size_t>(n);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadWhole(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Errno("open", path);
+  std::string out;
+  struct stat st;
+  if (::fstat(fd, &st) == 0) out.resize(static_cast<size_t>(st.st_size));
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;  // an unreadable sector: what is before it is still good
+    done += static_cast<size_t>(n);
+  }
+  out.resize(done);
+  ::close(fd);
+  return out;
+}
+
+bool IsSegmentName(const std::string& name) {
+  return name.size() == 8 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::string Journal::SegmentPath(uint64_t number) const {
+  std::string digits = std::to_string(number);
+  if (digits.size() < 8) digits.insert(0, 8 - digits.size(), '0');
+  return StrCat(directory_, "/", digits);
+}
+std::string Journal::SparePath(uint64_t number) const { return StrCat(directory_, "/spare-", number); }
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& directory, const Logger* logger,
+                                                       const Replay& replay, OpenStats* stats) {
+  std::error_code ec;
+  fs::create_directories(directory, ec);
+  if (ec) return absl::InternalError(StrCat("create ", directory, ": ", ec.message()));
+  std::unique_ptr<Journal> journal(new Journal(directory, logger));
+  RETURN_IF_ERROR(journal->ReplayAll(replay, stats));
+  return journal;
+}
+
+Journal::~Journal() {
+  absl::MutexLock lock(&mutex_);
+  if (fd_ >= 0) {
+    (void)::fdatasync(fd_);
+    ::close(fd_);
+  }
+}
+
+// Nobody else knows the journal yet; `replay` takes locks that are held around Append later.
+absl::Status Journal::ReplayAll(const Replay& replay, OpenStats* stats) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  std::vector<uint64_t> numbers;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(directory_, ec)) {
+    const std::string name = entry.path().filename().string();
+    if (IsSegmentName(name)) numbers.push_back(std::strtoull(name.c_str(), nullptr, 10));
+    if (name.rfind("spare-", 0) == 0) spares_.push_back(entry.path().string());
+  }
+  if (ec) return absl::InternalError(StrCat("read ", directory_, ": ", ec.message()));
+  std::sort(numbers.begin(), numbers.end());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const uint64_t number = numbers[i];
+    next_number_ = number + 1;
+    absl::StatusOr<std::string> bytes = ReadWhole(SegmentPath(number));
+    size_t end = 0;
+    bool clean = false;
+    if (bytes.ok())
+      clean = ReplaySegment(number, *bytes, replay, stats, &end);
+    else
+      ++stats->corruptions;
+    if (end == 0) continue;  // no usable header: the file stays, for whoever wants to look
+    segments_.push_back({number, sequence_});
+    if (i + 1 == numbers.size() && clean) {
+      fd_ = ::open(SegmentPath(number).c_str(), O_RDWR | O_CLOEXEC);
+      position_ = end;
+      capacity_ = bytes->size();
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Returns true if the end is clean, so that appending may go on there.
+bool Journal::ReplaySegment(uint64_t number, std::string_view bytes, const Replay& replay, OpenStats* stats,
+                            size_t* end) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  SegmentHeader header;
+  if (!DecodeSegmentHeader(bytes, &header) || header.epoch != number) {
+    const bool blank = bytes.find_first_not_of('\0') == std::string_view::npos;
+    if (!blank) {
+      ++stats->corruptions;
+      logger_->Warn("Journal segment has no valid header, skipped", {{"segment", SegmentPath(number)}});
+    }
+    return false;
+  }
+  sequence_ = std::max(sequence_, header.first_sequence > 0 ? header.first_sequence - 1 : 0);
+  size_t position = kSegmentHeaderSize;
+  *end = position;
+  bool clean = true;
+  while (position < bytes.size()) {
+    uint64_t sequence = 0;
+    std::string_view payload;
+    RecordState state = DecodeRecord(header.epoch, bytes.substr(position), &sequence, &payload);
+    if (state != RecordState::kOk || sequence <= sequence_) {
+      const bool suspicious =
+          state == RecordState::kBad && sequence > sequence_ && sequence - sequence_ < kMaxSequenceJump;
+      // Look for a later record of this epoch. Sequence numbers make chance hits next to impossible.
+      size_t next = position + 1;
+      for (; next + kRecordHeaderSize <= bytes.size(); ++next) {
+        const uint64_t candidate = GetFixed64(bytes.data() + next + 8);
+        if (candidate <= sequence_ || candidate - sequence_ > kMaxSequenceJump) continue;
+        if (DecodeRecord(header.epoch, bytes.substr(next), &sequence, &payload) == RecordState::kOk) break;
+      }
+      const bool found = next + kRecordHeaderSize <= bytes.size();
+      if (found || suspicious) {
+        ++stats->corruptions;
+        clean = false;
+        logger_->Warn("Journal record corrupt, skipped",
+                      {{"segment", SegmentPath(number)},
+                       {"offset", std::to_string(position)},
+                       {"skipped", std::to_string(found ? next - position : 0)}});
+      }
+      if (!found) break;
+      position = next;
+    }
+    sequence_ = sequence;
+    replay(sequence, payload);
+    ++stats->records;
+    position += kRecordHeaderSize + payload.size();
+    *end = position;
+  }
+  return clean;
+}
+
+absl::Status Journal::StartSegment(size_t record_size) {
+  if (fd_ >= 0) {
+    (void)::fdatasync(fd_);
+    ::close(fd_);
+    fd_ = -1;
+  }
+  const uint64_t number = next_number_;
+  const std::string path = SegmentPath(number);
+  const size_t size = std::max(kSegmentSize, kSegmentHeaderSize + record_size);
+  if (!spares_.empty()) {
+    // Recycled blocks need no new file system metadata.
+    (void)::rename(spares_.back().c_str(), path.c_str());
+    spares_.pop_back();
+  }
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return Errno("open", path);
+  const int rc = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
+  absl::Status s;
+  if (rc != 0) {
+    errno = rc;
+    s = Errno("allocate", path);
+  } else {
+    s = WriteAll(fd, EncodeSegmentHeader({number, sequence_}), 0, path);
+  }
+  if (!s.ok()) {
+    ::close(fd);
+    (void)::unlink(path.c_str());
+    return s;
+  }
+  const int dir = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir >= 0) {
+    (void)::fsync(dir);
+    ::close(dir);
+  }
+  ++next_number_;
+  fd_ = fd;
+  position_ = kSegmentHeaderSize;
+  capacity_ = size;
+  written_ += kSegmentHeaderSize;
+  segments_.push_back({number, sequence_});
+  return absl::OkStatus();
+}
+
+uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
+  absl::MutexLock lock(&mutex_);
+  ++sequence_;
+  const size_t size = kRecordHeaderSize + payload.size();
+  *written = absl::OkStatus();
+  if (fd_ < 0 || position_ + size > capacity_) *written = StartSegment(size);
+  if (written->ok()) {
+    const Segment& segment = segments_.back();
+    *written = WriteAll(fd_, EncodeRecord(segment.number, sequence_, payload), position_,
+                        SegmentPath(segment.number));
+  }
+  if (written->ok()) {
+    position_ += size;
+    written_ += size;
+    dirty_ = true;
+    segments_.back().last_sequence = sequence_;
+  }
+  return sequence_;
+}
+
+absl::Status Journal::Sync() {
+  int fd = -1;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!dirty_ || fd_ < 0) return absl::OkStatus();
+    fd = ::dup(fd_);  // appends go on while the disk works
+    dirty_ = false;
+  }
+  const int rc = ::fdatasync(fd);
+  ::close(fd);
+  return rc == 0 ? absl::OkStatus() : Errno("sync", directory_);
+}
+
+uint64_t Journal::last_sequence() const {
+  absl::MutexLock lock(&mutex_);
+  return sequence_;
+}
+
+void Journal::RaiseSequence(uint64_t at_least) {
+  absl::MutexLock lock(&mutex_);
+  sequence_ = std::max(sequence_, at_least);
+}
+
+void Journal::Free(uint64_t needed) {
+  absl::MutexLock lock(&mutex_);
+  while (!segments_.empty() && segments_.front().last_sequence < needed) {
+    const bool current = segments_.size() == 1 && fd_ >= 0;
+    if (current) break;
+    const std::string path = SegmentPath(segments_.front().number);
+    const std::string spare = SparePath(segments_.front().number);
+    if (spares_.size() < kMaxSpares && ::rename(path.c_str(), spare.c_str()) == 0)
+      spares_.push_back(spare);
+    else
+      (void)::unlink(path.c_str());
+    segments_.erase(segments_.begin());
+  }
+}
+
+uint64_t Journal::bytes_written() const {
+  absl::MutexLock lock(&mutex_);
+  return written_;
+}
+
+size_t Journal::segment_count() const {
+  absl::MutexLock lock(&mutex_);
+  return segments_.size();
+}
+
+absl::Status Journal::CopyTo(const std::string& directory) const {
+  absl::MutexLock lock(&mutex_);
+  std::error_code ec;
+  fs::create_directories(directory, ec);
+  for (const Segment& s : segments_) {
+    const fs::path from = SegmentPath(s.number);
+    fs::copy_file(from, fs::path(directory) / from.filename(), ec);
+    if (ec) return absl::InternalError(StrCat("copy ", from.string(), ": ", ec.message()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,77 @@
+#include "tsdb/loose_store.h"
+
+#include <algorithm>
+
+#include "tsdb/format/histogram_chunk.h"
+#include "tsdb/format/nx_chunk.h"
+
+namespace narthex::tsdb {
+namespace {
+enum Flags : uint8_t { kHistogram = 1, kStart = 2, kSameStep = 4 };
+}
+
+void LooseStore::Add(const LooseSample& s) {
+  LooseColumn& c = columns_[s.series];
+  const size_t before = c.bytes.size();
+  const int64_t delta = WrapSub(s.sample.t, c.coder_t);
+  const bool same_step = c.count > 0 && delta == c.coder_delta;
+  c.bytes.push_back(static_cast<char>((s.sample.h ? kHistogram : 0) | (s.sample.start_t != 0 ? kStart : 0) |
+                                      (same_step ? kSameStep : 0)));
+  if (!same_step) PutZigZag(&c.bytes, delta);
+  if (s.sample.start_t != 0) PutZigZag(&c.bytes, WrapSub(s.sample.start_t, s.sample.t));
+  if (s.sample.h) {
+    PutHistogram(&c.bytes, *s.sample.h);
+  } else {
+    PutValueDelta(&c.bytes, c.coder_v, s.sample.v);
+    c.coder_v = s.sample.v;
+  }
+  c.coder_t = s.sample.t;
+  c.coder_delta = delta;
+  ++c.count;
+  ++samples_;
+  if (s.sample.t >= c.last_t) {
+    c.last_t = s.sample.t;
+    c.last_v = s.sample.v;
+    c.last_is_histogram = s.sample.h != nullptr;
+  }
+  min_t_ = std::min(min_t_, s.sample.t);
+  max_t_ = std::max(max_t_, s.sample.t);
+  bytes_ += c.bytes.size() - before;
+}
+
+void LooseStore::Read(SeriesId id, std::vector<Sample>* out) const {
+  const auto it = columns_.find(id);
+  if (it == columns_.end()) return;
+  ByteReader in(it->second.bytes);
+  int64_t t = 0, delta = 0;
+  double v = 0;
+  for (uint32_t i = 0; i < it->second.count && in.ok(); ++i) {
+    const uint8_t flags = in.Byte();
+    Sample s;
+    if ((flags & kSameStep) == 0) delta = in.SignedVarint();
+    s.t = t = WrapAdd(t, delta);
+    if ((flags & kStart) != 0) s.start_t = WrapAdd(t, in.SignedVarint());
+    if ((flags & kHistogram) != 0)
+      s.h = ReadHistogram(&in);
+    else
+      s.v = v = ReadValueDelta(&in, v);
+    if (in.ok()) out->push_back(std::move(s));
+  }
+}
+
+const LooseColumn* LooseStore::Find(SeriesId id) const {
+  const auto it = columns_.find(id);
+  return it == columns_.end() ? nullptr : &it->second;
+}
+
+void LooseStore::InheritLast(const LooseStore& other, int64_t since) {
+  for (const auto& [id, c] : other.columns_) {
+    if (c.last_t < since) continue;
+    LooseColumn& mine = columns_[id];
+    mine.last_t = c.last_t;
+    mine.last_v = c.last_v;
+    mine.last_is_histogram = c.last_is_histogram;
+  }
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,51 @@
+// Samples in memory that belong to no round, one compact column a series.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "tsdb/format/records.h"
+#include "tsdb/series_index.h"
+
+namespace narthex::tsdb {
+
+// Samples in order of arrival, each coded against the one before: about 3 bytes a sample.
+struct LooseColumn {
+  std::string bytes;
+  uint32_t count = 0;
+  int64_t last_t = INT64_MIN;  // newest sample; survives a seal, for the order checks
+  double last_v = 0;           // its value
+  bool last_is_histogram = false;
+  int64_t coder_t = 0, coder_delta = 0;  // state of the coder
+  double coder_v = 0;
+};
+
+// Not thread-safe: the owner locks it, or it is frozen (no longer written).
+class LooseStore {
+ public:
+  void Add(const LooseSample& s);
+  // Appends the samples of a series to *out in order of arrival.
+  void Read(SeriesId id, std::vector<Sample>* out) const;
+  const LooseColumn* Find(SeriesId id) const;
+  const absl::flat_hash_map<SeriesId, LooseColumn>& columns() const { return columns_; }
+  size_t bytes() const { return bytes_; }
+  bool empty() const { return samples_ == 0; }
+  uint64_t samples() const { return samples_; }
+  int64_t min_t() const { return min_t_; }
+  int64_t max_t() const { return max_t_; }
+  uint64_t first_sequence = 0, last_sequence = 0;
+  // What the order checks need, for the store that takes over; series without samples since `since` are
+  // forgotten.
+  void InheritLast(const LooseStore& other, int64_t since);
+
+ private:
+  absl::flat_hash_map<SeriesId, LooseColumn> columns_;
+  size_t bytes_ = 0;
+  uint64_t samples_ = 0;
+  int64_t min_t_ = INT64_MAX, max_t_ = INT64_MIN;
+};
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,59 @@
+#include "tsdb/rocks_options.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+namespace narthex::tsdb {
+namespace {
+
+rocksdb::BlockBasedTableOptions TableOptions(size_t block_size) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(4 << 20, /*num_shard_bits=*/2);  // two families: 8 MiB in all
+  table.cache_index_and_filter_blocks = true;  // index blocks count against the cache, not on top of it
+  table.block_size = block_size;
+  table.format_version = 5;
+  return table;
+}
+
+}  // namespace
+
+rocksdb::DBOptions RocksDbOptions() {
+  rocksdb::DBOptions o;
+  o.create_if_missing = true;
+  o.create_missing_column_families = true;
+  o.max_background_jobs = 2;  // little is ever compacted: stripes arrive as disjoint files
+  o.max_open_files = 64;      // table readers cost memory
+  o.db_write_buffer_size = 8 << 20;
+  o.max_total_wal_size = 16 << 20;  // bounds the replay at open
+  o.info_log_level = rocksdb::ERROR_LEVEL;
+  o.keep_log_file_num = 1;
+  o.stats_dump_period_sec = 0;  // no statistics threads or tables
+  o.stats_persist_period_sec = 0;
+  o.avoid_flush_during_shutdown = true;  // the log has it already
+  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  o.skip_stats_update_on_db_open = true;
+  o.enable_pipelined_write = false;
+  return o;
+}
+
+rocksdb::ColumnFamilyOptions IndexOptions() {
+  rocksdb::ColumnFamilyOptions o;
+  o.write_buffer_size = 4 << 20;
+  o.arena_block_size = 64 << 10;
+  o.max_write_buffer_number = 2;
+  o.compression = rocksdb::kZSTD;
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(8 << 10)));
+  return o;
+}
+
+rocksdb::ColumnFamilyOptions StripeOptions() {
+  rocksdb::ColumnFamilyOptions o;
+  o.write_buffer_size = 4 << 20;
+  o.arena_block_size = 64 << 10;
+  o.compression = rocksdb::kZSTD;  // a further 15 % on top of the chunks
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(16 << 10)));
+  return o;
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,304 @@
+// Sealing: what is complete in memory becomes stripes in the store. Order: ingest, note, forget, free the
+// journal. A crash between the steps makes the next process seal the same rounds again, under the same keys
+// or as equal samples.
+#include <algorithm>
+#include <map>
+
+#include "base/status_macros.h"
+#include "tsdb/db_impl.h"
+#include "tsdb/format/stripe.h"
+#include "tsdb/manifest.h"
+
+namespace narthex::tsdb {
+namespace {
+
+constexpr size_t kStripeSeries = 128;
+constexpr size_t kMaxStripeBytes = 64 << 10;
+constexpr size_t kMaxLooseBytes = 16 << 20;
+
+// Cuts label-sorted entries into stripes; entries name columns of `columns`, each stripe keeps those it uses.
+class StripeWriter {
+ public:
+  StripeWriter(StripeKey key, const std::vector<std::vector<int64_t>>& columns,
+               std::map<std::string, std::string>* out)
+      : key_(key), columns_(columns), out_(out) {}
+  ~StripeWriter() { Flush(); }
+  void Add(SeriesId series, uint32_t column, std::string bytes) {
+    const bool new_series = entries_.empty() || entries_.back().series != series;
+    if (new_series && (entries_.size() >= kStripeSeries || bytes_ > kMaxStripeBytes)) Flush();
+    const auto [it, fresh] = local_.emplace(column, static_cast<uint32_t>(used_.size()));
+    if (fresh) used_.push_back(columns_[column]);
+    bytes_ += bytes.size();
+    entries_.push_back({series, it->second, std::move(bytes)});
+  }
+
+ private:
+  void Flush() {
+    if (entries_.empty()) return;
+    (*out_)[EncodeStripeKey(key_)] = EncodeStripe(used_, entries_);
+    ++key_.stripe;
+    entries_.clear();
+    used_.clear();
+    local_.clear();
+    bytes_ = 0;
+  }
+  StripeKey key_;
+  const std::vector<std::vector<int64_t>>& columns_;
+  std::map<std::string, std::string>* const out_;
+  std::vector<StripeEntry> entries_;
+  std::vector<std::vector<int64_t>> used_;
+  std::map<uint32_t, uint32_t> local_;
+  size_t bytes_ = 0;
+};
+
+void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
+  for (size_t i = 0; i < n; ++i) {
+    if (from.stale.Get(i)) to->stale.Set(base + i);
+    if (!from.present.Get(i)) continue;
+    to->present.Set(base + i);
+    to->values[base + i] = from.values[i];
+  }
+}
+
+// Adjacent tiles of one window with ascending times, as one segment.
+void SealTiles(const std::vector<TilePtr>& tiles, const std::vector<SeriesId>& slots,
+               const std::vector<Slot>& by_labels, StripeKey key, Roaring* members,
+               std::map<std::string, std::string>* out) {
+  std::vector<std::vector<int64_t>> columns(1);
+  for (const TilePtr& tile : tiles)
+    columns[0].insert(columns[0].end(), tile->times.begin(), tile->times.end());
+  const size_t n = columns[0].size();
+  StripeWriter writer(key, columns, out);
+  for (Slot slot : by_labels) {
+    SeriesRows rows, part;
+    rows.present = Bits(n);
+    rows.stale = Bits(n);
+    rows.values.assign(n, 0);
+    size_t base = 0;
+    bool any = false;
+    for (const TilePtr& tile : tiles) {
+      const std::string_view bytes = tile->Entry(slot);
+      if (!bytes.empty() && DecodeEntry(bytes, tile->times.size(), &part)) {
+        AppendRows(part, tile->times.size(), base, &rows);
+        any = true;
+      }
+      base += tile->times.size();
+    }
+    if (!any) continue;
+    writer.Add(slots[slot], 0, EncodeEntry(rows, n));
+    members->add(slots[slot]);
+  }
+}
+
+}  // namespace
+
+struct DbImpl::SealPlan {
+  struct GroupSeal {
+    std::shared_ptr<Group> group;
+    size_t tiles = 0;
+    Manifest manifest;
+  };
+  std::map<std::string, std::string> stripes;
+  std::map<int64_t, Roaring> members;  // by window
+  std::vector<GroupSeal> groups;
+  bool loose = false;
+  uint64_t loose_sequence = 0;
+};
+
+void DbImpl::PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan* plan) {
+  std::vector<TilePtr> tiles;
+  std::vector<SeriesId> slots;
+  SealPlan::GroupSeal seal;
+  {
+    absl::MutexLock lock(&group->mutex);
+    if (!group->HasHead()) return;
+    const int64_t window = WindowOf(group->last_t, options_.window_ms);
+    // A group that gets no more rounds is sealed once its window is over.
+    const bool over = options_.clock->NowMs() > window + options_.window_ms + options_.window_ms / 8;
+    if (force || over) group->CloseTile();
+    for (const TilePtr& tile : group->tiles) {
+      if (!force && !over && WindowOf(tile->times.front(), options_.window_ms) == window) break;
+      tiles.push_back(tile);
+    }
+    if (tiles.empty()) return;
+    slots = group->slots;
+    seal.group = group;
+    seal.tiles = tiles.size();
+    seal.manifest.sealed_sequence = tiles.back()->last_sequence;
+    seal.manifest.last_t = group->last_t;
+    seal.manifest.tracked = group->tracked;
+  }
+  std::vector<Labels> labels(slots.size());
+  std::vector<Slot> order(slots.size());
+  for (Slot i = 0; i < slots.size(); ++i) {
+    order[i] = i;
+    labels[i] = index_.LabelsOf(slots[i]);
+  }
+  std::sort(order.begin(), order.end(), [&](Slot a, Slot b) { return labels[a] < labels[b]; });
+  for (size_t begin = 0; begin < tiles.size();) {
+    const int64_t window = WindowOf(tiles[begin]->times.front(), options_.window_ms);
+    size_t end = begin + 1;
+    while (end < tiles.size() && WindowOf(tiles[end]->times.front(), options_.window_ms) == window &&
+           tiles[end]->times.front() > tiles[end - 1]->times.back()) {
+      ++end;
+    }
+    const StripeKey key{window, group->id, tiles[begin]->first_sequence, 0};
+    SealTiles({tiles.begin() + static_cast<ptrdiff_t>(begin), tiles.begin() + static_cast<ptrdiff_t>(end)},
+              slots, order, key, &plan->members[window], &plan->stripes);
+    begin = end;
+  }
+  plan->groups.push_back(std::move(seal));
+}
+
+void DbImpl::PlanLoose(bool force, SealPlan* plan) {
+  std::vector<std::shared_ptr<const LooseStore>> frozen;
+  {
+    // Alone for a moment: every record up to the last sequence is in memory.
+    absl::MutexLock commit(&commit_mutex_);
+    absl::MutexLock lock(&loose_mutex_);
+    const int64_t window = max_t_ == INT64_MIN ? INT64_MIN : WindowOf(max_t_, options_.window_ms);
+    if (loose_window_ == INT64_MIN) {
+      loose_window_ = loose_->empty() ? window : WindowOf(loose_->min_t(), options_.window_ms);
+    }
+    const bool due = force || window != loose_window_ || loose_->bytes() > kMaxLooseBytes;
+    if (!loose_->empty() && due) {
+      auto next = std::make_shared<LooseStore>();
+      next->InheritLast(*loose_, max_t_ - options_.window_ms);
+      frozen_.push_back(std::move(loose_));
+      loose_ = std::move(next);
+    }
+    if (due) loose_window_ = window;
+    frozen = frozen_;
+  }
+  if (frozen.empty()) return;
+  plan->loose = true;
+  absl::flat_hash_set<SeriesId> ids;
+  for (const auto& store : frozen) {
+    plan->loose_sequence = std::max(plan->loose_sequence, store->last_sequence);
+    for (const auto& [id, column] : store->columns())
+      if (column.count > 0) ids.insert(id);
+  }
+  std::vector<std::pair<Labels, SeriesId>> order;
+  for (SeriesId id : ids) order.emplace_back(index_.LabelsOf(id), id);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  struct Entry {
+    SeriesId id;
+    uint32_t column;
+    std::string bytes;
+  };
+  struct Window {
+    std::vector<std::vector<int64_t>> columns;
+    std::map<std::vector<int64_t>, uint32_t> known;
+    std::vector<Entry> entries;
+  };
+  std::map<int64_t, Window> windows;
+  for (const auto& [labels, id] : order) {
+    std::vector<Sample> samples;
+    for (const auto& store : frozen) store->Read(id, &samples);
+    std::stable_sort(samples.begin(), samples.end(),
+                     [](const Sample& a, const Sample& b) { return a.t < b.t; });
+    // (window, histogram) -> samples; the last of equal times stays.
+    std::map<std::pair<int64_t, bool>, std::vector<const Sample*>> parts;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      if (i + 1 < samples.size() && samples[i + 1].t == samples[i].t) continue;
+      parts[{WindowOf(samples[i].t, options_.window_ms), samples[i].h != nullptr}].push_back(&samples[i]);
+    }
+    for (const auto& [where, list] : parts) {
+      Window& w = windows[where.first];
+      SeriesRows rows;
+      std::vector<int64_t> times;
+      const bool starts =
+          std::any_of(list.begin(), list.end(), [](const Sample* s) { return s->start_t != 0; });
+      for (size_t i = 0; i < list.size(); ++i) {
+        times.push_back(list[i]->t);
+        rows.present.Set(i);
+        if (where.second)
+          rows.histograms.push_back(list[i]->h);
+        else
+          rows.values.push_back(list[i]->v);
+        if (starts) rows.start_t.push_back(list[i]->start_t);
+      }
+      const auto [it, fresh] = w.known.emplace(times, static_cast<uint32_t>(w.columns.size()));
+      if (fresh) w.columns.push_back(times);
+      w.entries.push_back({id, it->second, EncodeEntry(rows, times.size())});
+      plan->members[where.first].add(id);
+    }
+  }
+  for (auto& [window, w] : windows) {
+    StripeWriter writer({window, kLooseGroup, frozen.front()->first_sequence, 0}, w.columns, &plan->stripes);
+    for (Entry& e : w.entries) writer.Add(e.id, e.column, std::move(e.bytes));
+  }
+}
+
+absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
+  IndexBatch batch;
+  for (const SealPlan::GroupSeal& g : plan.groups) {
+    batch.puts.emplace_back(ManifestKey(g.group->id), g.manifest.Encode());
+  }
+  if (plan.loose) {
+    Manifest m;
+    m.sealed_sequence = plan.loose_sequence;
+    batch.puts.emplace_back(ManifestKey(kLooseGroup), m.Encode());
+  }
+  absl::MutexLock lock(&windows_mutex_);
+  for (const auto& [window, members] : plan.members) {
+    Roaring all = members;
+    const auto it = windows_.find(window);
+    if (it != windows_.end()) all |= it->second;
+    all.runOptimize();
+    batch.puts.emplace_back(WindowKey(window), EncodeSeriesSet(all));
+    windows_[window] = std::move(all);
+  }
+  return store_->Write(batch, /*sync=*/true);
+}
+
+absl::Status DbImpl::Seal(bool force) {
+  const int64_t start = options_.clock->MonotonicNs();
+  SealPlan plan;
+  for (const auto& group : AllGroups()) PlanGroup(group, force, &plan);
+  PlanLoose(force, &plan);
+  if (plan.groups.empty() && !plan.loose) return absl::OkStatus();
+  // Series that the stripes name must be in the store for good before them.
+  absl::Status s = store_->Sync();
+  if (s.ok()) {
+    absl::StatusOr<uint64_t> bytes = store_->Ingest(plan.stripes);
+    s = bytes.status();
+    if (s.ok()) metrics_.bytes_written->Add(static_cast<double>(*bytes));
+  }
+  if (s.ok()) s = NoteSeal(plan);
+  if (!s.ok()) {
+    metrics_.seal_failures->Add();
+    return s;  // everything is in memory still; the next round tries again
+  }
+  seal_epoch_.fetch_add(1);
+  for (const SealPlan::GroupSeal& g : plan.groups) {
+    absl::MutexLock lock(&g.group->mutex);
+    g.group->tiles.erase(g.group->tiles.begin(), g.group->tiles.begin() + static_cast<ptrdiff_t>(g.tiles));
+    g.group->sealed_sequence = std::max(g.group->sealed_sequence, g.manifest.sealed_sequence);
+  }
+  if (plan.loose) {
+    absl::MutexLock lock(&loose_mutex_);
+    frozen_.clear();
+    loose_sealed_ = std::max(loose_sealed_, plan.loose_sequence);
+  }
+  FreeJournal();
+  metrics_.seals->Add();
+  metrics_.seal_seconds->Observe(static_cast<double>(options_.clock->MonotonicNs() - start) / 1e9);
+  return absl::OkStatus();
+}
+
+void DbImpl::FreeJournal() {
+  // No commit is between journal and memory meanwhile.
+  absl::MutexLock commit(&commit_mutex_);
+  uint64_t needed = journal_->last_sequence() + 1;
+  for (const auto& group : AllGroups()) {
+    absl::MutexLock lock(&group->mutex);
+    needed = std::min(needed, group->FirstSequence());
+  }
+  absl::MutexLock lock(&loose_mutex_);
+  if (!loose_->empty()) needed = std::min(needed, loose_->first_sequence);
+  for (const auto& store : frozen_) needed = std::min(needed, store->first_sequence);
+  journal_->Free(needed);
+}
+
+}  // namespace narthex::tsdb
