@@ -1,0 +1,67 @@
+#include "promql/query_state.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+
+namespace narthex::promql {
+
+absl::Status QueryState::Check() const {
+  if (cancelled && cancelled->load(std::memory_order_relaxed)) {
+    return absl::CancelledError("query was canceled in expression evaluation");
+  }
+  if (deadline_ns > 0 && clock->MonotonicNs() > deadline_ns) {
+    return absl::DeadlineExceededError("query timed out in expression evaluation");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status QueryState::Hold(int64_t samples) {
+  current_samples += samples;
+  peak_samples = std::max(peak_samples, current_samples);
+  if (max_samples > 0 && current_samples > max_samples) {
+    return absl::ResourceExhaustedError(
+        "query processing would load too many samples into memory in query execution");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Matrix> Materialize(Operator* child, QueryState* state, int steps, HeldSamples* held) {
+  Matrix out;
+  ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* series, child->Series());
+  out.series = *series;
+  size_t columns = static_cast<size_t>(steps);
+  out.rows.Reset(out.series.size(), columns);
+  size_t row = 0;
+  Batch batch;
+  while (true) {
+    RETURN_IF_ERROR(state->Check());
+    ASSIGN_OR_RETURN(bool more, child->Next(&batch));
+    if (!more) break;
+    int64_t samples = 0;
+    for (size_t r = 0; r < batch.series(); ++r, ++row) {
+      for (size_t i = 0; i < columns; ++i) {
+        if (batch.cells(r)[i] == Batch::kEmpty) continue;
+        out.rows.CopyCell(row, i, batch, r, i);
+        ++samples;
+      }
+    }
+    RETURN_IF_ERROR(held->Add(samples));
+  }
+  child->Close();
+  return out;
+}
+
+absl::StatusOr<std::vector<double>> ReadScalar(Operator* child, int steps) {
+  RETURN_IF_ERROR(child->Series().status());
+  Batch batch;
+  ASSIGN_OR_RETURN(bool more, child->Next(&batch));
+  std::vector<double> out;
+  if (more) out.assign(batch.values(0), batch.values(0) + steps);
+  child->Close();
+  return out;
+}
+
+std::string ExplainIndent(int depth) { return std::string(static_cast<size_t>(depth) * 2, ' '); }
+
+}  // namespace narthex::promql

@@ -1,0 +1,73 @@
+// What the operators of one query share: storage, limits, annotations.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/memory_budget.h"
+#include "promql/functions/call.h"
+#include "promql/operator.h"
+#include "tsdb/tsdb.h"
+
+namespace narthex::promql {
+
+// Owned by the engine for the length of one query; used by one thread.
+struct QueryState {
+  tsdb::Querier* querier = nullptr;
+  const Clock* clock = nullptr;
+  int64_t lookback_ms = 300'000;
+  int64_t default_subquery_step_ms = 60'000;
+  int64_t deadline_ns = 0;
+  int64_t max_samples = 0;
+  bool delayed_name_removal = false;
+  bool use_start_timestamps = false;
+  Steps steps;  // of the whole query: what start() and end() mean
+  std::shared_ptr<std::atomic<bool>> cancelled;
+  Annotations annotations;
+  MemoryBudget* budget = nullptr;
+  int64_t samples_read = 0, current_samples = 0, peak_samples = 0;
+
+  // Between batches: deadline and cancellation.
+  absl::Status Check() const;
+  // Counts samples held in memory against the limit; give them back with Release.
+  absl::Status Hold(int64_t samples);
+  void Release(int64_t samples) { current_samples -= samples; }
+};
+
+// Charges a materialised matrix while it lives.
+class HeldSamples {
+ public:
+  explicit HeldSamples(QueryState* state) : state_(state) {}
+  ~HeldSamples() { Release(); }
+  HeldSamples(const HeldSamples&) = delete;
+  absl::Status Add(int64_t samples) {
+    absl::Status status = state_->Hold(samples);
+    held_ += samples;
+    return status;
+  }
+  void Release() {
+    state_->Release(held_);
+    held_ = 0;
+  }
+
+ private:
+  QueryState* state_;
+  int64_t held_ = 0;
+};
+
+// All rows of a child, for operators that must see everything first.
+struct Matrix {
+  std::vector<SeriesMeta> series;
+  Batch rows;
+};
+absl::StatusOr<Matrix> Materialize(Operator* child, QueryState* state, int steps, HeldSamples* held);
+// One row: a scalar child's values, one a step.
+absl::StatusOr<std::vector<double>> ReadScalar(Operator* child, int steps);
+
+std::string ExplainIndent(int depth);
+
+}  // namespace narthex::promql

@@ -1,0 +1,423 @@
+#include "promql/syntax/lexer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+
+#include "absl/strings/ascii.h"
+#include "base/duration.h"
+#include "base/go_format.h"
+#include "base/strings.h"
+#include "model/sample.h"
+
+namespace narthex::promql {
+namespace {
+
+constexpr std::string_view kKeywords[] = {"offset", "smoothed", "anchored", "by", "without", "on", "ignoring",
+                                          "group_left", "group_right", "fill", "fill_left", "fill_right", "bool",
+                                          "start", "end", "step", "range"};
+
+bool IsAlpha(char c) { return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsAlphaNumeric(char c) { return IsAlpha(c) || IsDigit(c); }
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+std::string Lower(std::string_view text) { return absl::AsciiStrToLower(ToAbsl(text)); }
+
+// The character at `at` in single quotes, as Go's %q prints a rune.
+std::string QuoteRune(std::string_view text, size_t at) {
+  size_t length = 1;
+  while (at + length < text.size() && (static_cast<unsigned char>(text[at + length]) & 0xc0) == 0x80) ++length;
+  std::string_view rune = text.substr(at, length);
+  if (rune == "\"") return "'\"'";
+  if (rune == "'") return "'\\''";
+  std::string quoted = GoQuote(rune);
+  return StrCat("'", quoted.substr(1, quoted.size() - 2), "'");
+}
+
+class Lexer {
+ public:
+  explicit Lexer(std::string_view in) : in_(in) {}
+
+  std::vector<Token> Run() {
+    while (!done_) Next();
+    return std::move(out_);
+  }
+
+ private:
+  char Peek(size_t ahead = 0) const { return at_ + ahead < in_.size() ? in_[at_ + ahead] : '\0'; }
+  bool AtEnd() const { return at_ >= in_.size(); }
+
+  void Emit(TokenKind kind, size_t start, size_t end) {
+    Token token;
+    token.kind = kind;
+    token.text = std::string(in_.substr(start, end - start));
+    token.pos = {static_cast<int>(start), static_cast<int>(end)};
+    out_.push_back(std::move(token));
+    at_ = end;
+  }
+  void EmitOp(Op op, size_t length) {
+    Emit(TokenKind::kOperator, at_, at_ + length);
+    out_.back().op = op;
+  }
+  void Fail(size_t at, std::string message) {
+    Token token;
+    token.kind = TokenKind::kError;
+    token.text = std::move(message);
+    token.pos = {static_cast<int>(at), static_cast<int>(in_.size())};
+    out_.push_back(std::move(token));
+    done_ = true;
+  }
+
+  void SkipBlanks() {
+    while (!AtEnd()) {
+      if (IsSpace(Peek())) {
+        ++at_;
+      } else if (Peek() == '#') {
+        while (!AtEnd() && Peek() != '\n') ++at_;
+      } else {
+        return;
+      }
+    }
+  }
+
+  void Next() {
+    SkipBlanks();
+    if (AtEnd()) return End();
+    if (braces_) return InsideBraces();
+    Statement();
+  }
+
+  void End() {
+    if (parens_ > 0) return Fail(at_, "unclosed left parenthesis");
+    if (braces_) return Fail(at_, "unexpected end of input inside braces");
+    Emit(TokenKind::kEof, in_.size(), in_.size());
+    done_ = true;
+  }
+
+  bool Operator() {
+    struct Row { std::string_view text; Op op; };
+    static constexpr Row kRows[] = {{"</", Op::kTrimUpper}, {">/", Op::kTrimLower}, {"==", Op::kEql}, {"!=", Op::kNeq},
+                                    {"<=", Op::kLte},       {">=", Op::kGte},       {"<", Op::kLss},  {">", Op::kGtr},
+                                    {"+", Op::kAdd},        {"-", Op::kSub},        {"*", Op::kMul},  {"/", Op::kDiv},
+                                    {"%", Op::kMod},        {"^", Op::kPow}};
+    for (const Row& row : kRows) {
+      if (in_.substr(at_).starts_with(row.text)) {
+        EmitOp(row.op, row.text.size());
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void Statement() {
+    char c = Peek();
+    if (c == '=' && Peek(1) == '~') return Fail(at_ + 0, StrCat("unexpected character after '=': '~'"));
+    if (c == '!' && Peek(1) != '=') return BadBang();
+    if (c == '"' || c == '\'' || c == '`') return String();
+    if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return Number();
+    if (bracket_ && BracketPiece()) return;
+    if (Operator()) return;
+    if (c == '=' || c == ',' || c == '@') return Emit(TokenKind::kPunctuation, at_, at_ + 1);
+    if (c == '{') {
+      braces_ = true;
+      return Emit(TokenKind::kPunctuation, at_, at_ + 1);
+    }
+    if (c == '(' || c == ')') return Paren(c);
+    if (c == '[') {
+      if (bracket_) return Fail(at_, "unexpected left bracket '['");
+      bracket_ = true;
+      bracket_has_value_ = false;
+      return Emit(TokenKind::kPunctuation, at_, at_ + 1);
+    }
+    if (c == ']') {
+      if (!bracket_) return Fail(at_, "unexpected right bracket ']'");
+      bracket_ = false;
+      return Emit(TokenKind::kPunctuation, at_, at_ + 1);
+    }
+    if (IsAlpha(c) || c == ':') return Word();
+    Fail(at_, StrCat("unexpected character: ", QuoteRune(in_, at_)));
+  }
+
+  void BadBang() {
+    if (at_ + 1 >= in_.size()) return Fail(at_, "unexpected character after '!': end of input");
+    Fail(at_, StrCat("unexpected character after '!': ", QuoteRune(in_, at_ + 1)));
+  }
+
+  // Inside [...]: a colon separates range and step; words are step, range, min_of, max_of only.
+  bool BracketPiece() {
+    char c = Peek();
+    if (c == ':') {
+      Emit(TokenKind::kPunctuation, at_, at_ + 1);
+      bracket_has_value_ = false;
+      return true;
+    }
+    if (!IsAlpha(c)) return false;
+    size_t end = at_;
+    while (end < in_.size() && IsAlphaNumeric(in_[end])) ++end;
+    std::string word = Lower(in_.substr(at_, end - at_));
+    if (word == "step" || word == "range" || word == "min_of" || word == "max_of") return false;
+    if (bracket_has_value_) {
+      Fail(at_, StrCat("unexpected character: ", QuoteRune(in_, at_), ", expected ':'"));
+      return true;
+    }
+    return false;
+  }
+
+  void Paren(char c) {
+    if (c == '(') {
+      ++parens_;
+    } else if (--parens_ < 0) {
+      return Fail(at_, "unexpected right parenthesis ')'");
+    }
+    Emit(TokenKind::kPunctuation, at_, at_ + 1);
+  }
+
+  void InsideBraces() {
+    char c = Peek();
+    if (IsAlpha(c)) {
+      size_t end = at_;
+      while (end < in_.size() && IsAlphaNumeric(in_[end])) ++end;
+      return Emit(TokenKind::kIdentifier, at_, end);
+    }
+    if (c == ',') return Emit(TokenKind::kPunctuation, at_, at_ + 1);
+    if (c == '"' || c == '\'' || c == '`') return String();
+    if (c == '=') return Emit(TokenKind::kPunctuation, at_, at_ + (Peek(1) == '~' ? 2 : 1));
+    if (c == '!') {
+      if (Peek(1) == '~' || Peek(1) == '=') return Emit(TokenKind::kPunctuation, at_, at_ + 2);
+      if (at_ + 1 >= in_.size()) return Fail(at_, "unexpected end of input inside braces");
+      return Fail(at_, StrCat("unexpected character after '!' inside braces: ", QuoteRune(in_, at_ + 1)));
+    }
+    if (c == '{') return Fail(at_, "unexpected left brace '{'");
+    if (c == '}') {
+      braces_ = false;
+      return Emit(TokenKind::kPunctuation, at_, at_ + 1);
+    }
+    Fail(at_, StrCat("unexpected character inside braces: ", QuoteRune(in_, at_)));
+  }
+
+  void String() {
+    char quote = Peek();
+    size_t end = at_ + 1;
+    if (quote == '`') {
+      while (end < in_.size() && in_[end] != '`') ++end;
+      if (end >= in_.size()) return Fail(at_, "unterminated raw string");
+      if (!IsValidUtf8(in_.substr(at_, end - at_))) return Fail(at_, "invalid UTF-8 rune");
+      return Emit(TokenKind::kString, at_, end + 1);
+    }
+    while (end < in_.size() && in_[end] != quote) {
+      if (in_[end] == '\n') return Fail(at_, "unterminated quoted string");
+      if (in_[end] == '\\') {
+        size_t used = Escape(end + 1, quote);
+        if (used == 0) return;
+        end += used;
+      }
+      ++end;
+    }
+    if (end >= in_.size()) return Fail(at_, "unterminated quoted string");
+    if (!IsValidUtf8(in_.substr(at_, end - at_))) return Fail(at_, "invalid UTF-8 rune");
+    Emit(TokenKind::kString, at_, end + 1);
+  }
+
+  // Length of the escape at `from` (after the backslash); 0 after a failure was reported.
+  size_t Escape(size_t from, char quote) {
+    if (from >= in_.size()) return Fail(at_, "escape sequence not terminated"), 0;
+    char c = in_[from];
+    if (std::string_view("abfnrtv\\").find(c) != std::string_view::npos || c == quote) return 1;
+    size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : c >= '0' && c <= '7' ? 3 : 0;
+    unsigned base = c >= '0' && c <= '7' ? 8 : 16;
+    if (digits == 0) return Fail(at_, StrCat("unknown escape sequence ", HexRune(from))), 0;
+    size_t first = base == 8 ? from : from + 1;
+    uint64_t value = 0;
+    for (size_t i = first; i < first + digits; ++i) {
+      if (i >= in_.size()) return Fail(at_, "escape sequence not terminated"), 0;
+      unsigned digit = IsDigit(in_[i]) ? static_cast<unsigned>(in_[i] - '0')
+                       : absl::ascii_isxdigit(static_cast<unsigned char>(in_[i]))
+                           ? static_cast<unsigned>(absl::ascii_tolower(static_cast<unsigned char>(in_[i])) - 'a' + 10)
+                           : 99;
+      if (digit >= base) return Fail(at_, StrCat("illegal character ", HexRune(i), " in escape sequence")), 0;
+      value = value * base + digit;
+    }
+    bool surrogate = digits >= 4 && value >= 0xd800 && value < 0xe000;
+    if ((base == 8 && value > 255) || (digits >= 4 && value > 0x10ffff) || surrogate) {
+      return Fail(at_, "escape sequence is an invalid Unicode code point"), 0;
+    }
+    return first + digits - from;
+  }
+
+  // U+002E '.'
+  std::string HexRune(size_t at) const {
+    std::string hex = StrCat(absl::Hex(static_cast<unsigned char>(in_[at]), absl::kZeroPad4));
+    return StrCat("U+", absl::AsciiStrToUpper(hex), " ", QuoteRune(in_, at));
+  }
+
+  void Number() {
+    bracket_has_value_ = true;
+    size_t end = ScanNumber();
+    if (end < in_.size() && (IsAlpha(in_[end]) || in_[end] == '.')) {
+      size_t duration_end = ScanDuration();
+      if (duration_end > at_ && (duration_end >= in_.size() || !IsAlphaNumeric(in_[duration_end]))) {
+        return Emit(TokenKind::kDuration, at_, duration_end);
+      }
+      // "5mm", "5m1" and "100..4" are reported up to and with the first character that does not fit.
+      return BadNumber(std::max(end, duration_end));
+    }
+    double ignored;
+    if (!ParseNumberLiteral(in_.substr(at_, end - at_), &ignored)) return BadNumber(end);
+    Emit(TokenKind::kNumber, at_, end);
+  }
+
+  void BadNumber(size_t end) {
+    size_t stop = end;
+    while (stop < in_.size() && IsAlphaNumeric(in_[stop])) ++stop;
+    if (stop == end && stop < in_.size()) ++stop;
+    std::string_view text = in_.substr(at_, stop - at_);
+    Fail(at_, StrCat("bad number or duration syntax: ", GoQuote(text)));
+  }
+
+  size_t ScanNumber() const {
+    size_t i = at_;
+    auto digits = [&](auto accept) {
+      while (i < in_.size() && (accept(in_[i]) || in_[i] == '_')) ++i;
+    };
+    char kind = i + 1 < in_.size() && in_[i] == '0' ? in_[i + 1] : '\0';
+    if (kind == 'x' || kind == 'X') {
+      i += 2;
+      digits([](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
+      return i;
+    }
+    if (kind == 'b' || kind == 'B' || kind == 'o' || kind == 'O') {
+      i += 2;
+      digits(IsDigit);
+      return i;
+    }
+    digits(IsDigit);
+    if (i < in_.size() && in_[i] == '.') {
+      ++i;
+      digits(IsDigit);
+    }
+    if (i < in_.size() && (in_[i] == 'e' || in_[i] == 'E')) {
+      size_t j = i + 1;
+      if (j < in_.size() && (in_[j] == '+' || in_[j] == '-')) ++j;
+      if (j < in_.size() && IsDigit(in_[j])) {
+        i = j;
+        digits(IsDigit);
+      }
+    }
+    return i;
+  }
+
+  // End of digits-and-units from here; the position itself if there is none.
+  size_t ScanDuration() const {
+    size_t i = at_, good = at_;
+    while (i < in_.size() && IsDigit(in_[i])) {
+      while (i < in_.size() && IsDigit(in_[i])) ++i;
+      if (in_.substr(i).starts_with("ms")) {
+        i += 2;
+      } else if (i < in_.size() && std::string_view("smhdwy").find(in_[i]) != std::string_view::npos) {
+        ++i;
+      } else {
+        return good;
+      }
+      good = i;
+    }
+    return good;
+  }
+
+  void Word() {
+    size_t end = at_;
+    while (end < in_.size() && (IsAlphaNumeric(in_[end]) || in_[end] == ':')) ++end;
+    std::string lower = Lower(in_.substr(at_, end - at_));
+    bracket_has_value_ = true;
+    static constexpr std::pair<std::string_view, Op> kOps[] = {
+        {"and", Op::kAnd}, {"or", Op::kOr}, {"unless", Op::kUnless}, {"atan2", Op::kAtan2}};
+    for (const auto& [name, op] : kOps) {
+      if (lower == name) {
+        EmitOp(op, end - at_);
+        out_.back().text = lower;
+        return;
+      }
+    }
+    if (lower == "inf" || lower == "nan") return Emit(TokenKind::kNumber, at_, end);
+    for (int i = 0; i <= static_cast<int>(Aggregation::kLimitRatio); ++i) {
+      if (lower == AggregationName(static_cast<Aggregation>(i))) {
+        Emit(TokenKind::kAggregator, at_, end);
+        out_.back().aggregation = static_cast<Aggregation>(i);
+        return;
+      }
+    }
+    bool keyword = std::find(std::begin(kKeywords), std::end(kKeywords), lower) != std::end(kKeywords);
+    Emit(keyword ? TokenKind::kKeyword : TokenKind::kIdentifier, at_, end);
+  }
+
+  std::string_view in_;
+  size_t at_ = 0;
+  std::vector<Token> out_;
+  bool done_ = false, braces_ = false, bracket_ = false, bracket_has_value_ = false;
+  int parens_ = 0;
+};
+
+}  // namespace
+
+bool Token::Is(std::string_view what) const {
+  if (kind == TokenKind::kPunctuation) return text == what;
+  return kind == TokenKind::kKeyword && Lower(text) == what;
+}
+
+std::string Token::Describe() const {
+  switch (kind) {
+    case TokenKind::kEof: return "end of input";
+    case TokenKind::kError: return text;
+    case TokenKind::kIdentifier: return StrCat("identifier ", GoQuote(text));
+    case TokenKind::kKeyword: return StrCat("<", text, ">");
+    case TokenKind::kOperator: return StrCat("<op:", text, ">");
+    case TokenKind::kAggregator: return StrCat("<aggr:", text, ">");
+    case TokenKind::kPunctuation: return text == "@" ? "<op:@>" : GoQuote(text);
+    default: break;
+  }
+  const char* name = kind == TokenKind::kString ? "string " : kind == TokenKind::kNumber ? "number " : "duration ";
+  if (text.size() > 10) return StrCat(name, GoQuote(std::string_view(text).substr(0, 10)), "...");
+  return StrCat(name, GoQuote(text));
+}
+
+std::vector<Token> Lex(std::string_view query) { return Lexer(query).Run(); }
+
+bool ParseNumberLiteral(std::string_view text, double* out) {
+  std::string clean;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '_') {
+      clean.push_back(text[i]);
+      continue;
+    }
+    bool between = i > 0 && i + 1 < text.size() && text[i + 1] != '_' && text[i - 1] != '.' && text[i + 1] != '.';
+    if (!between) return false;
+  }
+  std::string lower = Lower(clean);
+  int base = lower.starts_with("0x") ? 16 : lower.starts_with("0b") ? 2 : lower.starts_with("0o") ? 8 : 10;
+  bool octal = base == 10 && lower.size() > 1 && lower[0] == '0' && lower.find_first_not_of("01234567") == lower.npos;
+  if (base != 10 || octal) {
+    if (base == 16 && lower.find_first_of(".p") != lower.npos) {
+      std::optional<double> value = ParseGoFloat(clean);
+      if (value) *out = *value;
+      return value.has_value();
+    }
+    std::string_view digits = std::string_view(lower).substr(octal ? 1 : 2);
+    if (octal) base = 8;
+    if (digits.empty()) return false;
+    double value = 0;
+    for (char c : digits) {
+      int digit = c >= 'a' ? c - 'a' + 10 : c - '0';
+      if (digit < 0 || digit >= base) return false;
+      value = value * base + digit;
+    }
+    *out = value;
+    return true;
+  }
+  std::optional<double> value = ParseGoFloat(clean);
+  if (!value) return false;
+  *out = std::isnan(*value) ? NormalNan() : *value;
+  return true;
+}
+
+}  // namespace narthex::promql

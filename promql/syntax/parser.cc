@@ -1,0 +1,447 @@
+#include "promql/syntax/parser.h"
+
+#include <cmath>
+
+#include "base/duration.h"
+#include "base/go_format.h"
+#include "base/strings.h"
+#include "promql/syntax/parser_impl.h"
+#include "promql/syntax/signatures.h"
+#include "promql/syntax/type_check.h"
+
+namespace narthex::promql {
+namespace {
+
+// From loosest to tightest; 0: no binary operator. Power is right-associative.
+int Precedence(Op op) {
+  switch (op) {
+    case Op::kOr: return 1;
+    case Op::kAnd:
+    case Op::kUnless: return 2;
+    case Op::kEql:
+    case Op::kNeq:
+    case Op::kLss:
+    case Op::kLte:
+    case Op::kGtr:
+    case Op::kGte:
+    case Op::kTrimUpper:
+    case Op::kTrimLower: return 3;
+    case Op::kAdd:
+    case Op::kSub: return 4;
+    case Op::kMul:
+    case Op::kDiv:
+    case Op::kMod:
+    case Op::kAtan2: return 5;
+    case Op::kPow: return 6;
+    default: return 0;
+  }
+}
+
+constexpr int kUnaryPrecedence = 5;
+
+bool TakesParameter(Aggregation a) {
+  return a == Aggregation::kTopk || a == Aggregation::kBottomk || a == Aggregation::kQuantile ||
+         a == Aggregation::kCountValues || a == Aggregation::kLimitk || a == Aggregation::kLimitRatio;
+}
+
+bool IsLabelToken(const Token& token) {
+  return token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kKeyword ||
+         token.kind == TokenKind::kAggregator ||
+         (token.kind == TokenKind::kOperator && token.text.size() > 1 && token.text[0] >= 'a');
+}
+
+absl::Status ErrorStatus(std::string_view query, const ParseError& error) {
+  return absl::InvalidArgumentError(StrCat(PositionText(query, error.pos.start), ": parse error: ", error.message));
+}
+
+}  // namespace
+
+std::string PositionText(std::string_view query, int offset) {
+  int line = 1, column = 1;
+  for (int i = 0; i < offset && i < static_cast<int>(query.size()); ++i) {
+    if (query[static_cast<size_t>(i)] == '\n') {
+      ++line;
+      column = 1;
+    } else {
+      ++column;
+    }
+  }
+  if (offset > static_cast<int>(query.size())) ++column;
+  return StrCat(line, ":", column);
+}
+
+absl::StatusOr<ExprPtr> ParseExpr(std::string_view query, const ParserOptions& options, std::vector<ParseError>* errors) {
+  Parser parser(query, options);
+  ExprPtr expr = parser.ParseQuery();
+  std::vector<ParseError> all = parser.errors();
+  if (all.empty()) CheckTypes(expr.get(), options, &all);
+  if (errors != nullptr) *errors = all;
+  if (!all.empty()) return ErrorStatus(query, all.front());
+  return expr;
+}
+
+absl::StatusOr<Matchers> ParseMetricSelector(std::string_view text) {
+  ParserOptions options;
+  Parser parser(text, options);
+  ExprPtr expr = parser.ParseSelectorOnly();
+  std::vector<ParseError> all = parser.errors();
+  if (all.empty()) CheckTypes(expr.get(), options, &all);
+  if (!all.empty()) return ErrorStatus(text, all.front());
+  return std::move(expr->matchers);
+}
+
+void Parser::Fail(PositionRange pos, std::string message) {
+  if (errors_.empty()) errors_.push_back({pos, std::move(message)});
+}
+
+void Parser::Unexpected(std::string_view context, std::string_view expected) {
+  const Token& token = Current();
+  if (token.kind == TokenKind::kError) return Fail(token.pos, token.text);
+  std::string message = StrCat("unexpected ", token.Describe());
+  if (!context.empty()) StrAppend(&message, " in ", context);
+  if (!expected.empty()) StrAppend(&message, ", expected ", expected);
+  Fail(token.pos, std::move(message));
+}
+
+ExprPtr Parser::ParseQuery() {
+  if (Current().kind == TokenKind::kEof) {
+    Fail(Current().pos, "no expression found in input");
+    return nullptr;
+  }
+  ExprPtr expr = Binary(1);
+  if (failed()) return nullptr;
+  if (Current().kind != TokenKind::kEof) Unexpected();
+  return failed() ? nullptr : std::move(expr);
+}
+
+ExprPtr Parser::ParseSelectorOnly() {
+  bool begins = Current().Is("{") || Current().kind == TokenKind::kIdentifier || Current().kind == TokenKind::kKeyword ||
+                Current().kind == TokenKind::kAggregator || Current().kind == TokenKind::kOperator;
+  if (Current().kind == TokenKind::kEof) {
+    Fail(Current().pos, "no expression found in input");
+    return nullptr;
+  }
+  if (!begins || (Current().kind == TokenKind::kOperator && Current().text[0] < 'a')) {
+    Unexpected();
+    return nullptr;
+  }
+  ExprPtr expr = Selector();
+  if (!failed() && Current().kind != TokenKind::kEof) Unexpected();
+  return failed() ? nullptr : std::move(expr);
+}
+
+ExprPtr Parser::Binary(int min_precedence) {
+  DepthGuard guard(this);
+  if (!guard.ok()) return nullptr;
+  ExprPtr left = Unary();
+  while (!failed() && Current().kind == TokenKind::kOperator) {
+    Op op = Current().op;
+    int precedence = Precedence(op);
+    if (precedence < min_precedence) break;
+    auto node = std::make_unique<Expr>();
+    node->kind = ExprKind::kBinary;
+    node->op = op;
+    node->operator_pos = Current().pos;
+    Advance();
+    if (!BinaryModifiers(node.get())) return nullptr;
+    ExprPtr right = Binary(op == Op::kPow ? precedence : precedence + 1);
+    if (failed()) return nullptr;
+    node->pos = {left->pos.start, right->pos.end};
+    node->children.push_back(std::move(left));
+    node->children.push_back(std::move(right));
+    left = std::move(node);
+  }
+  return failed() ? nullptr : std::move(left);
+}
+
+bool Parser::BinaryModifiers(Expr* node) {
+  if (Accept("bool")) node->return_bool = true;
+  if (!MatchingLabels(node)) return false;
+  return FillModifiers(node);
+}
+
+bool Parser::MatchingLabels(Expr* node) {
+  bool on = Current().Is("on");
+  if (!on && !Current().Is("ignoring")) return true;
+  Advance();
+  node->matching.emplace();
+  node->matching->on = on;
+  if (!GroupingLabels(&node->matching->labels, "grouping opts")) return false;
+  return GroupModifier(node);
+}
+
+bool Parser::GroupModifier(Expr* node) {
+  bool left = Current().Is("group_left");
+  if (!left && !Current().Is("group_right")) return true;
+  Advance();
+  node->matching->card = left ? Cardinality::kManyToOne : Cardinality::kOneToMany;
+  if (Current().Is("(")) return GroupingLabels(&node->matching->include, "grouping opts");
+  return true;
+}
+
+bool Parser::FillModifiers(Expr* node) {
+  while (Current().Is("fill") || Current().Is("fill_left") || Current().Is("fill_right")) {
+    Token keyword = Current();
+    if (!Ahead().Is("(")) return true;  // a metric of that name
+    Advance();
+    Advance();
+    bool negative = Current().kind == TokenKind::kOperator && Current().op == Op::kSub;
+    if (negative || (Current().kind == TokenKind::kOperator && Current().op == Op::kAdd)) Advance();
+    if (Current().kind != TokenKind::kNumber && Current().kind != TokenKind::kDuration) {
+      Unexpected("fill modifier", "number");
+      return false;
+    }
+    ExprPtr number = Number();
+    if (failed()) return false;
+    double value = negative ? -number->number : number->number;
+    if (!Accept(")")) {
+      Unexpected("fill modifier", "\")\"");
+      return false;
+    }
+    if (!options_.fill_modifiers) {
+      Fail(keyword.pos, "binop fill modifiers are experimental and not enabled");
+      return false;
+    }
+    if (!node->matching) node->matching.emplace();
+    if (!keyword.Is("fill_right")) node->matching->fill_left = value;
+    if (!keyword.Is("fill_left")) node->matching->fill_right = value;
+  }
+  return true;
+}
+
+ExprPtr Parser::Unary() {
+  if (Current().kind != TokenKind::kOperator || (Current().op != Op::kAdd && Current().op != Op::kSub)) return Postfix();
+  DepthGuard guard(this);
+  if (!guard.ok()) return nullptr;
+  Token sign = Current();
+  Advance();
+  // The operand takes tighter operators: -2^2 is -(2^2).
+  ExprPtr inner = Binary(kUnaryPrecedence + 1);
+  if (failed()) return nullptr;
+  if (inner->kind == ExprKind::kNumber) {
+    if (sign.op == Op::kSub) inner->number = -inner->number;
+    inner->pos.start = sign.pos.start;
+    return inner;
+  }
+  auto node = std::make_unique<Expr>();
+  node->kind = ExprKind::kUnary;
+  node->op = sign.op;
+  node->pos = {sign.pos.start, inner->pos.end};
+  node->children.push_back(std::move(inner));
+  return node;
+}
+
+ExprPtr Parser::Postfix() {
+  ExprPtr expr = Primary();
+  while (!failed()) {
+    if (Current().Is("[")) {
+      expr = Brackets(std::move(expr));
+    } else if (Current().Is("offset")) {
+      expr = Offset(std::move(expr));
+    } else if (Current().Is("@")) {
+      expr = At(std::move(expr));
+    } else if (Current().Is("anchored") || Current().Is("smoothed")) {
+      expr = Extended(std::move(expr));
+    } else {
+      return expr;
+    }
+  }
+  return nullptr;
+}
+
+ExprPtr Parser::Primary() {
+  const Token& token = Current();
+  switch (token.kind) {
+    case TokenKind::kNumber:
+    case TokenKind::kDuration: return Number();
+    case TokenKind::kString: return String();
+    case TokenKind::kAggregator:
+      if (Ahead().Is("(") || Ahead().Is("by") || Ahead().Is("without")) return Aggregate();
+      if (Ahead().kind == TokenKind::kIdentifier) {
+        Advance();
+        Unexpected();
+        return nullptr;
+      }
+      return Selector();
+    case TokenKind::kIdentifier:
+      return Ahead().Is("(") ? Call() : Selector();
+    case TokenKind::kKeyword:
+      if (!Ahead().Is("(")) return Selector();
+      if (FindFunction(token.text) != nullptr) return Call();
+      break;
+    case TokenKind::kOperator:
+      if (token.text[0] >= 'a' && !Ahead().Is("(")) return Selector();
+      break;
+    case TokenKind::kPunctuation:
+      if (token.text == "(") return Paren();
+      if (token.text == "{") return Selector();
+      break;
+    default: break;
+  }
+  Unexpected();
+  return nullptr;
+}
+
+ExprPtr Parser::Number() {
+  auto node = std::make_unique<Expr>();
+  node->kind = ExprKind::kNumber;
+  node->pos = Current().pos;
+  if (Current().kind == TokenKind::kDuration) {
+    absl::StatusOr<int64_t> ms = ParseDurationMs(Current().text);
+    if (!ms.ok()) {
+      Fail(Current().pos, std::string(ms.status().message()));
+      return nullptr;
+    }
+    node->number = static_cast<double>(*ms) / 1000;
+    node->is_duration = true;
+  } else if (!ParseNumberLiteral(Current().text, &node->number)) {
+    Fail(Current().pos, StrCat("error parsing number: strconv.ParseFloat: parsing ", GoQuote(Current().text), ": invalid syntax"));
+    return nullptr;
+  }
+  Advance();
+  return node;
+}
+
+ExprPtr Parser::String() {
+  auto node = std::make_unique<Expr>();
+  node->kind = ExprKind::kString;
+  node->pos = Current().pos;
+  node->text = GoUnquote(Current().text).value_or("");
+  Advance();
+  return node;
+}
+
+ExprPtr Parser::Paren() {
+  auto node = std::make_unique<Expr>();
+  node->kind = ExprKind::kParen;
+  node->pos.start = Current().pos.start;
+  Advance();
+  ExprPtr inner = Binary(1);
+  if (failed()) return nullptr;
+  if (!Accept(")")) {
+    Unexpected();
+    return nullptr;
+  }
+  node->pos.end = last_end_;
+  node->children.push_back(std::move(inner));
+  return node;
+}
+
+bool Parser::Arguments(std::vector<ExprPtr>* out) {
+  Advance();  // (
+  if (Accept(")")) return true;
+  while (true) {
+    ExprPtr argument = Binary(1);
+    if (failed()) return false;
+    out->push_back(std::move(argument));
+    if (Accept(")")) return true;
+    Token comma = Current();
+    if (!Accept(",")) {
+      Unexpected();
+      return false;
+    }
+    if (Current().Is(")")) {
+      Fail(comma.pos, "trailing commas not allowed in function call args");
+      return false;
+    }
+  }
+}
+
+ExprPtr Parser::Call() {
+  Token name = Current();
+  auto node = std::make_unique<Expr>();
+  node->kind = ExprKind::kCall;
+  node->pos.start = name.pos.start;
+  node->function = FindFunction(name.text);
+  if (node->function == nullptr) {
+    Fail(name.pos, StrCat("unknown function with name ", GoQuote(name.text)));
+    return nullptr;
+  }
+  if (node->function->experimental && !options_.experimental_functions) {
+    Fail(name.pos, StrCat("function ", GoQuote(name.text), " is not enabled"));
+    return nullptr;
+  }
+  Advance();
+  if (!Arguments(&node->children)) return nullptr;
+  node->pos.end = last_end_;
+  return node;
+}
+
+ExprPtr Parser::Aggregate() {
+  auto node = std::make_unique<Expr>();
+  node->kind = ExprKind::kAggregate;
+  node->pos.start = Current().pos.start;
+  node->aggregation = Current().aggregation;
+  Token keyword = Current();
+  Advance();
+  bool grouped = Current().Is("by") || Current().Is("without");
+  if (grouped && !AggregateGrouping(node.get())) return nullptr;
+  if (!Current().Is("(")) {
+    Unexpected("aggregation");
+    return nullptr;
+  }
+  std::vector<ExprPtr> arguments;
+  if (!Arguments(&arguments)) return nullptr;
+  node->pos.end = last_end_;
+  if (!grouped && (Current().Is("by") || Current().Is("without"))) {
+    if (!AggregateGrouping(node.get())) return nullptr;
+    node->pos.end = last_end_;
+  }
+  if ((node->aggregation == Aggregation::kLimitk || node->aggregation == Aggregation::kLimitRatio) &&
+      !options_.experimental_functions) {
+    Fail(keyword.pos, StrCat(AggregationName(node->aggregation),
+                             "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
+    return nullptr;
+  }
+  if (arguments.empty()) {
+    Fail(node->pos, "no arguments for aggregate expression provided");
+    return nullptr;
+  }
+  size_t wanted = TakesParameter(node->aggregation) ? 2 : 1;
+  if (arguments.size() != wanted) {
+    Fail(node->pos, StrCat("wrong number of arguments for aggregate expression provided, expected ", wanted, ", got ",
+                           arguments.size()));
+    return nullptr;
+  }
+  node->children = std::move(arguments);
+  return node;
+}
+
+bool Parser::AggregateGrouping(Expr* node) {
+  node->without = Current().Is("without");
+  Advance();
+  return GroupingLabels(&node->grouping, "grouping opts");
+}
+
+bool Parser::GroupingLabels(std::vector<std::string>* out, const char* context) {
+  if (!Accept("(")) {
+    Unexpected(context, "\"(\"");
+    return false;
+  }
+  if (Accept(")")) return true;
+  while (true) {
+    const Token& token = Current();
+    if (token.kind == TokenKind::kString) {
+      std::string name = GoUnquote(token.text).value_or("");
+      if (name.empty()) {
+        Fail(token.pos, StrCat("invalid label name for grouping: ", GoQuote(name)));
+        return false;
+      }
+      out->push_back(std::move(name));
+    } else if (IsLabelToken(token) && IsLegacyLabelName(token.text)) {
+      out->push_back(token.text);
+    } else {
+      Unexpected(context, "label");
+      return false;
+    }
+    Advance();
+    if (Accept(")")) return true;
+    if (!Accept(",")) {
+      Unexpected(context, "\",\" or \")\"");
+      return false;
+    }
+    if (Accept(")")) return true;  // a trailing comma
+  }
+}
+
+}  // namespace narthex::promql
