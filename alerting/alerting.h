@@ -20,7 +20,9 @@
 namespace narthex::alerting {
 
 // One resolved Alertmanager: its alerts URL, and labels before relabelling.
-struct AlertmanagerView { std::string url; };
+struct AlertmanagerView {
+  std::string url;
+};
 
 // One entry of alerting.alertmanagers. Its targets come from `discovery`.
 struct AlertmanagerConfig {
@@ -46,12 +48,13 @@ struct NotifierOptions {
   bool drain_on_shutdown = true;
 };
 
-// An AlertSink that never blocks: per Alertmanager a bounded queue (oldest dropped and counted) and retries with
-// back-off. Thread-safe.
+// An AlertSink that never blocks: per Alertmanager a bounded queue (oldest dropped and counted) and retries
+// with back-off. Thread-safe.
 class Notifier : public rules::AlertSink {
  public:
   static std::unique_ptr<Notifier> Create(NotifierOptions options);
-  virtual absl::Status Apply(AlertingConfig config, std::vector<std::pair<std::string, std::string>> external_labels) = 0;
+  virtual absl::Status Apply(AlertingConfig config,
+                             std::vector<std::pair<std::string, std::string>> external_labels) = 0;
   virtual std::vector<AlertmanagerView> Active() const = 0;
   virtual std::vector<AlertmanagerView> Dropped() const = 0;
   virtual void Stop() = 0;

@@ -41,9 +41,9 @@ struct Options {
   bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false;
   std::string data_path, storage_retention, cwd, hostname;
   int64_t start_time_ms = 0;
-  std::vector<std::pair<std::string, std::string>> flags;       // name without dashes, value; sorted
-  std::function<std::string()> config_yaml;                     // the loaded config, secrets hidden
-  std::function<std::pair<bool, int64_t>()> reload_status;      // success, time of the last success in ms
+  std::vector<std::pair<std::string, std::string>> flags;   // name without dashes, value; sorted
+  std::function<std::string()> config_yaml;                 // the loaded config, secrets hidden
+  std::function<std::pair<bool, int64_t>()> reload_status;  // success, time of the last success in ms
   std::function<absl::Status()> reload;
   std::function<void()> quit;
   std::function<bool()> ready;

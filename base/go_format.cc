@@ -153,7 +153,7 @@ std::string FormatFloat(double value, char verb, int precision) {
   if (verb == 'e') return ToChars(value, std::chars_format::scientific, precision);
   if (precision < 0) {
     int exponent = DecimalExponent(value);
-    bool scientific = exponent < -4 || exponent >= 21;
+    bool scientific = exponent < -4 || exponent >= 6;
     return ToChars(value, scientific ? std::chars_format::scientific : std::chars_format::fixed, -1);
   }
   return ToChars(value, std::chars_format::general, precision == 0 ? 1 : precision);

@@ -12,7 +12,7 @@ namespace narthex {
 // JSON.
 std::string FormatFloatF(double value);
 void AppendFloatF(std::string* out, double value);
-// strconv.FormatFloat(value, 'g', -1, 64) / fmt's %v: exponent below 1e-4 and from 1e21 on.
+// strconv.FormatFloat(value, 'g', -1, 64), which is fmt's %v: an exponent below 1e-4 and from 1e6 on (1e+06).
 std::string FormatFloatG(double value);
 // strconv.FormatFloat(value, 'e'|'f'|'g', precision, 64); precision -1 is the shortest exact form.
 std::string FormatFloat(double value, char verb, int precision);

@@ -23,7 +23,9 @@ namespace {
 
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(StrCat("unable to read file ", path, ": open ", path, ": no such file or directory"));
+  if (!in)
+    return absl::NotFoundError(
+        StrCat("unable to read file ", path, ": open ", path, ": no such file or directory"));
   std::stringstream buffer;
   buffer << in.rdbuf();
   return std::string(absl::StripAsciiWhitespace(std::move(buffer).str()));
@@ -112,7 +114,9 @@ std::string ErrorText(CURLcode code, const Transfer& transfer) {
     default:
       reason = transfer.error[0] != '\0' ? transfer.error : curl_easy_strerror(code);
   }
-  std::string method = transfer.request.method == "GET" ? "Get" : transfer.request.method == "POST" ? "Post" : transfer.request.method;
+  std::string method = transfer.request.method == "GET"    ? "Get"
+                       : transfer.request.method == "POST" ? "Post"
+                                                           : transfer.request.method;
   return StrCat(method, " ", GoQuote(transfer.request.url), ": ", reason);
 }
 
@@ -123,7 +127,8 @@ long TlsVersion(const std::string& name, bool maximum) {
       {"TLS12", {CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_2}},
       {"TLS13", {CURL_SSLVERSION_TLSv1_3, CURL_SSLVERSION_MAX_TLSv1_3}}};
   auto it = kVersions.find(name);
-  if (it == kVersions.end()) return maximum ? long{CURL_SSLVERSION_MAX_DEFAULT} : long{CURL_SSLVERSION_TLSv1_2};
+  if (it == kVersions.end())
+    return maximum ? long{CURL_SSLVERSION_MAX_DEFAULT} : long{CURL_SSLVERSION_TLSv1_2};
   return maximum ? it->second.second : it->second.first;
 }
 
@@ -140,7 +145,8 @@ void SetTls(CURL* easy, const TlsConfig& tls) {
   if (!tls.key.empty()) set_blob(CURLOPT_SSLKEY_BLOB, tls.key);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.insecure_skip_verify ? 0L : 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.insecure_skip_verify ? 0L : 2L);
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, TlsVersion(tls.min_version, false) | TlsVersion(tls.max_version, true));
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                   TlsVersion(tls.min_version, false) | TlsVersion(tls.max_version, true));
 }
 
 absl::Status SetCredentials(CURL* easy, const HttpClientConfig& config, Transfer* transfer) {
@@ -247,7 +253,8 @@ void HttpClient::Impl::StartIncoming() {
   }
   for (std::unique_ptr<Transfer>& transfer : batch) {
     CURL* easy = curl_easy_init();
-    absl::Status status = easy == nullptr ? absl::ResourceExhaustedError("out of memory") : Prepare(easy, transfer.get());
+    absl::Status status =
+        easy == nullptr ? absl::ResourceExhaustedError("out of memory") : Prepare(easy, transfer.get());
     if (!status.ok()) {
       if (easy != nullptr) curl_easy_cleanup(easy);
       transfer->done(status);
@@ -338,7 +345,8 @@ void HttpClient::Start(HttpClientRequest request, Callback done) {
       token = impl_->tokens[key];
     }
     if (token.empty()) {
-      absl::StatusOr<std::string> secret = Secret(config.oauth2_client_secret, config.oauth2_client_secret_file);
+      absl::StatusOr<std::string> secret =
+          Secret(config.oauth2_client_secret, config.oauth2_client_secret_file);
       if (!secret.ok()) return done(secret.status());
       HttpClientRequest fetch;
       fetch.method = "POST";
@@ -419,7 +427,10 @@ absl::StatusOr<std::string> UrlUnescape(std::string_view text) {
     } else {
       auto digit = [&](size_t k) {
         char c = k < text.size() ? text[k] : '\0';
-        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        return c >= '0' && c <= '9'   ? c - '0'
+               : c >= 'a' && c <= 'f' ? c - 'a' + 10
+               : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                      : -1;
       };
       int high = digit(i + 1), low = digit(i + 2);
       if (high < 0 || low < 0) {

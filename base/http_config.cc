@@ -33,15 +33,19 @@ absl::Status ReadTls(const YamlNode& node, const std::string& base_dir, TlsConfi
   if (!out->key.empty() && !out->key_file.empty()) {
     return absl::InvalidArgumentError("at most one of key and key_file must be configured");
   }
-  bool has_cert = !out->cert.empty() || !out->cert_file.empty(), has_key = !out->key.empty() || !out->key_file.empty();
+  bool has_cert = !out->cert.empty() || !out->cert_file.empty(),
+       has_key = !out->key.empty() || !out->key_file.empty();
   if (has_cert && !has_key) {
-    return absl::InvalidArgumentError("exactly one of key or key_file must be configured when a client certificate is configured");
+    return absl::InvalidArgumentError(
+        "exactly one of key or key_file must be configured when a client certificate is configured");
   }
   if (has_key && !has_cert) {
-    return absl::InvalidArgumentError("exactly one of cert or cert_file must be configured when a client key is configured");
+    return absl::InvalidArgumentError(
+        "exactly one of cert or cert_file must be configured when a client key is configured");
   }
   for (const std::string* version : {&out->min_version, &out->max_version}) {
-    if (!version->empty() && *version != "TLS10" && *version != "TLS11" && *version != "TLS12" && *version != "TLS13") {
+    if (!version->empty() && *version != "TLS10" && *version != "TLS11" && *version != "TLS12" &&
+        *version != "TLS13") {
       return absl::InvalidArgumentError(StrCat("unknown TLS version: ", *version));
     }
   }
@@ -62,10 +66,12 @@ absl::Status ReadBasicAuth(const YamlNode& node, const std::string& base_dir, Ht
   map.Child("password_ref");
   RETURN_IF_ERROR(map.Finish());
   if (!out->basic_user.empty() && !out->basic_user_file.empty()) {
-    return absl::InvalidArgumentError("at most one of basic_auth username, username_file & username_ref must be configured");
+    return absl::InvalidArgumentError(
+        "at most one of basic_auth username, username_file & username_ref must be configured");
   }
   if (!out->basic_password.empty() && !out->basic_password_file.empty()) {
-    return absl::InvalidArgumentError("at most one of basic_auth password, password_file & password_ref must be configured");
+    return absl::InvalidArgumentError(
+        "at most one of basic_auth password, password_file & password_ref must be configured");
   }
   JoinPath(base_dir, &out->basic_user_file);
   JoinPath(base_dir, &out->basic_password_file);
@@ -81,12 +87,15 @@ absl::Status ReadAuthorization(const YamlNode& node, const std::string& base_dir
   map.Child("credentials_ref");
   RETURN_IF_ERROR(map.Finish());
   if (!out->auth_credentials.empty() && !out->auth_credentials_file.empty()) {
-    return absl::InvalidArgumentError("at most one of authorization credentials & credentials_file must be configured");
+    return absl::InvalidArgumentError(
+        "at most one of authorization credentials & credentials_file must be configured");
   }
   std::string lower;
-  for (char c : out->auth_type) lower.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  for (char c : out->auth_type)
+    lower.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
   if (lower == "basic") {
-    return absl::InvalidArgumentError("authorization type cannot be set to \"basic\", use \"basic_auth\" instead");
+    return absl::InvalidArgumentError(
+        "authorization type cannot be set to \"basic\", use \"basic_auth\" instead");
   }
   JoinPath(base_dir, &out->auth_credentials_file);
   return absl::OkStatus();
@@ -101,10 +110,11 @@ absl::Status ReadOauth2(const YamlNode& node, const std::string& base_dir, HttpC
   map.Get("token_url", &out->oauth2_token_url);
   map.Get("scopes", &out->oauth2_scopes);
   map.Get("endpoint_params", &out->oauth2_endpoint_params);
-  for (const char* key : {"client_secret_ref", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment",
-                          "proxy_connect_header", "client_certificate_key", "grant_type", "audience", "claims",
-                          "client_certificate_key_id", "client_certificate_key_file", "client_certificate_key_ref",
-                          "signature_algorithm", "iss"}) {
+  for (const char* key :
+       {"client_secret_ref", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment",
+        "proxy_connect_header", "client_certificate_key", "grant_type", "audience", "claims",
+        "client_certificate_key_id", "client_certificate_key_file", "client_certificate_key_ref",
+        "signature_algorithm", "iss"}) {
     map.Child(key);
   }
   RETURN_IF_ERROR(map.Finish());
@@ -112,7 +122,8 @@ absl::Status ReadOauth2(const YamlNode& node, const std::string& base_dir, HttpC
   if (out->oauth2_token_url.empty()) return absl::InvalidArgumentError("oauth2 token_url must be configured");
   if (!out->oauth2_client_secret.empty() && !out->oauth2_client_secret_file.empty()) {
     return absl::InvalidArgumentError(
-        "at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured using grant-type=client_credentials");
+        "at most one of oauth2 client_secret, client_secret_file & client_secret_ref must be configured "
+        "using grant-type=client_credentials");
   }
   JoinPath(base_dir, &out->oauth2_client_secret_file);
   return absl::OkStatus();
@@ -140,7 +151,8 @@ absl::Status ReadBearer(YamlMap* map, const std::string& base_dir, HttpClientCon
     return absl::InvalidArgumentError("at most one of bearer_token & bearer_token_file must be configured");
   }
   if (out->has_authorization) {
-    return absl::InvalidArgumentError("authorization is not compatible with bearer_token & bearer_token_file");
+    return absl::InvalidArgumentError(
+        "authorization is not compatible with bearer_token & bearer_token_file");
   }
   if (out->has_basic_auth || out->has_oauth2) {
     return absl::InvalidArgumentError(
@@ -158,7 +170,8 @@ absl::Status ReadBearer(YamlMap* map, const std::string& base_dir, HttpClientCon
 absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, HttpClientConfig* out) {
   if (const YamlNode* node = map->Child("tls_config")) RETURN_IF_ERROR(ReadTls(*node, base_dir, &out->tls));
   if (const YamlNode* node = map->Child("basic_auth")) RETURN_IF_ERROR(ReadBasicAuth(*node, base_dir, out));
-  if (const YamlNode* node = map->Child("authorization")) RETURN_IF_ERROR(ReadAuthorization(*node, base_dir, out));
+  if (const YamlNode* node = map->Child("authorization"))
+    RETURN_IF_ERROR(ReadAuthorization(*node, base_dir, out));
   if (const YamlNode* node = map->Child("oauth2")) RETURN_IF_ERROR(ReadOauth2(*node, base_dir, out));
   if (const YamlNode* node = map->Child("http_headers")) RETURN_IF_ERROR(ReadHeaders(*node, out));
   map->Get("proxy_url", &out->proxy_url);
@@ -208,7 +221,8 @@ std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent) {
     line("  token_url", config.oauth2_token_url);
   }
   const TlsConfig& tls = config.tls;
-  if (tls.insecure_skip_verify || !tls.ca_file.empty() || !tls.cert_file.empty() || !tls.server_name.empty()) {
+  if (tls.insecure_skip_verify || !tls.ca_file.empty() || !tls.cert_file.empty() ||
+      !tls.server_name.empty()) {
     StrAppend(&out, pad, "tls_config:\n");
     line("  ca_file", tls.ca_file);
     line("  cert_file", tls.cert_file);

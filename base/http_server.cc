@@ -63,8 +63,8 @@ struct Shared {
   std::atomic<bool> stopping{false};
 };
 
-// One connection. All socket work happens on the I/O thread; the handler runs on a worker and hands bytes over through
-// a bounded queue. Kept alive by the pending operation or the running handler.
+// One connection. All socket work happens on the I/O thread; the handler runs on a worker and hands bytes
+// over through a bounded queue. Kept alive by the pending operation or the running handler.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, std::shared_ptr<Shared> shared)
@@ -89,7 +89,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool Enqueue(std::string bytes) {
     if (bytes.empty()) return !gone_;
     absl::MutexLock lock(&mutex_);
-    auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return queued_bytes_ < kMaxQueuedBytes || gone_; };
+    auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return queued_bytes_ < kMaxQueuedBytes || gone_;
+    };
     mutex_.Await(absl::Condition(&has_room));
     if (gone_) return false;
     queued_bytes_ += bytes.size();
@@ -144,7 +146,9 @@ class Writer : public HttpResponseWriter {
         keep_alive_(keep_alive),
         http11_(http11) {}
 
-  void SetHeader(std::string_view name, std::string_view value) override { headers_.emplace_back(name, value); }
+  void SetHeader(std::string_view name, std::string_view value) override {
+    headers_.emplace_back(name, value);
+  }
 
   void Send(int status, std::string_view content_type, std::string body) override {
     if (started_) return;
@@ -188,7 +192,9 @@ class Writer : public HttpResponseWriter {
   }
 
  private:
-  static absl::Status Result(bool ok) { return ok ? absl::OkStatus() : absl::CancelledError("the client went away"); }
+  static absl::Status Result(bool ok) {
+    return ok ? absl::OkStatus() : absl::CancelledError("the client went away");
+  }
   bool HasHeader(std::string_view name) const {
     for (const auto& header : headers_) {
       if (header.first == name) return true;
@@ -221,7 +227,8 @@ class Writer : public HttpResponseWriter {
 void Connection::OnRead(beast::error_code error) {
   if (error == http::error::header_limit) return SendError(431, "request header is too large");
   if (error == http::error::body_limit) return SendError(413, "http: request body too large");
-  if (error == http::error::end_of_stream || error == beast::error::timeout || error.category() == asio::error::get_system_category()) {
+  if (error == http::error::end_of_stream || error == beast::error::timeout ||
+      (error && error.category() == asio::error::get_system_category())) {
     return MarkGone();
   }
   if (error) return error == asio::error::operation_aborted ? MarkGone() : SendError(400, "400 Bad Request");
@@ -230,7 +237,8 @@ void Connection::OnRead(beast::error_code error) {
 
 void Connection::SendError(int status, std::string_view text) {
   std::string body = StrCat(text, "\n");
-  Enqueue(StrCat("HTTP/1.1 ", status, " ", StatusText(status), "\r\nContent-Type: text/plain; charset=utf-8\r\n",
+  Enqueue(StrCat("HTTP/1.1 ", status, " ", StatusText(status),
+                 "\r\nContent-Type: text/plain; charset=utf-8\r\n",
                  "Connection: close\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
   Finish(false);
 }
@@ -263,9 +271,11 @@ void Connection::Dispatch() {
   if (!accepted) SendError(503, "the server is stopping");
 }
 
-// While the handler runs nothing is read, so a closed connection would go unnoticed: wait for readability and peek.
+// While the handler runs nothing is read, so a closed connection would go unnoticed: wait for readability and
+// peek.
 void Connection::WatchForDisconnect() {
-  stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(), flag = cancelled_](beast::error_code error) {
+  stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(),
+                                                       flag = cancelled_](beast::error_code error) {
     if (error || self->finished_) return;
     char byte;
     beast::error_code peek_error;
@@ -307,11 +317,12 @@ void Connection::WriteNext() {
   }
   writing_ = true;
   stream_.expires_after(std::chrono::minutes(5));
-  asio::async_write(stream_, asio::buffer(*bytes), [self = shared_from_this(), bytes](beast::error_code error, size_t) {
-    self->writing_ = false;
-    if (error) return self->MarkGone();
-    self->WriteNext();
-  });
+  asio::async_write(stream_, asio::buffer(*bytes),
+                    [self = shared_from_this(), bytes](beast::error_code error, size_t) {
+                      self->writing_ = false;
+                      if (error) return self->MarkGone();
+                      self->WriteNext();
+                    });
 }
 
 class ServerImpl : public HttpServer {
@@ -352,14 +363,16 @@ class ServerImpl : public HttpServer {
  private:
   absl::Status ListenOn(const std::string& address) {
     size_t colon = address.rfind(':');
-    if (colon == address.npos) return absl::InvalidArgumentError(StrCat("listen tcp: address ", address, ": missing port in address"));
+    if (colon == address.npos)
+      return absl::InvalidArgumentError(StrCat("listen tcp: address ", address, ": missing port in address"));
     std::string host = address.substr(0, colon), port = address.substr(colon + 1);
     if (host.size() > 1 && host.front() == '[') host = host.substr(1, host.size() - 2);
     if (host.empty()) host = "0.0.0.0";
     beast::error_code error;
     tcp::resolver resolver(context_);
     auto found = resolver.resolve(host, port, tcp::resolver::passive, error);
-    if (error || found.empty()) return absl::InvalidArgumentError(StrCat("listen tcp: lookup ", address, ": ", error.message()));
+    if (error || found.empty())
+      return absl::InvalidArgumentError(StrCat("listen tcp: lookup ", address, ": ", error.message()));
     tcp::endpoint endpoint = *found.begin();
     auto acceptor = std::make_unique<tcp::acceptor>(context_);
     acceptor->open(endpoint.protocol(), error);
@@ -415,17 +428,20 @@ std::vector<std::pair<std::string, std::string>> HttpRequest::Params() const {
       text = end == text.npos ? std::string_view() : text.substr(end + 1);
       size_t equals = pair.find('=');
       absl::StatusOr<std::string> key = UrlUnescape(pair.substr(0, equals));
-      absl::StatusOr<std::string> value = UrlUnescape(equals == pair.npos ? std::string_view() : pair.substr(equals + 1));
+      absl::StatusOr<std::string> value =
+          UrlUnescape(equals == pair.npos ? std::string_view() : pair.substr(equals + 1));
       if (key.ok() && value.ok() && !pair.empty()) out.emplace_back(*std::move(key), *std::move(value));
     }
   };
-  bool form = method != "GET" && method != "HEAD" && Header("content-type").starts_with("application/x-www-form-urlencoded");
+  bool form = method != "GET" && method != "HEAD" &&
+              Header("content-type").starts_with("application/x-www-form-urlencoded");
   if (form) add(body);
   add(query);
   return out;
 }
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options, HttpHandler handler) {
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
+                                                              HttpHandler handler) {
   auto server = std::make_unique<ServerImpl>(std::move(options), std::move(handler));
   if (absl::Status s = server->Listen(); !s.ok()) return s;
   return std::unique_ptr<HttpServer>(std::move(server));

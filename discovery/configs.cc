@@ -9,13 +9,13 @@ namespace {
 
 // Accepted, and named once in the log: the job runs with the rest.
 constexpr std::string_view kUnsupported[] = {
-    "aws_sd_configs",          "azure_sd_configs",    "consul_sd_configs",       "digitalocean_sd_configs",
-    "docker_sd_configs",       "dockerswarm_sd_configs", "ec2_sd_configs",       "eureka_sd_configs",
-    "gce_sd_configs",          "hetzner_sd_configs",  "ionos_sd_configs",        "kubernetes_sd_configs",
-    "kuma_sd_configs",         "lightsail_sd_configs", "linode_sd_configs",      "marathon_sd_configs",
-    "nerve_sd_configs",        "nomad_sd_configs",    "openstack_sd_configs",    "outscale_sd_configs",
-    "ovhcloud_sd_configs",     "puppetdb_sd_configs", "scaleway_sd_configs",     "serverset_sd_configs",
-    "stackit_sd_configs",      "triton_sd_configs",   "uyuni_sd_configs",        "vultr_sd_configs"};
+    "aws_sd_configs",      "azure_sd_configs",       "consul_sd_configs",    "digitalocean_sd_configs",
+    "docker_sd_configs",   "dockerswarm_sd_configs", "ec2_sd_configs",       "eureka_sd_configs",
+    "gce_sd_configs",      "hetzner_sd_configs",     "ionos_sd_configs",     "kubernetes_sd_configs",
+    "kuma_sd_configs",     "lightsail_sd_configs",   "linode_sd_configs",    "marathon_sd_configs",
+    "nerve_sd_configs",    "nomad_sd_configs",       "openstack_sd_configs", "outscale_sd_configs",
+    "ovhcloud_sd_configs", "puppetdb_sd_configs",    "scaleway_sd_configs",  "serverset_sd_configs",
+    "stackit_sd_configs",  "triton_sd_configs",      "uyuni_sd_configs",     "vultr_sd_configs"};
 
 absl::Status NotAList(const YamlNode& node, std::string_view what) {
   return absl::InvalidArgumentError(
@@ -46,7 +46,8 @@ std::string Join(const std::string& base_dir, const std::string& file) {
 
 absl::Status ReadFiles(const YamlNode& node, const std::string& base_dir, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "file_sd_configs");
-  static const absl::StatusOr<Regex> kPattern = Regex::Compile(R"([^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML))");
+  static const absl::StatusOr<Regex> kPattern =
+      Regex::Compile(R"([^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML))");
   for (const YamlNode& item : node.items()) {
     YamlMap map(item, "file.plain");
     Configs::FileSd config;
@@ -80,7 +81,8 @@ absl::Status ReadHttp(const YamlNode& node, const std::string& base_dir, Configs
     if (config.url.empty()) return absl::InvalidArgumentError("URL is missing");
     bool http = config.url.starts_with("http://") || config.url.starts_with("https://");
     if (!http) return absl::InvalidArgumentError("URL scheme must be 'http' or 'https'");
-    if (config.url.find("://") + 3 == config.url.size()) return absl::InvalidArgumentError("host is missing in URL");
+    if (config.url.find("://") + 3 == config.url.size())
+      return absl::InvalidArgumentError("host is missing in URL");
     out->http_sd.push_back(std::move(config));
   }
   return absl::OkStatus();
@@ -102,7 +104,8 @@ absl::Status ReadDns(const YamlNode& node, Configs* out) {
     if (config.type == "A" || config.type == "AAAA" || config.type == "MX" || config.type == "NS") {
       bool needs_port = config.type != "MX" && config.type != "NS";
       if (config.port == 0 && needs_port) {
-        return absl::InvalidArgumentError("a port is required in DNS-SD configs for all record types except SRV");
+        return absl::InvalidArgumentError(
+            "a port is required in DNS-SD configs for all record types except SRV");
       }
     } else if (config.type != "SRV") {
       return absl::InvalidArgumentError(StrCat("invalid DNS-SD records type ", config.type));

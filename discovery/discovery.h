@@ -1,5 +1,5 @@
-// CONTRACT of discovery: who there is to talk to. Static lists, target files, HTTP and DNS, for scrape jobs and for
-// Alertmanagers alike.
+// CONTRACT of discovery: who there is to talk to. Static lists, target files, HTTP and DNS, for scrape jobs
+// and for Alertmanagers alike.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,27 @@ struct TargetGroup {
   std::string source;
 };
 
-// Discovery sections of one job (or Alertmanager config): static and files here, the others named as unsupported.
+// Discovery sections of one job (or Alertmanager config): static and files here, the others named as
+// unsupported.
 struct Configs {
   std::vector<TargetGroup> static_groups;
-  struct FileSd { std::vector<std::string> files; int64_t refresh_interval_ms = 300'000; };
+  struct FileSd {
+    std::vector<std::string> files;
+    int64_t refresh_interval_ms = 300'000;
+  };
   std::vector<FileSd> file_sd;
-  struct HttpSd { std::string url; int64_t refresh_interval_ms = 60'000; std::shared_ptr<HttpClientConfig> http; };
+  struct HttpSd {
+    std::string url;
+    int64_t refresh_interval_ms = 60'000;
+    std::shared_ptr<HttpClientConfig> http;
+  };
   std::vector<HttpSd> http_sd;
-  struct DnsSd { std::vector<std::string> names; std::string type = "SRV"; int64_t port = 0; int64_t refresh_interval_ms = 30'000; };
+  struct DnsSd {
+    std::vector<std::string> names;
+    std::string type = "SRV";
+    int64_t port = 0;
+    int64_t refresh_interval_ms = 30'000;
+  };
   std::vector<DnsSd> dns_sd;
   std::vector<std::string> unsupported;  // "kubernetes_sd_configs", ...
 };
@@ -41,14 +54,15 @@ absl::Status ReadConfigs(YamlMap* map, const std::string& base_dir, Configs* out
 // One file of file_sd (JSON or YAML by extension).
 absl::StatusOr<std::vector<TargetGroup>> ParseTargetFile(const std::string& path, std::string_view text);
 
-// Turns discovery sections into target groups over time: files are watched by their modification time, HTTP and DNS are
-// asked again when due. Thread-safe.
+// Turns discovery sections into target groups over time: files are watched by their modification time, HTTP
+// and DNS are asked again when due. Thread-safe.
 class Watcher {
  public:
-  static std::unique_ptr<Watcher> Create(Configs configs, HttpClient* http, const Clock* clock, const Logger* logger);
+  static std::unique_ptr<Watcher> Create(Configs configs, HttpClient* http, const Clock* clock,
+                                         const Logger* logger);
   virtual ~Watcher() = default;
-  // What is known now; refreshes what is due first (may block on HTTP or DNS: call it from a thread that may). A
-  // source that fails keeps its last good answer.
+  // What is known now; refreshes what is due first (may block on HTTP or DNS: call it from a thread that
+  // may). A source that fails keeps its last good answer.
   virtual std::vector<TargetGroup> Current() = 0;
 };
 

@@ -11,12 +11,16 @@ absl::StatusOr<std::vector<TargetGroup>> ParseTargetFile(const std::string& path
   std::vector<TargetGroup> groups;
   if (root.IsNull()) return groups;
   if (!root.IsSequence()) {
-    return absl::InvalidArgumentError(
-        StrCat(path, ": yaml: unmarshal errors:\n  line ", root.line(), ": cannot unmarshal into []*targetgroup.Group"));
+    return absl::InvalidArgumentError(StrCat(path, ": yaml: unmarshal errors:\n  line ", root.line(),
+                                             ": cannot unmarshal into []*targetgroup.Group"));
   }
   for (const YamlNode& item : root.items()) {
-    if (item.IsNull()) return absl::InvalidArgumentError(StrCat(path, ": nil target group item found (index ", groups.size(), ")"));
-    YamlMap map(item, "struct { Targets []string \"yaml:\\\"targets\\\"\"; Labels model.LabelSet \"yaml:\\\"labels\\\"\" }");
+    if (item.IsNull())
+      return absl::InvalidArgumentError(
+          StrCat(path, ": nil target group item found (index ", groups.size(), ")"));
+    YamlMap map(item,
+                "struct { Targets []string \"yaml:\\\"targets\\\"\"; Labels model.LabelSet "
+                "\"yaml:\\\"labels\\\"\" }");
     std::vector<std::string> targets;
     std::vector<std::pair<std::string, std::string>> labels;
     map.Get("targets", &targets);

@@ -20,7 +20,8 @@ namespace {
 std::vector<std::string> Glob(const std::string& pattern) {
   glob_t found;
   std::vector<std::string> out;
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0) out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   globfree(&found);
   return out;
 }
@@ -69,7 +70,8 @@ class WatcherImpl : public Watcher {
   WatcherImpl(Configs configs, HttpClient* http, const Clock* clock, const Logger* logger)
       : configs_(std::move(configs)), http_(http), clock_(clock), logger_(logger) {
     for (const std::string& name : configs_.unsupported) {
-      logger_->Warn("This service discovery is not supported; the rest of the configuration runs", {{"discovery", name}});
+      logger_->Warn("This service discovery is not supported; the rest of the configuration runs",
+                    {{"discovery", name}});
     }
     for (const Configs::DnsSd& dns : configs_.dns_sd) {
       if (dns.type != "A" && dns.type != "AAAA") {
@@ -155,12 +157,14 @@ class WatcherImpl : public Watcher {
       if (groups.ok()) {
         source->groups = *std::move(groups);
         for (TargetGroup& group : source->groups) {
-          group.labels = LabelsBuilder(group.labels).Del("__meta_filepath").Set("__meta_url", config.url).Build();
+          group.labels =
+              LabelsBuilder(group.labels).Del("__meta_filepath").Set("__meta_url", config.url).Build();
         }
       }
     }
     if (!status.ok()) {
-      logger_->Error("Unable to refresh target groups", {{"url", config.url}, {"err", std::string(status.message())}});
+      logger_->Error("Unable to refresh target groups",
+                     {{"url", config.url}, {"err", std::string(status.message())}});
     }
   }
 
@@ -176,9 +180,11 @@ class WatcherImpl : public Watcher {
   }
 
   void RefreshDns(const Configs::DnsSd& config, const std::string& name, Remembered* source) {
-    absl::StatusOr<std::vector<std::string>> addresses = Resolve(name, config.type == "A" ? AF_INET : AF_INET6);
+    absl::StatusOr<std::vector<std::string>> addresses =
+        Resolve(name, config.type == "A" ? AF_INET : AF_INET6);
     if (!addresses.ok()) {
-      logger_->Error("Error looking up DNS", {{"name", name}, {"err", std::string(addresses.status().message())}});
+      logger_->Error("Error looking up DNS",
+                     {{"name", name}, {"err", std::string(addresses.status().message())}});
       return;
     }
     TargetGroup group;
@@ -201,7 +207,8 @@ class WatcherImpl : public Watcher {
 
 }  // namespace
 
-std::unique_ptr<Watcher> Watcher::Create(Configs configs, HttpClient* http, const Clock* clock, const Logger* logger) {
+std::unique_ptr<Watcher> Watcher::Create(Configs configs, HttpClient* http, const Clock* clock,
+                                         const Logger* logger) {
   return std::make_unique<WatcherImpl>(std::move(configs), http, clock, logger);
 }
 

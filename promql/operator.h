@@ -1,7 +1,7 @@
 // CONTRACT of the operators: how the parts of a running query talk to each other.
 //
-// Call order: Series() once, then Next() until it answers false, then Close(). Close() may be called at any time and
-// more than once; nothing else may follow it. An operator owns its children and closes them.
+// Call order: Series() once, then Next() until it answers false, then Close(). Close() may be called at any
+// time and more than once; nothing else may follow it. An operator owns its children and closes them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace narthex::promql {
 
-// The evaluation times of a query or subquery: start, start+step ... (count of them). step_ms is 0 for one step.
+// The evaluation times of a query or subquery: start, start+step ... (count of them). step_ms is 0 for one
+// step.
 struct Steps {
   int64_t start_ms = 0, end_ms = 0, step_ms = 0;
   int count = 1;

@@ -26,14 +26,14 @@ struct EngineOptions {
   int64_t lookback_delta_ms = 300'000;
   int64_t timeout_ms = 120'000;
   int64_t max_samples = 50'000'000;
-  int64_t max_query_bytes = 0;             // per query, 0 = unlimited
+  int64_t max_query_bytes = 0;  // per query, 0 = unlimited
   int max_concurrency = 20;
   int64_t default_subquery_step_ms = 60'000;  // the global evaluation_interval; see SetDefaultSubqueryStep
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
   ParserOptions parser;
-  const Clock* clock = nullptr;            // required
-  MetricsRegistry* metrics = nullptr;      // required
+  const Clock* clock = nullptr;        // required
+  MetricsRegistry* metrics = nullptr;  // required
 };
 
 // One series of a result. Range results: points at the steps. Instant vector: one point each.
@@ -53,14 +53,14 @@ struct Result {
 };
 
 // Errors of a query, as absl codes: kInvalidArgument = bad_data (parse), kDeadlineExceeded = timeout,
-// kCancelled = canceled, kInternal = internal, kUnavailable, and kFailedPrecondition / kResourceExhausted = execution.
-// Status texts are upstream's ("query timed out in expression evaluation", ...).
+// kCancelled = canceled, kInternal = internal, kUnavailable, and kFailedPrecondition / kResourceExhausted =
+// execution. Status texts are upstream's ("query timed out in expression evaluation", ...).
 struct QueryParams {
   std::string query;
   int64_t start_ms = 0, end_ms = 0;
-  int64_t step_ms = 0;               // 0 = instant query at start_ms
-  int64_t timeout_ms = 0;            // 0 = the engine's
-  int64_t lookback_delta_ms = 0;     // 0 = the engine's
+  int64_t step_ms = 0;                           // 0 = instant query at start_ms
+  int64_t timeout_ms = 0;                        // 0 = the engine's
+  int64_t lookback_delta_ms = 0;                 // 0 = the engine's
   std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
 };
 

@@ -23,8 +23,8 @@ namespace narthex::rules {
 
 struct RuleSpec {
   bool alerting = false;
-  std::string name;   // record or alert
-  std::string expr;   // as written
+  std::string name;  // record or alert
+  std::string expr;  // as written
   promql::ExprPtr tree;
   int64_t for_ms = 0, keep_firing_for_ms = 0;
   std::vector<std::pair<std::string, std::string>> labels, annotations;
@@ -40,11 +40,14 @@ struct GroupSpec {
   std::vector<RuleSpec> rules;
 };
 
-// Parses and validates one rule file; the error has all problems in upstream's words ("file: line:col: group ...").
+// Parses and validates one rule file; the error has all problems in upstream's words ("file: line:col: group
+// ...").
 absl::StatusOr<std::vector<GroupSpec>> ParseRuleFile(const std::string& path, std::string_view text,
-                                                     const promql::ParserOptions& parser, bool ignore_unknown = false);
+                                                     const promql::ParserOptions& parser,
+                                                     bool ignore_unknown = false);
 // Files for globs, sorted. A glob that matches nothing is fine.
-absl::StatusOr<std::vector<std::string>> ExpandGlobs(const std::vector<std::string>& patterns, const std::string& base_dir);
+absl::StatusOr<std::vector<std::string>> ExpandGlobs(const std::vector<std::string>& patterns,
+                                                     const std::string& base_dir);
 
 enum class AlertState { kInactive, kPending, kFiring };
 struct Alert {
@@ -106,7 +109,8 @@ class Manager {
   static std::unique_ptr<Manager> Create(ManagerOptions options);
   virtual ~Manager() = default;
   // Unchanged rules keep their state. Groups without an interval get default_interval_ms.
-  virtual absl::Status Apply(std::vector<GroupSpec> groups, int64_t default_interval_ms, int64_t query_offset_ms,
+  virtual absl::Status Apply(std::vector<GroupSpec> groups, int64_t default_interval_ms,
+                             int64_t query_offset_ms,
                              std::vector<std::pair<std::string, std::string>> external_labels) = 0;
   virtual std::vector<GroupView> Groups() const = 0;
   virtual void Start() = 0;  // begins evaluating

@@ -143,20 +143,34 @@ OperatorPtr NewNegatedScalar(OperatorPtr child, Steps steps) {
 
 double FloatOp(Op op, double left, double right) {
   switch (op) {
-    case Op::kAdd: return left + right;
-    case Op::kSub: return left - right;
-    case Op::kMul: return left * right;
-    case Op::kDiv: return left / right;
-    case Op::kMod: return std::fmod(left, right);
-    case Op::kPow: return std::pow(left, right);
-    case Op::kAtan2: return std::atan2(left, right);
-    case Op::kEql: return left == right ? 1 : 0;
-    case Op::kNeq: return left != right ? 1 : 0;
-    case Op::kLss: return left < right ? 1 : 0;
-    case Op::kLte: return left <= right ? 1 : 0;
-    case Op::kGtr: return left > right ? 1 : 0;
-    case Op::kGte: return left >= right ? 1 : 0;
-    default: return NormalNan();
+    case Op::kAdd:
+      return left + right;
+    case Op::kSub:
+      return left - right;
+    case Op::kMul:
+      return left * right;
+    case Op::kDiv:
+      return left / right;
+    case Op::kMod:
+      return std::fmod(left, right);
+    case Op::kPow:
+      return std::pow(left, right);
+    case Op::kAtan2:
+      return std::atan2(left, right);
+    case Op::kEql:
+      return left == right ? 1 : 0;
+    case Op::kNeq:
+      return left != right ? 1 : 0;
+    case Op::kLss:
+      return left < right ? 1 : 0;
+    case Op::kLte:
+      return left <= right ? 1 : 0;
+    case Op::kGtr:
+      return left > right ? 1 : 0;
+    case Op::kGte:
+      return left >= right ? 1 : 0;
+    default:
+      return NormalNan();
   }
 }
 

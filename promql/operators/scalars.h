@@ -15,7 +15,8 @@ OperatorPtr NewScalar(Steps steps, std::string text, std::function<double(int64_
 OperatorPtr NewScalarOfVector(OperatorPtr child, QueryState* state, Steps steps);
 // left op right; comparisons give 0 or 1.
 OperatorPtr NewScalarBinary(Op op, OperatorPtr left, OperatorPtr right, Steps steps);
-// vector(s): the scalar as one element without labels. Scalars have that shape already; this only names the node.
+// vector(s): the scalar as one element without labels. Scalars have that shape already; this only names the
+// node.
 OperatorPtr NewNegatedScalar(OperatorPtr child, Steps steps);
 
 // Arithmetic and comparisons (1 or 0) of two floats as Go does them.

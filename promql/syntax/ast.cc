@@ -6,35 +6,47 @@ namespace narthex::promql {
 
 const char* ValueTypeName(ValueType type) {
   switch (type) {
-    case ValueType::kNone: return "none";
-    case ValueType::kScalar: return "scalar";
-    case ValueType::kVector: return "instant vector";
-    case ValueType::kMatrix: return "range vector";
-    case ValueType::kString: return "string";
+    case ValueType::kNone:
+      return "none";
+    case ValueType::kScalar:
+      return "scalar";
+    case ValueType::kVector:
+      return "instant vector";
+    case ValueType::kMatrix:
+      return "range vector";
+    case ValueType::kString:
+      return "string";
   }
   return "";
 }
 
 const char* ValueTypeDocName(ValueType type) {
   switch (type) {
-    case ValueType::kNone: return "none";
-    case ValueType::kScalar: return "scalar";
-    case ValueType::kVector: return "vector";
-    case ValueType::kMatrix: return "matrix";
-    case ValueType::kString: return "string";
+    case ValueType::kNone:
+      return "none";
+    case ValueType::kScalar:
+      return "scalar";
+    case ValueType::kVector:
+      return "vector";
+    case ValueType::kMatrix:
+      return "matrix";
+    case ValueType::kString:
+      return "string";
   }
   return "";
 }
 
 const char* OpName(Op op) {
-  static constexpr const char* kNames[] = {"",  "+",  "-",  "*", "/",  "%",  "^",   "atan2", "==",     "!=",     "<",      "<=",
-                                           ">", ">=", "</", ">/", "and", "or", "unless", "step",   "range",  "min_of", "max_of"};
+  static constexpr const char* kNames[] = {"",    "+",  "-",      "*",    "/",     "%",      "^",     "atan2",
+                                           "==",  "!=", "<",      "<=",   ">",     ">=",     "</",    ">/",
+                                           "and", "or", "unless", "step", "range", "min_of", "max_of"};
   return kNames[static_cast<int>(op)];
 }
 
 const char* AggregationName(Aggregation op) {
-  static constexpr const char* kNames[] = {"sum",    "avg",    "count",   "min",      "max",          "group",  "stddev",
-                                           "stdvar", "topk",   "bottomk", "quantile", "count_values", "limitk", "limit_ratio"};
+  static constexpr const char* kNames[] = {"sum",      "avg",          "count",  "min",        "max",
+                                           "group",    "stddev",       "stdvar", "topk",       "bottomk",
+                                           "quantile", "count_values", "limitk", "limit_ratio"};
   return kNames[static_cast<int>(op)];
 }
 
@@ -86,8 +98,9 @@ ValueType TypeOf(const Expr& e) {
     case ExprKind::kCall:
       return e.function->returns;
     case ExprKind::kBinary:
-      return TypeOf(*e.children[0]) == ValueType::kScalar && TypeOf(*e.children[1]) == ValueType::kScalar ? ValueType::kScalar
-                                                                                                   : ValueType::kVector;
+      return TypeOf(*e.children[0]) == ValueType::kScalar && TypeOf(*e.children[1]) == ValueType::kScalar
+                 ? ValueType::kScalar
+                 : ValueType::kVector;
     case ExprKind::kUnary:
     case ExprKind::kParen:
     case ExprKind::kStepInvariant:

@@ -13,30 +13,72 @@
 namespace narthex::promql {
 
 enum class ValueType { kNone, kScalar, kVector, kMatrix, kString };
-const char* ValueTypeName(ValueType type);          // "scalar", "instant vector", "range vector", "string"
-const char* ValueTypeDocName(ValueType type);       // "scalar", "vector", "matrix", "string" (JSON)
+const char* ValueTypeName(ValueType type);     // "scalar", "instant vector", "range vector", "string"
+const char* ValueTypeDocName(ValueType type);  // "scalar", "vector", "matrix", "string" (JSON)
 
-struct PositionRange { int start = 0, end = 0; };   // byte offsets in the query, end exclusive
+struct PositionRange {
+  int start = 0, end = 0;
+};  // byte offsets in the query, end exclusive
 
 enum class ExprKind {
-  kNumber, kString, kVectorSelector, kMatrixSelector, kSubquery, kCall, kAggregate, kBinary, kUnary, kParen,
-  kStepInvariant,   // wrapper put in by the planner
-  kDurationExpr,    // arithmetic on durations inside [...] and offset
+  kNumber,
+  kString,
+  kVectorSelector,
+  kMatrixSelector,
+  kSubquery,
+  kCall,
+  kAggregate,
+  kBinary,
+  kUnary,
+  kParen,
+  kStepInvariant,  // wrapper put in by the planner
+  kDurationExpr,   // arithmetic on durations inside [...] and offset
 };
 
 enum class Op {
-  kNone, kAdd, kSub, kMul, kDiv, kMod, kPow, kAtan2, kEql, kNeq, kLss, kLte, kGtr, kGte,
+  kNone,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMod,
+  kPow,
+  kAtan2,
+  kEql,
+  kNeq,
+  kLss,
+  kLte,
+  kGtr,
+  kGte,
   kTrimUpper,  // </
   kTrimLower,  // >/
-  kAnd, kOr, kUnless,
-  kStep, kRange, kMinOf, kMaxOf  // only in duration expressions
+  kAnd,
+  kOr,
+  kUnless,
+  kStep,
+  kRange,
+  kMinOf,
+  kMaxOf  // only in duration expressions
 };
 const char* OpName(Op op);
 inline bool IsComparison(Op op) { return op >= Op::kEql && op <= Op::kGte; }
 inline bool IsSetOp(Op op) { return op == Op::kAnd || op == Op::kOr || op == Op::kUnless; }
 
 enum class Aggregation {
-  kSum, kAvg, kCount, kMin, kMax, kGroup, kStddev, kStdvar, kTopk, kBottomk, kQuantile, kCountValues, kLimitk, kLimitRatio
+  kSum,
+  kAvg,
+  kCount,
+  kMin,
+  kMax,
+  kGroup,
+  kStddev,
+  kStdvar,
+  kTopk,
+  kBottomk,
+  kQuantile,
+  kCountValues,
+  kLimitk,
+  kLimitRatio
 };
 const char* AggregationName(Aggregation op);
 
@@ -44,8 +86,8 @@ enum class Cardinality { kOneToOne, kManyToOne, kOneToMany, kManyToMany };
 struct VectorMatching {
   Cardinality card = Cardinality::kOneToOne;
   std::vector<std::string> labels;
-  bool on = false;                    // on(...) rather than ignoring(...)
-  std::vector<std::string> include;   // group_left(...)/group_right(...)
+  bool on = false;                   // on(...) rather than ignoring(...)
+  std::vector<std::string> include;  // group_left(...)/group_right(...)
   std::optional<double> fill_left, fill_right;
 };
 
@@ -55,43 +97,44 @@ struct FunctionSignature;  // promql/syntax/signatures.h
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
-// One struct for all kinds: only the fields of its kind are meaningful. (A visitor over a dozen classes would be
-// longer than the tree.)
+// One struct for all kinds: only the fields of its kind are meaningful. (A visitor over a dozen classes would
+// be longer than the tree.)
 struct Expr {
   ExprKind kind = ExprKind::kNumber;
   PositionRange pos;
 
-  double number = 0;              // kNumber
-  bool is_duration = false;       // kNumber written as a duration ("1h")
-  std::string text;               // kString: value. kVectorSelector: metric name (may be empty)
+  double number = 0;         // kNumber
+  bool is_duration = false;  // kNumber written as a duration ("1h")
+  std::string text;          // kString: value. kVectorSelector: metric name (may be empty)
 
-  Matchers matchers;              // kVectorSelector, the name's included
+  Matchers matchers;  // kVectorSelector, the name's included
   // kVectorSelector, kSubquery (a kMatrixSelector's are in its vector selector = children[0])
-  int64_t original_offset_ms = 0; // as written
-  int64_t offset_ms = 0;          // as used by the engine (set by plan; includes @)
+  int64_t original_offset_ms = 0;  // as written
+  int64_t offset_ms = 0;           // as used by the engine (set by plan; includes @)
   AtModifier at = AtModifier::kNone;
-  int64_t at_ms = 0;              // kTimestamp
-  ExprPtr offset_expr;            // duration expression of offset, resolved by plan
+  int64_t at_ms = 0;    // kTimestamp
+  ExprPtr offset_expr;  // duration expression of offset, resolved by plan
   bool anchored = false, smoothed = false;
 
-  int64_t range_ms = 0;           // kMatrixSelector, kSubquery
-  ExprPtr range_expr;             // duration expression, else null
-  int64_t step_ms = 0;            // kSubquery; 0 = default
+  int64_t range_ms = 0;  // kMatrixSelector, kSubquery
+  ExprPtr range_expr;    // duration expression, else null
+  int64_t step_ms = 0;   // kSubquery; 0 = default
   ExprPtr step_expr;
 
-  Op op = Op::kNone;              // kBinary, kUnary, kDurationExpr
-  bool return_bool = false;       // kBinary
+  Op op = Op::kNone;                       // kBinary, kUnary, kDurationExpr
+  bool return_bool = false;                // kBinary
   std::optional<VectorMatching> matching;  // kBinary between vectors
-  bool wrapped = false;           // kDurationExpr in parentheses
+  bool wrapped = false;                    // kDurationExpr in parentheses
 
   const FunctionSignature* function = nullptr;  // kCall
   Aggregation aggregation = Aggregation::kSum;  // kAggregate
   std::vector<std::string> grouping;
   bool without = false;
-  PositionRange operator_pos;     // of a binary operator
+  PositionRange operator_pos;  // of a binary operator
 
-  // kMatrixSelector: the selector. kSubquery, kParen, kUnary, kStepInvariant: the inner one. kBinary: left, right.
-  // kCall: the arguments. kAggregate: the parameter if any (kTopk, kQuantile, ...) first, then the vector.
+  // kMatrixSelector: the selector. kSubquery, kParen, kUnary, kStepInvariant: the inner one. kBinary: left,
+  // right. kCall: the arguments. kAggregate: the parameter if any (kTopk, kQuantile, ...) first, then the
+  // vector.
   std::vector<ExprPtr> children;
 
   ExprPtr Clone() const;

@@ -9,10 +9,14 @@ namespace {
 
 const char* CardinalityName(Cardinality card) {
   switch (card) {
-    case Cardinality::kOneToOne: return "one-to-one";
-    case Cardinality::kManyToOne: return "many-to-one";
-    case Cardinality::kOneToMany: return "one-to-many";
-    case Cardinality::kManyToMany: return "many-to-many";
+    case Cardinality::kOneToOne:
+      return "one-to-one";
+    case Cardinality::kManyToOne:
+      return "many-to-one";
+    case Cardinality::kOneToMany:
+      return "one-to-many";
+    case Cardinality::kManyToMany:
+      return "many-to-many";
   }
   return "";
 }
@@ -116,19 +120,35 @@ void Write(const Expr& e, JsonWriter* json) {
   json->BeginObject();
   switch (e.kind) {
     case ExprKind::kNumber:
-    case ExprKind::kDurationExpr: json->Key("type").String("numberLiteral").Key("val").String(FormatFloatF(e.number)); break;
-    case ExprKind::kString: json->Key("type").String("stringLiteral").Key("val").String(e.text); break;
-    case ExprKind::kVectorSelector: WriteSelector(e, e, json); break;
-    case ExprKind::kMatrixSelector: WriteSelector(e, *e.children[0], json); break;
+    case ExprKind::kDurationExpr:
+      json->Key("type").String("numberLiteral").Key("val").String(FormatFloatF(e.number));
+      break;
+    case ExprKind::kString:
+      json->Key("type").String("stringLiteral").Key("val").String(e.text);
+      break;
+    case ExprKind::kVectorSelector:
+      WriteSelector(e, e, json);
+      break;
+    case ExprKind::kMatrixSelector:
+      WriteSelector(e, *e.children[0], json);
+      break;
     case ExprKind::kSubquery:
       WriteInner("subquery", e, json);
       json->Key("range").Int(e.range_ms).Key("offset").Int(e.original_offset_ms).Key("step").Int(e.step_ms);
       WriteAt(e, json);
       break;
-    case ExprKind::kCall: WriteCall(e, json); break;
-    case ExprKind::kAggregate: WriteAggregate(e, json); break;
-    case ExprKind::kUnary: WriteInner("unaryExpr", e, json); break;
-    case ExprKind::kParen: WriteInner("parenExpr", e, json); break;
+    case ExprKind::kCall:
+      WriteCall(e, json);
+      break;
+    case ExprKind::kAggregate:
+      WriteAggregate(e, json);
+      break;
+    case ExprKind::kUnary:
+      WriteInner("unaryExpr", e, json);
+      break;
+    case ExprKind::kParen:
+      WriteInner("parenExpr", e, json);
+      break;
     case ExprKind::kBinary:
       json->Key("type").String("binaryExpr").Key("op").String(OpName(e.op)).Key("lhs");
       Write(*e.children[0], json);
@@ -137,7 +157,8 @@ void Write(const Expr& e, JsonWriter* json) {
       WriteMatching(e, json);
       json->Key("bool").Bool(e.return_bool);
       break;
-    case ExprKind::kStepInvariant: break;
+    case ExprKind::kStepInvariant:
+      break;
   }
   json->EndObject();
 }

@@ -14,9 +14,9 @@
 namespace narthex::promql {
 namespace {
 
-constexpr std::string_view kKeywords[] = {"offset", "smoothed", "anchored", "by", "without", "on", "ignoring",
-                                          "group_left", "group_right", "fill", "fill_left", "fill_right", "bool",
-                                          "start", "end", "step", "range"};
+constexpr std::string_view kKeywords[] = {
+    "offset", "smoothed",  "anchored",   "by",   "without", "on",  "ignoring", "group_left", "group_right",
+    "fill",   "fill_left", "fill_right", "bool", "start",   "end", "step",     "range"};
 
 bool IsAlpha(char c) { return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -28,7 +28,8 @@ std::string Lower(std::string_view text) { return absl::AsciiStrToLower(ToAbsl(t
 // The character at `at` in single quotes, as Go's %q prints a rune.
 std::string QuoteRune(std::string_view text, size_t at) {
   size_t length = 1;
-  while (at + length < text.size() && (static_cast<unsigned char>(text[at + length]) & 0xc0) == 0x80) ++length;
+  while (at + length < text.size() && (static_cast<unsigned char>(text[at + length]) & 0xc0) == 0x80)
+    ++length;
   std::string_view rune = text.substr(at, length);
   if (rune == "\"") return "'\"'";
   if (rune == "'") return "'\\''";
@@ -97,11 +98,14 @@ class Lexer {
   }
 
   bool Operator() {
-    struct Row { std::string_view text; Op op; };
-    static constexpr Row kRows[] = {{"</", Op::kTrimUpper}, {">/", Op::kTrimLower}, {"==", Op::kEql}, {"!=", Op::kNeq},
-                                    {"<=", Op::kLte},       {">=", Op::kGte},       {"<", Op::kLss},  {">", Op::kGtr},
-                                    {"+", Op::kAdd},        {"-", Op::kSub},        {"*", Op::kMul},  {"/", Op::kDiv},
-                                    {"%", Op::kMod},        {"^", Op::kPow}};
+    struct Row {
+      std::string_view text;
+      Op op;
+    };
+    static constexpr Row kRows[] = {
+        {"</", Op::kTrimUpper}, {">/", Op::kTrimLower}, {"==", Op::kEql}, {"!=", Op::kNeq}, {"<=", Op::kLte},
+        {">=", Op::kGte},       {"<", Op::kLss},        {">", Op::kGtr},  {"+", Op::kAdd},  {"-", Op::kSub},
+        {"*", Op::kMul},        {"/", Op::kDiv},        {"%", Op::kMod},  {"^", Op::kPow}};
     for (const Row& row : kRows) {
       if (in_.substr(at_).starts_with(row.text)) {
         EmitOp(row.op, row.text.size());
@@ -232,10 +236,11 @@ class Lexer {
     uint64_t value = 0;
     for (size_t i = first; i < first + digits; ++i) {
       if (i >= in_.size()) return Fail(at_, "escape sequence not terminated"), 0;
-      unsigned digit = IsDigit(in_[i]) ? static_cast<unsigned>(in_[i] - '0')
-                       : absl::ascii_isxdigit(static_cast<unsigned char>(in_[i]))
-                           ? static_cast<unsigned>(absl::ascii_tolower(static_cast<unsigned char>(in_[i])) - 'a' + 10)
-                           : 99;
+      unsigned digit =
+          IsDigit(in_[i]) ? static_cast<unsigned>(in_[i] - '0')
+          : absl::ascii_isxdigit(static_cast<unsigned char>(in_[i]))
+              ? static_cast<unsigned>(absl::ascii_tolower(static_cast<unsigned char>(in_[i])) - 'a' + 10)
+              : 99;
       if (digit >= base) return Fail(at_, StrCat("illegal character ", HexRune(i), " in escape sequence")), 0;
       value = value * base + digit;
     }
@@ -367,16 +372,26 @@ bool Token::Is(std::string_view what) const {
 
 std::string Token::Describe() const {
   switch (kind) {
-    case TokenKind::kEof: return "end of input";
-    case TokenKind::kError: return text;
-    case TokenKind::kIdentifier: return StrCat("identifier ", GoQuote(text));
-    case TokenKind::kKeyword: return StrCat("<", text, ">");
-    case TokenKind::kOperator: return StrCat("<op:", text, ">");
-    case TokenKind::kAggregator: return StrCat("<aggr:", text, ">");
-    case TokenKind::kPunctuation: return text == "@" ? "<op:@>" : GoQuote(text);
-    default: break;
+    case TokenKind::kEof:
+      return "end of input";
+    case TokenKind::kError:
+      return text;
+    case TokenKind::kIdentifier:
+      return StrCat("identifier ", GoQuote(text));
+    case TokenKind::kKeyword:
+      return StrCat("<", text, ">");
+    case TokenKind::kOperator:
+      return StrCat("<op:", text, ">");
+    case TokenKind::kAggregator:
+      return StrCat("<aggr:", text, ">");
+    case TokenKind::kPunctuation:
+      return text == "@" ? "<op:@>" : GoQuote(text);
+    default:
+      break;
   }
-  const char* name = kind == TokenKind::kString ? "string " : kind == TokenKind::kNumber ? "number " : "duration ";
+  const char* name = kind == TokenKind::kString   ? "string "
+                     : kind == TokenKind::kNumber ? "number "
+                                                  : "duration ";
   if (text.size() > 10) return StrCat(name, GoQuote(std::string_view(text).substr(0, 10)), "...");
   return StrCat(name, GoQuote(text));
 }
@@ -390,12 +405,14 @@ bool ParseNumberLiteral(std::string_view text, double* out) {
       clean.push_back(text[i]);
       continue;
     }
-    bool between = i > 0 && i + 1 < text.size() && text[i + 1] != '_' && text[i - 1] != '.' && text[i + 1] != '.';
+    bool between =
+        i > 0 && i + 1 < text.size() && text[i + 1] != '_' && text[i - 1] != '.' && text[i + 1] != '.';
     if (!between) return false;
   }
   std::string lower = Lower(clean);
   int base = lower.starts_with("0x") ? 16 : lower.starts_with("0b") ? 2 : lower.starts_with("0o") ? 8 : 10;
-  bool octal = base == 10 && lower.size() > 1 && lower[0] == '0' && lower.find_first_not_of("01234567") == lower.npos;
+  bool octal =
+      base == 10 && lower.size() > 1 && lower[0] == '0' && lower.find_first_not_of("01234567") == lower.npos;
   if (base != 10 || octal) {
     if (base == 16 && lower.find_first_of(".p") != lower.npos) {
       std::optional<double> value = ParseGoFloat(clean);

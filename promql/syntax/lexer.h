@@ -1,4 +1,5 @@
-// Text to tokens. All tokens of a query at once; a malformed piece becomes one kError token, which ends the list.
+// Text to tokens. All tokens of a query at once; a malformed piece becomes one kError token, which ends the
+// list.
 #pragma once
 
 #include <string>
@@ -10,15 +11,23 @@
 namespace narthex::promql {
 
 enum class TokenKind {
-  kEof, kError, kIdentifier, kString, kNumber, kDuration, kOperator, kKeyword, kAggregator,
+  kEof,
+  kError,
+  kIdentifier,
+  kString,
+  kNumber,
+  kDuration,
+  kOperator,
+  kKeyword,
+  kAggregator,
   kPunctuation,  // ( ) { } [ ] , : = @ and the label operators != =~ !~ inside braces
 };
 
 struct Token {
   TokenKind kind = TokenKind::kEof;
-  std::string text;    // as written; of kError the message
+  std::string text;  // as written; of kError the message
   PositionRange pos;
-  Op op = Op::kNone;   // of kOperator
+  Op op = Op::kNone;  // of kOperator
   Aggregation aggregation = Aggregation::kSum;
 
   bool Is(std::string_view punctuation_or_keyword) const;

@@ -15,9 +15,11 @@ namespace {
 // From loosest to tightest; 0: no binary operator. Power is right-associative.
 int Precedence(Op op) {
   switch (op) {
-    case Op::kOr: return 1;
+    case Op::kOr:
+      return 1;
     case Op::kAnd:
-    case Op::kUnless: return 2;
+    case Op::kUnless:
+      return 2;
     case Op::kEql:
     case Op::kNeq:
     case Op::kLss:
@@ -25,15 +27,20 @@ int Precedence(Op op) {
     case Op::kGtr:
     case Op::kGte:
     case Op::kTrimUpper:
-    case Op::kTrimLower: return 3;
+    case Op::kTrimLower:
+      return 3;
     case Op::kAdd:
-    case Op::kSub: return 4;
+    case Op::kSub:
+      return 4;
     case Op::kMul:
     case Op::kDiv:
     case Op::kMod:
-    case Op::kAtan2: return 5;
-    case Op::kPow: return 6;
-    default: return 0;
+    case Op::kAtan2:
+      return 5;
+    case Op::kPow:
+      return 6;
+    default:
+      return 0;
   }
 }
 
@@ -51,7 +58,8 @@ bool IsLabelToken(const Token& token) {
 }
 
 absl::Status ErrorStatus(std::string_view query, const ParseError& error) {
-  return absl::InvalidArgumentError(StrCat(PositionText(query, error.pos.start), ": parse error: ", error.message));
+  return absl::InvalidArgumentError(
+      StrCat(PositionText(query, error.pos.start), ": parse error: ", error.message));
 }
 
 }  // namespace
@@ -70,7 +78,8 @@ std::string PositionText(std::string_view query, int offset) {
   return StrCat(line, ":", column);
 }
 
-absl::StatusOr<ExprPtr> ParseExpr(std::string_view query, const ParserOptions& options, std::vector<ParseError>* errors) {
+absl::StatusOr<ExprPtr> ParseExpr(std::string_view query, const ParserOptions& options,
+                                  std::vector<ParseError>* errors) {
   Parser parser(query, options);
   ExprPtr expr = parser.ParseQuery();
   std::vector<ParseError> all = parser.errors();
@@ -115,8 +124,9 @@ ExprPtr Parser::ParseQuery() {
 }
 
 ExprPtr Parser::ParseSelectorOnly() {
-  bool begins = Current().Is("{") || Current().kind == TokenKind::kIdentifier || Current().kind == TokenKind::kKeyword ||
-                Current().kind == TokenKind::kAggregator || Current().kind == TokenKind::kOperator;
+  bool begins = Current().Is("{") || Current().kind == TokenKind::kIdentifier ||
+                Current().kind == TokenKind::kKeyword || Current().kind == TokenKind::kAggregator ||
+                Current().kind == TokenKind::kOperator;
   if (Current().kind == TokenKind::kEof) {
     Fail(Current().pos, "no expression found in input");
     return nullptr;
@@ -210,7 +220,8 @@ bool Parser::FillModifiers(Expr* node) {
 }
 
 ExprPtr Parser::Unary() {
-  if (Current().kind != TokenKind::kOperator || (Current().op != Op::kAdd && Current().op != Op::kSub)) return Postfix();
+  if (Current().kind != TokenKind::kOperator || (Current().op != Op::kAdd && Current().op != Op::kSub))
+    return Postfix();
   DepthGuard guard(this);
   if (!guard.ok()) return nullptr;
   Token sign = Current();
@@ -253,8 +264,10 @@ ExprPtr Parser::Primary() {
   const Token& token = Current();
   switch (token.kind) {
     case TokenKind::kNumber:
-    case TokenKind::kDuration: return Number();
-    case TokenKind::kString: return String();
+    case TokenKind::kDuration:
+      return Number();
+    case TokenKind::kString:
+      return String();
     case TokenKind::kAggregator:
       if (Ahead().Is("(") || Ahead().Is("by") || Ahead().Is("without")) return Aggregate();
       if (Ahead().kind == TokenKind::kIdentifier) {
@@ -276,7 +289,8 @@ ExprPtr Parser::Primary() {
       if (token.text == "(") return Paren();
       if (token.text == "{") return Selector();
       break;
-    default: break;
+    default:
+      break;
   }
   Unexpected();
   return nullptr;
@@ -295,7 +309,8 @@ ExprPtr Parser::Number() {
     node->number = static_cast<double>(*ms) / 1000;
     node->is_duration = true;
   } else if (!ParseNumberLiteral(Current().text, &node->number)) {
-    Fail(Current().pos, StrCat("error parsing number: strconv.ParseFloat: parsing ", GoQuote(Current().text), ": invalid syntax"));
+    Fail(Current().pos, StrCat("error parsing number: strconv.ParseFloat: parsing ", GoQuote(Current().text),
+                               ": invalid syntax"));
     return nullptr;
   }
   Advance();
@@ -389,8 +404,10 @@ ExprPtr Parser::Aggregate() {
   }
   if ((node->aggregation == Aggregation::kLimitk || node->aggregation == Aggregation::kLimitRatio) &&
       !options_.experimental_functions) {
-    Fail(keyword.pos, StrCat(AggregationName(node->aggregation),
-                             "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
+    Fail(
+        keyword.pos,
+        StrCat(AggregationName(node->aggregation),
+               "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
     return nullptr;
   }
   if (arguments.empty()) {
@@ -399,8 +416,8 @@ ExprPtr Parser::Aggregate() {
   }
   size_t wanted = TakesParameter(node->aggregation) ? 2 : 1;
   if (arguments.size() != wanted) {
-    Fail(node->pos, StrCat("wrong number of arguments for aggregate expression provided, expected ", wanted, ", got ",
-                           arguments.size()));
+    Fail(node->pos, StrCat("wrong number of arguments for aggregate expression provided, expected ", wanted,
+                           ", got ", arguments.size()));
     return nullptr;
   }
   node->children = std::move(arguments);

@@ -24,8 +24,8 @@ struct ParseError {
   std::string message;  // without position
 };
 
-// Parses and type-checks. The status is InvalidArgument with the first error's full text; *errors (may be null) gets
-// all of them.
+// Parses and type-checks. The status is InvalidArgument with the first error's full text; *errors (may be
+// null) gets all of them.
 absl::StatusOr<ExprPtr> ParseExpr(std::string_view query, const ParserOptions& options,
                                   std::vector<ParseError>* errors = nullptr);
 // A metric selector alone (match[] parameters): `up{job="x"}`.

@@ -71,7 +71,8 @@ class Parser {
     return true;
   }
   void Fail(PositionRange pos, std::string message);
-  // "unexpected X in CONTEXT, expected WHAT" at the current token; the lexer's own message where it is an error.
+  // "unexpected X in CONTEXT, expected WHAT" at the current token; the lexer's own message where it is an
+  // error.
   void Unexpected(std::string_view context = "", std::string_view expected = "");
 
   std::string_view query_;

@@ -62,9 +62,13 @@ std::string DurationText(const Expr& e) {
   std::string out;
   switch (e.op) {
     case Op::kStep:
-    case Op::kRange: out = StrCat(OpName(e.op), "()"); break;
+    case Op::kRange:
+      out = StrCat(OpName(e.op), "()");
+      break;
     case Op::kMinOf:
-    case Op::kMaxOf: out = StrCat(OpName(e.op), "(", DurationText(*e.children[0]), ", ", DurationText(*e.children[1]), ")"); break;
+    case Op::kMaxOf:
+      out = StrCat(OpName(e.op), "(", DurationText(*e.children[0]), ", ", DurationText(*e.children[1]), ")");
+      break;
     default:
       out = e.children.size() == 1
                 ? StrCat(e.op == Op::kAdd ? "" : OpName(e.op), DurationText(*e.children[0]))
@@ -93,7 +97,9 @@ std::string ModifierText(const Expr& e) {
 std::string RangeText(const Expr& e) {
   std::string range = e.range_expr ? DurationText(*e.range_expr) : FormatDurationMs(e.range_ms);
   if (e.kind == ExprKind::kMatrixSelector) return StrCat("[", range, "]");
-  std::string step = e.step_expr ? DurationText(*e.step_expr) : e.step_ms != 0 ? FormatDurationMs(e.step_ms) : "";
+  std::string step = e.step_expr      ? DurationText(*e.step_expr)
+                     : e.step_ms != 0 ? FormatDurationMs(e.step_ms)
+                                      : "";
   return StrCat("[", range, ":", step, "]");
 }
 
@@ -113,9 +119,11 @@ std::string BinaryOperatorText(const Expr& e) {
     StrAppend(&out, m.on ? " on (" : " ignoring (", LabelList(m.labels), ")");
   }
   if (grouped) {
-    StrAppend(&out, m.card == Cardinality::kManyToOne ? " group_left (" : " group_right (", LabelList(m.include), ")");
+    StrAppend(&out, m.card == Cardinality::kManyToOne ? " group_left (" : " group_right (",
+              LabelList(m.include), ")");
   }
-  if (m.fill_left && m.fill_right && (*m.fill_left == *m.fill_right || (std::isnan(*m.fill_left) && std::isnan(*m.fill_right)))) {
+  if (m.fill_left && m.fill_right &&
+      (*m.fill_left == *m.fill_right || (std::isnan(*m.fill_left) && std::isnan(*m.fill_right)))) {
     return StrCat(out, " fill (", FormatFloatG(*m.fill_left), ")");
   }
   if (m.fill_left) StrAppend(&out, " fill_left (", FormatFloatG(*m.fill_left), ")");
@@ -125,17 +133,28 @@ std::string BinaryOperatorText(const Expr& e) {
 
 std::string ToString(const Expr& e) {
   switch (e.kind) {
-    case ExprKind::kNumber: return NumberText(e);
-    case ExprKind::kString: return GoQuote(e.text);
-    case ExprKind::kDurationExpr: return DurationText(e);
-    case ExprKind::kVectorSelector: return StrCat(SelectorText(e), ModifierText(e));
-    case ExprKind::kMatrixSelector: return StrCat(SelectorText(*e.children[0]), RangeText(e), ModifierText(*e.children[0]));
-    case ExprKind::kSubquery: return StrCat(ToString(*e.children[0]), RangeText(e), ModifierText(e));
-    case ExprKind::kCall: return StrCat(e.function->name, "(", CallArguments(e), ")");
-    case ExprKind::kAggregate: return StrCat(AggregateHead(e), "(", CallArguments(e), ")");
-    case ExprKind::kUnary: return StrCat(OpName(e.op), ToString(*e.children[0]));
-    case ExprKind::kParen: return StrCat("(", ToString(*e.children[0]), ")");
-    case ExprKind::kStepInvariant: return ToString(*e.children[0]);
+    case ExprKind::kNumber:
+      return NumberText(e);
+    case ExprKind::kString:
+      return GoQuote(e.text);
+    case ExprKind::kDurationExpr:
+      return DurationText(e);
+    case ExprKind::kVectorSelector:
+      return StrCat(SelectorText(e), ModifierText(e));
+    case ExprKind::kMatrixSelector:
+      return StrCat(SelectorText(*e.children[0]), RangeText(e), ModifierText(*e.children[0]));
+    case ExprKind::kSubquery:
+      return StrCat(ToString(*e.children[0]), RangeText(e), ModifierText(e));
+    case ExprKind::kCall:
+      return StrCat(e.function->name, "(", CallArguments(e), ")");
+    case ExprKind::kAggregate:
+      return StrCat(AggregateHead(e), "(", CallArguments(e), ")");
+    case ExprKind::kUnary:
+      return StrCat(OpName(e.op), ToString(*e.children[0]));
+    case ExprKind::kParen:
+      return StrCat("(", ToString(*e.children[0]), ")");
+    case ExprKind::kStepInvariant:
+      return ToString(*e.children[0]);
     case ExprKind::kBinary:
       return StrCat(ToString(*e.children[0]), " ", BinaryOperatorText(e), " ", ToString(*e.children[1]));
   }

@@ -67,14 +67,17 @@ bool Parser::OneMatcher(Expr* selector) {
   std::string label = name.kind == TokenKind::kString ? GoUnquote(name.text).value_or("") : name.text;
   if (name.kind == TokenKind::kString && (Current().Is(",") || Current().Is("}"))) {
     if (!selector->text.empty()) {
-      Fail(name.pos, StrCat("metric name must not be set twice: ", GoQuote(selector->text), " or ", GoQuote(label)));
+      Fail(name.pos,
+           StrCat("metric name must not be set twice: ", GoQuote(selector->text), " or ", GoQuote(label)));
       return false;
     }
     selector->text = label;  // {"metric name"}
     return true;
   }
-  static constexpr std::pair<std::string_view, MatchOp> kOps[] = {
-      {"=", MatchOp::kEqual}, {"!=", MatchOp::kNotEqual}, {"=~", MatchOp::kRegex}, {"!~", MatchOp::kNotRegex}};
+  static constexpr std::pair<std::string_view, MatchOp> kOps[] = {{"=", MatchOp::kEqual},
+                                                                  {"!=", MatchOp::kNotEqual},
+                                                                  {"=~", MatchOp::kRegex},
+                                                                  {"!~", MatchOp::kNotRegex}};
   const MatchOp* op = nullptr;
   for (const auto& [text, value] : kOps) {
     if (Current().Is(text)) op = &value;
@@ -117,7 +120,8 @@ ExprPtr Parser::Brackets(ExprPtr inner) {
   return MatrixOrSubquery(std::move(inner), bracket, std::move(range), colon, std::move(step));
 }
 
-ExprPtr Parser::MatrixOrSubquery(ExprPtr inner, PositionRange bracket, ExprPtr range, bool colon, ExprPtr step) {
+ExprPtr Parser::MatrixOrSubquery(ExprPtr inner, PositionRange bracket, ExprPtr range, bool colon,
+                                 ExprPtr step) {
   auto node = std::make_unique<Expr>();
   node->kind = colon ? ExprKind::kSubquery : ExprKind::kMatrixSelector;
   node->pos = {inner->pos.start, last_end_};
@@ -134,7 +138,8 @@ ExprPtr Parser::MatrixOrSubquery(ExprPtr inner, PositionRange bracket, ExprPtr r
   if (!colon) {
     PositionRange error{bracket.start, last_end_};
     if (inner->kind != ExprKind::kVectorSelector) Fail(error, "ranges only allowed for vector selectors");
-    if (inner->original_offset_ms != 0 || inner->offset_expr) Fail(error, "no offset modifiers allowed before range");
+    if (inner->original_offset_ms != 0 || inner->offset_expr)
+      Fail(error, "no offset modifiers allowed before range");
     if (inner->at != AtModifier::kNone) Fail(error, "no @ modifiers allowed before range");
     if (failed()) return nullptr;
   }
@@ -146,7 +151,11 @@ ExprPtr Parser::MatrixOrSubquery(ExprPtr inner, PositionRange bracket, ExprPtr r
 Expr* Parser::ModifierTarget(Expr* inner, const char* what, PositionRange pos) {
   if (inner->kind == ExprKind::kVectorSelector || inner->kind == ExprKind::kSubquery) return inner;
   if (inner->kind == ExprKind::kMatrixSelector) return inner->children[0].get();
-  Fail(pos, StrCat(what, " modifier must be preceded by an instant vector selector or range vector selector or a subquery"));
+  Fail(
+      pos,
+      StrCat(
+          what,
+          " modifier must be preceded by an instant vector selector or range vector selector or a subquery"));
   return nullptr;
 }
 
@@ -203,7 +212,8 @@ ExprPtr Parser::At(ExprPtr inner) {
   if (at == AtModifier::kTimestamp) {
     bool in_range = std::isfinite(seconds) && std::fabs(seconds) < 9223372036854775807.0 / 1000;
     if (!in_range) {
-      Fail({inner->pos.start, last_end_}, StrCat("timestamp out of bounds for @ modifier: ", FormatFloat(seconds, 'f', 6)));
+      Fail({inner->pos.start, last_end_},
+           StrCat("timestamp out of bounds for @ modifier: ", FormatFloat(seconds, 'f', 6)));
       return nullptr;
     }
     target->at_ms = static_cast<int64_t>(std::round(seconds * 1000));
@@ -217,7 +227,7 @@ ExprPtr Parser::At(ExprPtr inner) {
 ExprPtr Parser::Extended(ExprPtr inner) {
   Token word = Current();
   Advance();
-  Expr* target = inner->kind == ExprKind::kVectorSelector  ? inner.get()
+  Expr* target = inner->kind == ExprKind::kVectorSelector   ? inner.get()
                  : inner->kind == ExprKind::kMatrixSelector ? inner->children[0].get()
                                                             : nullptr;
   bool anchored = word.Is("anchored");
@@ -228,9 +238,11 @@ ExprPtr Parser::Extended(ExprPtr inner) {
     return nullptr;
   }
   if (target == nullptr) {
-    Fail(pos, inner->kind == ExprKind::kSubquery
-                  ? StrCat(name, " modifier is not supported for subqueries")
-                  : StrCat(name, " modifier must be preceded by an instant vector selector or range vector selector"));
+    Fail(pos,
+         inner->kind == ExprKind::kSubquery
+             ? StrCat(name, " modifier is not supported for subqueries")
+             : StrCat(name,
+                      " modifier must be preceded by an instant vector selector or range vector selector"));
     return nullptr;
   }
   if (target->anchored || target->smoothed) {
@@ -286,7 +298,8 @@ ExprPtr Parser::DurationBinary(int min_precedence, const char* context) {
 
 ExprPtr Parser::DurationUnary(const char* context) {
   const Token& token = Current();
-  if (token.kind != TokenKind::kOperator || (token.op != Op::kAdd && token.op != Op::kSub)) return DurationPrimary(context);
+  if (token.kind != TokenKind::kOperator || (token.op != Op::kAdd && token.op != Op::kSub))
+    return DurationPrimary(context);
   DepthGuard guard(this);
   if (!guard.ok()) return nullptr;
   Op op = token.op;

@@ -31,7 +31,8 @@ class ValueReader {
       while (Peek() == ' ' || Peek() == '\t') ++at_;
       if (at_ >= text_.size()) return out;
       RETURN_IF_ERROR(One(&out));
-      if (at_ < text_.size() && Peek() != ' ' && Peek() != '\t') return Bad("unexpected text", text_.substr(at_));
+      if (at_ < text_.size() && Peek() != ' ' && Peek() != '\t')
+        return Bad("unexpected text", text_.substr(at_));
     }
   }
 
@@ -70,13 +71,16 @@ class ValueReader {
   absl::StatusOr<double> Number() {
     size_t begin = at_;
     if (Peek() == '+' || Peek() == '-') ++at_;
-    bool hex = Peek() == '0' && (Peek(1) == 'x' || Peek(1) == 'X') && absl::ascii_isxdigit(static_cast<unsigned char>(Peek(2)));
+    bool hex = Peek() == '0' && (Peek(1) == 'x' || Peek(1) == 'X') &&
+               absl::ascii_isxdigit(static_cast<unsigned char>(Peek(2)));
     if (hex) at_ += 2;
     while (at_ < text_.size()) {
       char c = Peek();
-      bool digit = hex ? absl::ascii_isxdigit(static_cast<unsigned char>(c)) : absl::ascii_isdigit(static_cast<unsigned char>(c));
+      bool digit = hex ? absl::ascii_isxdigit(static_cast<unsigned char>(c))
+                       : absl::ascii_isdigit(static_cast<unsigned char>(c));
       bool letter = !hex && (absl::ascii_isalpha(static_cast<unsigned char>(c)) && c != 'x');
-      bool sign = !hex && (c == '+' || c == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E') && at_ > begin + 1;
+      bool sign = !hex && (c == '+' || c == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E') &&
+                  at_ > begin + 1;
       if (!digit && !letter && c != '.' && c != '_' && !sign) break;
       ++at_;
     }
@@ -117,7 +121,8 @@ class ValueReader {
     if (has_increment) {
       ++at_;
       ASSIGN_OR_RETURN(increment, Histogram());
-      if (value.schema > increment.schema) return Bad("error combining histograms: cannot merge from schema", text_);
+      if (value.schema > increment.schema)
+        return Bad("error combining histograms: cannot merge from schema", text_);
     }
     bool repeated;
     ASSIGN_OR_RETURN(int64_t n, Repeat(&repeated));
@@ -199,7 +204,8 @@ absl::Status ValueReader::HistogramField(std::string_view key, std::string_view 
 
 absl::StatusOr<FloatHistogram> ValueReader::Histogram() {
   size_t end = text_.find("}}", at_);
-  if (!text_.substr(at_).starts_with("{{") || end == text_.npos) return Bad("unterminated histogram", text_.substr(at_));
+  if (!text_.substr(at_).starts_with("{{") || end == text_.npos)
+    return Bad("unterminated histogram", text_.substr(at_));
   std::string_view body = text_.substr(at_ + 2, end - at_ - 2);
   at_ = end + 2;
   FloatHistogram h;
@@ -253,7 +259,8 @@ absl::StatusOr<Labels> ParseMetric(std::string_view text) {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const Matcher& matcher : matchers) {
     if (matcher.op() != MatchOp::kEqual) {
-      return absl::InvalidArgumentError(StrCat("parse error: unexpected matcher in metric: ", matcher.ToString()));
+      return absl::InvalidArgumentError(
+          StrCat("parse error: unexpected matcher in metric: ", matcher.ToString()));
     }
     pairs.emplace_back(matcher.name(), matcher.value());
   }

@@ -5,7 +5,8 @@
 namespace narthex::promql {
 namespace {
 
-constexpr ValueType S = ValueType::kScalar, V = ValueType::kVector, M = ValueType::kMatrix, T = ValueType::kString;
+constexpr ValueType S = ValueType::kScalar, V = ValueType::kVector, M = ValueType::kMatrix,
+                    T = ValueType::kString;
 
 }  // namespace
 
@@ -107,7 +108,8 @@ const std::vector<FunctionSignature>& AllFunctions() {
 
 const FunctionSignature* FindFunction(std::string_view name) {
   const std::vector<FunctionSignature>& all = AllFunctions();
-  auto it = std::lower_bound(all.begin(), all.end(), name, [](const FunctionSignature& f, std::string_view n) { return f.name < n; });
+  auto it = std::lower_bound(all.begin(), all.end(), name,
+                             [](const FunctionSignature& f, std::string_view n) { return f.name < n; });
   return it != all.end() && it->name == name ? &*it : nullptr;
 }
 

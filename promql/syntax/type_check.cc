@@ -11,20 +11,36 @@ namespace {
 
 class Checker {
  public:
-  Checker(const ParserOptions& options, std::vector<ParseError>* errors) : options_(options), errors_(errors) {}
+  Checker(const ParserOptions& options, std::vector<ParseError>* errors)
+      : options_(options), errors_(errors) {}
 
   ValueType Check(Expr* e) {
     switch (e->kind) {
-      case ExprKind::kBinary: Binary(e); break;
-      case ExprKind::kCall: Call(e); break;
-      case ExprKind::kAggregate: Aggregate(e); break;
-      case ExprKind::kUnary: Unary(e); break;
-      case ExprKind::kSubquery: Subquery(e); break;
-      case ExprKind::kVectorSelector: Selector(e); break;
+      case ExprKind::kBinary:
+        Binary(e);
+        break;
+      case ExprKind::kCall:
+        Call(e);
+        break;
+      case ExprKind::kAggregate:
+        Aggregate(e);
+        break;
+      case ExprKind::kUnary:
+        Unary(e);
+        break;
+      case ExprKind::kSubquery:
+        Subquery(e);
+        break;
+      case ExprKind::kVectorSelector:
+        Selector(e);
+        break;
       case ExprKind::kParen:
       case ExprKind::kMatrixSelector:
-      case ExprKind::kStepInvariant: Check(e->children[0].get()); break;
-      default: break;
+      case ExprKind::kStepInvariant:
+        Check(e->children[0].get());
+        break;
+      default:
+        break;
     }
     return TypeOf(*e);
   }
@@ -35,7 +51,8 @@ class Checker {
   void Expect(Expr* e, ValueType wanted, const std::string& context) {
     ValueType got = Check(e);
     if (got == wanted) return;
-    Fail(e->pos, StrCat("expected type ", ValueTypeName(wanted), " in ", context, ", got ", ValueTypeName(got)));
+    Fail(e->pos,
+         StrCat("expected type ", ValueTypeName(wanted), " in ", context, ", got ", ValueTypeName(got)));
   }
 
   void Binary(Expr* e) {
@@ -48,12 +65,14 @@ class Checker {
       Fail(e->operator_pos, "comparisons between scalars must use BOOL modifier");
     }
     if (IsSetOp(e->op) && !e->matching) e->matching.emplace();
-    if (IsSetOp(e->op) && e->matching->card == Cardinality::kOneToOne) e->matching->card = Cardinality::kManyToMany;
+    if (IsSetOp(e->op) && e->matching->card == Cardinality::kOneToOne)
+      e->matching->card = Cardinality::kManyToMany;
     if (e->matching && e->matching->on) {
       for (const std::string& label : e->matching->labels) {
         const std::vector<std::string>& include = e->matching->include;
         if (std::find(include.begin(), include.end(), label) != include.end()) {
-          Fail(e->operator_pos, StrCat("label ", GoQuote(label), " must not occur in ON and GROUP clause at once"));
+          Fail(e->operator_pos,
+               StrCat("label ", GoQuote(label), " must not occur in ON and GROUP clause at once"));
         }
       }
     }
@@ -66,7 +85,8 @@ class Checker {
     }
     Matching(e, left == ValueType::kVector && right == ValueType::kVector);
     if ((left == ValueType::kScalar || right == ValueType::kScalar) && IsSetOp(e->op)) {
-      Fail(e->pos, StrCat("set operator ", GoQuote(OpName(e->op)), " not allowed in binary scalar expression"));
+      Fail(e->pos,
+           StrCat("set operator ", GoQuote(OpName(e->op)), " not allowed in binary scalar expression"));
     }
     if (left == ValueType::kVector && right == ValueType::kVector && !e->matching) e->matching.emplace();
   }
@@ -84,7 +104,8 @@ class Checker {
     if (e->matching->card == Cardinality::kOneToMany || e->matching->card == Cardinality::kManyToOne) {
       Fail(e->pos, StrCat("no grouping allowed for ", GoQuote(OpName(e->op)), " operation"));
     }
-    if (e->matching->card != Cardinality::kManyToMany) Fail(e->pos, "set operations must always be many-to-many");
+    if (e->matching->card != Cardinality::kManyToMany)
+      Fail(e->pos, "set operations must always be many-to-many");
     if (fills) Fail(e->pos, "filling in missing series not allowed for set operators");
   }
 
@@ -131,15 +152,17 @@ class Checker {
   void Unary(Expr* e) {
     ValueType type = Check(e->children[0].get());
     if (type != ValueType::kScalar && type != ValueType::kVector) {
-      Fail(e->pos, StrCat("unary expression only allowed on expressions of type scalar or instant vector, got ",
-                          GoQuote(ValueTypeName(type))));
+      Fail(e->pos,
+           StrCat("unary expression only allowed on expressions of type scalar or instant vector, got ",
+                  GoQuote(ValueTypeName(type))));
     }
   }
 
   void Subquery(Expr* e) {
     ValueType type = Check(e->children[0].get());
     if (type != ValueType::kVector) {
-      Fail(e->pos, StrCat("subquery is only allowed on instant vector, got ", ValueTypeDocName(type), " instead"));
+      Fail(e->pos,
+           StrCat("subquery is only allowed on instant vector, got ", ValueTypeDocName(type), " instead"));
     }
   }
 
@@ -147,13 +170,15 @@ class Checker {
     if (!e->text.empty()) {
       for (size_t i = 0; i + 1 < e->matchers.size(); ++i) {
         if (e->matchers[i].name() == kMetricName) {
-          Fail(e->pos, StrCat("metric name must not be set twice: ", GoQuote(e->text), " or ", GoQuote(e->matchers[i].value())));
+          Fail(e->pos, StrCat("metric name must not be set twice: ", GoQuote(e->text), " or ",
+                              GoQuote(e->matchers[i].value())));
         }
       }
     }
     // info()'s selector may be empty: the metric name is implied.
     if (e == info_selector_) return;
-    bool all_empty = std::all_of(e->matchers.begin(), e->matchers.end(), [](const Matcher& m) { return m.MatchesEmpty(); });
+    bool all_empty = std::all_of(e->matchers.begin(), e->matchers.end(),
+                                 [](const Matcher& m) { return m.MatchesEmpty(); });
     if (all_empty) Fail(e->pos, "vector selector must contain at least one non-empty matcher");
   }
 

@@ -8,7 +8,8 @@
 
 namespace narthex::promql {
 
-// Adds what is wrong, in upstream's order and words. Also completes the tree: the matching of vector operators.
+// Adds what is wrong, in upstream's order and words. Also completes the tree: the matching of vector
+// operators.
 void CheckTypes(Expr* expr, const ParserOptions& options, std::vector<ParseError>* errors);
 
 }  // namespace narthex::promql

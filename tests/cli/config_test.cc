@@ -14,7 +14,8 @@ alerting: {alertmanagers: [{static_configs: [{targets: ["am:9093"]}]}]}
 storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 3d, size: 1GB}}}
 remote_write: [{url: "http://x/"}]
 scrape_configs: [{job_name: a, static_configs: [{targets: ["b:1"]}]}]
-)", ".");
+)",
+                                                    ".");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->global.evaluation_interval_ms, 7000);
   ASSERT_EQ(config->scrape_configs.size(), 1u);
@@ -44,7 +45,8 @@ TEST(Config, BadDurationIsNamed) {
 }
 
 TEST(Config, TwoJobsOfOneNameAreRefused) {
-  EXPECT_NE(ErrorOf("scrape_configs: [{job_name: a}, {job_name: a}]").find("found multiple scrape configs with job name \"a\""),
+  EXPECT_NE(ErrorOf("scrape_configs: [{job_name: a}, {job_name: a}]")
+                .find("found multiple scrape configs with job name \"a\""),
             std::string::npos);
 }
 

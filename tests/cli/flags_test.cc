@@ -24,8 +24,8 @@ TEST(Flags, DefaultsArePrometheuss) {
 }
 
 TEST(Flags, TakesBothSpellingsOfAValue) {
-  absl::StatusOr<ServeFlags> flags =
-      ParseServeFlags({"--config.file=a.yml", "--storage.tsdb.retention.time", "30d", "--query.timeout=1m30s"});
+  absl::StatusOr<ServeFlags> flags = ParseServeFlags(
+      {"--config.file=a.yml", "--storage.tsdb.retention.time", "30d", "--query.timeout=1m30s"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->config_file, "a.yml");
   EXPECT_EQ(flags->retention_ms, 30LL * 24 * 3600 * 1000);
@@ -33,8 +33,9 @@ TEST(Flags, TakesBothSpellingsOfAValue) {
 }
 
 TEST(Flags, BooleansCanBeNegated) {
-  absl::StatusOr<ServeFlags> flags = ParseServeFlags(
-      {"--web.enable-lifecycle", "--no-alertmanager.drain-notification-queue-on-shutdown", "--no-scrape.adjust-timestamps"});
+  absl::StatusOr<ServeFlags> flags =
+      ParseServeFlags({"--web.enable-lifecycle", "--no-alertmanager.drain-notification-queue-on-shutdown",
+                       "--no-scrape.adjust-timestamps"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_TRUE(flags->enable_lifecycle);
   EXPECT_FALSE(flags->drain_notifications);
@@ -58,7 +59,8 @@ TEST(Flags, UnknownFlagIsNamed) {
 TEST(Flags, MissingOrBadValuesAreRefused) {
   EXPECT_EQ(ErrorOf({"--config.file"}), "expected argument for flag '--config.file'");
   EXPECT_EQ(ErrorOf({"--query.timeout=soon"}), "not a valid duration string: \"soon\"");
-  EXPECT_NE(ErrorOf({"--query.max-samples=many"}).find("parsing \"many\": invalid syntax"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--query.max-samples=many"}).find("parsing \"many\": invalid syntax"),
+            std::string::npos);
   EXPECT_NE(ErrorOf({"--log.level=loud"}).find("debug,info,warn,error"), std::string::npos);
   EXPECT_EQ(ErrorOf({"--config.file=a", "--config.file=b"}), "flag 'config.file' cannot be repeated");
 }

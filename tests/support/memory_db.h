@@ -1,4 +1,5 @@
-// A tsdb::Db in memory for the tests of the folders above tsdb: plain maps, upstream's append rules, no files.
+// A tsdb::Db in memory for the tests of the folders above tsdb: plain maps, upstream's append rules, no
+// files.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,140 @@
+#include <gtest/gtest.h>
+
+#include "absl/synchronization/notification.h"
+#include "base/http_client.h"
+#include "base/http_server.h"
+#include "base/strings.h"
+
+namespace narthex {
+namespace {
+
+class HttpTest : public ::testing::Test {
+ protected:
+  void Serve(HttpHandler handler, HttpServerOptions options = {}) {
+    options.listen_addresses = {"127.0.0.1:0"};
+    auto server = HttpServer::Start(options, std::move(handler));
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  std::string Url(std::string_view path) const {
+    return StrCat("http://127.0.0.1:", server_->ports()[0], path);
+  }
+  absl::StatusOr<HttpClientResponse> Get(std::string_view path) {
+    HttpClientRequest request;
+    request.url = Url(path);
+    request.timeout_ms = 10'000;
+    return client_.Fetch(std::move(request));
+  }
+
+  std::unique_ptr<HttpServer> server_;
+  HttpClient client_;
+};
+
+TEST_F(HttpTest, AnswersRequestsOnOneConnection) {
+  Serve([](const HttpRequest& request, HttpResponseWriter& out) {
+    out.Send(200, "text/plain", StrCat(request.method, " ", request.path, " ", request.query));
+  });
+  for (int i = 0; i < 3; ++i) {
+    absl::StatusOr<HttpClientResponse> answer = Get("/a/b?c=d");
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_EQ(answer->body, "GET /a/b c=d");
+    EXPECT_EQ(answer->content_type, "text/plain");
+  }
+}
+
+TEST_F(HttpTest, CompressesLongAnswersAndLeavesShortOnes) {
+  std::string encoding;
+  Serve([](const HttpRequest& request, HttpResponseWriter& out) {
+    out.Send(200, "text/plain", std::string(request.path == "/long" ? 5000 : 10, 'x'));
+  });
+  auto encoding_of = [](const HttpClientResponse& r) {
+    for (const auto& [name, value] : r.headers) {
+      if (name == "content-encoding") return value;
+    }
+    return std::string();
+  };
+  absl::StatusOr<HttpClientResponse> answer = Get("/long");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->body, std::string(5000, 'x'));
+  EXPECT_EQ(encoding_of(*answer), "gzip");
+  answer = Get("/short");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(encoding_of(*answer), "");
+}
+
+TEST_F(HttpTest, StreamsPieces) {
+  Serve([](const HttpRequest& request, HttpResponseWriter& out) {
+    ASSERT_TRUE(out.Start(200, "text/plain").ok());
+    for (int i = 0; i < 100; ++i)
+      ASSERT_TRUE(out.Write(std::string(10'000, static_cast<char>('a' + i % 26))).ok());
+  });
+  absl::StatusOr<HttpClientResponse> answer = Get("/");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->body.size(), 1'000'000u);
+  EXPECT_EQ(answer->body[999'999], static_cast<char>('a' + 99 % 26));
+}
+
+TEST_F(HttpTest, RefusesBodiesOverTheLimit) {
+  HttpServerOptions options;
+  options.max_body_bytes = 100;
+  Serve([](const HttpRequest&, HttpResponseWriter& out) { out.Send(200, "text/plain", "ok"); }, options);
+  HttpClientRequest request;
+  request.method = "POST";
+  request.url = Url("/");
+  request.body = std::string(101, 'x');
+  absl::StatusOr<HttpClientResponse> answer = client_.Fetch(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->status, 413);
+}
+
+TEST_F(HttpTest, MergesFormAndUrlParameters) {
+  Serve([](const HttpRequest& request, HttpResponseWriter& out) {
+    std::string text;
+    for (const auto& [name, value] : request.Params()) StrAppend(&text, name, "=", value, ";");
+    out.Send(200, "text/plain", text);
+  });
+  HttpClientRequest request;
+  request.method = "POST";
+  request.url = Url("/?step=1%205");
+  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
+  request.body = "query=a%2Bb&x=";
+  absl::StatusOr<HttpClientResponse> answer = client_.Fetch(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->body, "query=a+b;x=;step=1 5;");
+}
+
+TEST_F(HttpTest, TellsTheHandlerThatTheClientWentAway) {
+  absl::Notification cancelled, started;
+  Serve([&](const HttpRequest& request, HttpResponseWriter& out) {
+    started.Notify();
+    while (!request.cancelled->load()) std::this_thread::yield();
+    cancelled.Notify();
+  });
+  {
+    HttpClient impatient;
+    HttpClientRequest request;
+    request.url = Url("/");
+    impatient.Start(request, [](absl::StatusOr<HttpClientResponse>) {});
+    started.WaitForNotification();
+  }
+  EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(absl::Seconds(30)));
+}
+
+TEST(HttpClientTest, ConnectionRefusedReadsAsGoSaysIt) {
+  HttpClient client;
+  HttpClientRequest request;
+  request.url = "http://127.0.0.1:1/metrics";
+  absl::Status status = client.Fetch(request).status();
+  EXPECT_EQ(status.message(),
+            "Get \"http://127.0.0.1:1/metrics\": dial tcp 127.0.0.1:1: connect: connection refused");
+}
+
+TEST(UrlTest, EscapesAndUnescapes) {
+  EXPECT_EQ(UrlEscape("a b+c/ü"), "a+b%2Bc%2F%C3%BC");
+  EXPECT_EQ(UrlUnescape("a+b%2Bc%2f").value(), "a b+c/");
+  EXPECT_FALSE(UrlUnescape("%zz").ok());
+}
+
+}  // namespace
+}  // namespace narthex
