@@ -69,10 +69,9 @@ std::string FormatDurationMs(int64_t ms) {
   if (ms < 0) out = "-";
   // Years and weeks only when they are exact: "4w" but "29d".
   for (const Unit& unit : kUnits) {
-    bool exact_only = unit.name == "y" || unit.name == "w" || unit.name == "d";
+    bool exact_only = unit.name == "y" || unit.name == "w";
     uint64_t size = static_cast<uint64_t>(unit.ms);
-    if (exact_only && unit.name != "d" && rest % size != 0) continue;
-    if (unit.name == "d" && rest % size != 0) continue;
+    if (exact_only && rest % size != 0) continue;
     if (uint64_t n = rest / size; n > 0) {
       StrAppend(&out, n, unit.name);
       rest -= n * size;

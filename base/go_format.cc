@@ -1,5 +1,6 @@
 #include "base/go_format.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -118,6 +119,19 @@ size_t AppendEscape(std::string_view body, size_t i, char quote, std::string* ou
   return 3;
 }
 
+// Runes that Go does not print as they are: spaces but ' ', format and private use characters.
+bool IsUnprintable(uint32_t r) {
+  static constexpr uint32_t kRanges[][2] = {
+      {0x00, 0x1f},         {0x7f, 0xa0},         {0xad, 0xad},         {0x600, 0x605},      {0x61c, 0x61c},
+      {0x6dd, 0x6dd},       {0x70f, 0x70f},       {0x1680, 0x1680},     {0x180e, 0x180e},    {0x2000, 0x200f},
+      {0x2028, 0x202f},     {0x205f, 0x206f},     {0x3000, 0x3000},     {0xe000, 0xf8ff},    {0xfeff, 0xfeff},
+      {0xfff0, 0xfffb},     {0xfffe, 0xffff},     {0xe0000, 0xe00ff},   {0xe01f0, 0x10ffff}};
+  for (const auto& range : kRanges) {
+    if (r <= range[1]) return r >= range[0];
+  }
+  return false;
+}
+
 int64_t DaysFromCivil(int64_t y, int m, int d) {
   y -= m <= 2;
   int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -175,13 +189,18 @@ std::optional<double> ParseGoFloat(std::string_view text) {
   } else {
     bool hex = lower.starts_with("0x");
     if (lower[0] == 'i' || lower[0] == 'n') return std::nullopt;
+    if (hex && (lower.size() < 3 || !(std::isxdigit(static_cast<unsigned char>(lower[2])) || lower[2] == '.')))
+      return std::nullopt;
     const char* begin = lower.data() + (hex ? 2 : 0);
     const char* end = lower.data() + lower.size();
     auto [stop, error] =
         std::from_chars(begin, end, value, hex ? std::chars_format::hex : std::chars_format::general);
     if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
     if (hex && lower.find('p') == lower.npos) return std::nullopt;
-    if (error == std::errc::result_out_of_range) value = std::strtod(lower.c_str(), nullptr);
+    if (error == std::errc::result_out_of_range) {
+      value = std::strtod(lower.c_str(), nullptr);
+      if (std::isinf(value)) return std::nullopt;  // Go: value out of range
+    }
   }
   return negative ? -value : value;
 }
@@ -201,9 +220,9 @@ std::string GoQuote(std::string_view text) {
       AppendHexByte(&out, static_cast<unsigned char>(text[i++]));
       continue;
     }
-    if (rune == 0xfeff || (rune >= 0x80 && rune < 0xa1)) {
-      char buffer[12];
-      std::snprintf(buffer, sizeof buffer, "\\u%04x", rune);
+    if (IsUnprintable(rune)) {
+      char buffer[16];
+      std::snprintf(buffer, sizeof buffer, rune > 0xffff ? "\\U%08x" : "\\u%04x", rune);
       out += buffer;
     } else {
       out.append(text.substr(i, length));
@@ -263,16 +282,29 @@ std::string FormatRfc3339(int64_t ms) {
 }
 
 std::optional<int64_t> ParseRfc3339(std::string_view text) {
-  std::string copy(text);
-  int y, mo, d, h, mi, s, used = 0;
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &used) != 6 ||
-      used != 19) {
-    return std::nullopt;
-  }
-  if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60) return std::nullopt;
+  // Digits where the form has 0, else the same character.
+  auto fits = [](std::string_view part, std::string_view form) {
+    if (part.size() != form.size()) return false;
+    for (size_t i = 0; i < form.size(); ++i) {
+      bool digit = part[i] >= '0' && part[i] <= '9';
+      if (form[i] == '0' ? !digit : part[i] != form[i]) return false;
+    }
+    return true;
+  };
+  auto number = [](std::string_view digits) {
+    int n = 0;
+    for (char c : digits) n = n * 10 + (c - '0');
+    return n;
+  };
+  if (!fits(text.substr(0, 19), "0000-00-00T00:00:00")) return std::nullopt;
+  int y = number(text.substr(0, 4)), mo = number(text.substr(5, 2)), d = number(text.substr(8, 2));
+  int h = number(text.substr(11, 2)), mi = number(text.substr(14, 2)), s = number(text.substr(17, 2));
+  if (mo < 1 || mo > 12 || d < 1 || h > 23 || mi > 59 || s > 59) return std::nullopt;
+  int64_t days = DaysFromCivil(y, mo, d);
+  if (days >= DaysFromCivil(mo == 12 ? y + 1 : y, mo == 12 ? 1 : mo + 1, 1)) return std::nullopt;
   std::string_view rest = text.substr(19);
   int64_t ms = 0;
-  if (rest.starts_with(".")) {
+  if (rest.starts_with(".") || rest.starts_with(",")) {
     size_t end = 1;
     int scale = 100;
     for (; end < rest.size() && rest[end] >= '0' && rest[end] <= '9'; ++end) {
@@ -283,16 +315,12 @@ std::optional<int64_t> ParseRfc3339(std::string_view text) {
     rest.remove_prefix(end);
   }
   int64_t zone = 0;
-  if (rest != "Z" && rest != "z") {
-    int zh, zm;
-    std::string zone_text(rest);
-    if (rest.size() != 6 || (rest[0] != '+' && rest[0] != '-') ||
-        std::sscanf(zone_text.c_str() + 1, "%2d:%2d", &zh, &zm) != 2) {
-      return std::nullopt;
-    }
+  if (rest != "Z") {
+    if (!fits(rest, "+00:00") && !fits(rest, "-00:00")) return std::nullopt;
+    int zh = number(rest.substr(1, 2)), zm = number(rest.substr(4, 2));
+    if (zh > 24 || zm > 59) return std::nullopt;
     zone = (rest[0] == '-' ? -1 : 1) * (zh * 60 + zm) * 60'000;
   }
-  int64_t days = DaysFromCivil(y, mo, d);
   return ((days * 24 + h) * 60 + mi) * 60'000 + s * 1000 + ms - zone;
 }
 

@@ -9,7 +9,7 @@
 namespace narthex {
 namespace {
 
-// Go's encoding/json escapes, HTML characters included.
+// Prometheus's escapes for label values: control characters, quotes and backslashes, no HTML characters.
 void AppendEscaped(std::string_view text, std::string* out) {
   bool valid = IsValidUtf8(text);
   for (size_t i = 0; i < text.size(); ++i) {
@@ -99,6 +99,7 @@ JsonWriter& JsonWriter::Bool(bool value) { return Raw(value ? "true" : "false");
 JsonWriter& JsonWriter::Null() { return Raw("null"); }
 
 JsonWriter& JsonWriter::Number(double value) {
+  if (!std::isfinite(value)) return Null();  // JSON has no such numbers
   double magnitude = std::fabs(value);
   if (magnitude == 0 || (magnitude >= 1e-6 && magnitude < 1e21)) return Raw(FormatFloat(value, 'f', -1));
   std::string text = FormatFloat(value, 'e', -1);

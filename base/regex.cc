@@ -2,6 +2,9 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+#include <map>
+
 #include "base/strings.h"
 
 namespace narthex {
@@ -58,9 +61,8 @@ std::string ErrorText(const re2::RE2& re) {
     default:
       break;
   }
-  return StrCat("error parsing regexp: ", text,
-                re.error_code() == re2::RE2::ErrorTrailingBackslash ? std::string()
-                                                                    : StrCat(": `", re.error_arg(), "`"));
+  bool no_argument = re.error_code() == re2::RE2::ErrorTrailingBackslash;
+  return StrCat("error parsing regexp: ", text, ": `", no_argument ? std::string() : re.error_arg(), "`");
 }
 
 bool IsMeta(char c) { return std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos; }
@@ -97,6 +99,34 @@ std::string LiteralPrefix(std::string_view pattern) {
   return std::string(pattern.substr(0, n));
 }
 
+// Bytes of the character at `at`; 1 at the end.
+size_t RuneLength(std::string_view text, size_t at) {
+  size_t end = at + 1;
+  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+  return end - at;
+}
+
+// Go also writes a named group (?<name>...), which this RE2 knows as (?P<name>...) only.
+std::string WithNamedGroups(std::string_view pattern) {
+  std::string out;
+  bool in_class = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    char c = pattern[i];
+    out.push_back(c);
+    if (c == '\\' && i + 1 < pattern.size()) {
+      out.push_back(pattern[++i]);
+    } else if (c == '[') {
+      in_class = true;
+    } else if (c == ']') {
+      in_class = false;
+    } else if (c == '(' && !in_class && pattern.substr(i).starts_with("(?<")) {
+      out += "?P";
+      ++i;
+    }
+  }
+  return out;
+}
+
 bool IsNameChar(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
@@ -119,7 +149,8 @@ size_t ReadReference(std::string_view replacement, size_t at, std::string_view* 
 struct Regex::Rep {
   std::string pattern;
   std::unique_ptr<re2::RE2> re;
-  std::vector<std::string> literals;
+  std::vector<std::string> literals;         // as written
+  std::vector<std::string> sorted_literals;  // the same, to search in
   std::string prefix;
   bool anchored = true;
 
@@ -134,7 +165,7 @@ absl::StatusOr<std::unique_ptr<re2::RE2>> CompileRe(std::string_view pattern, bo
   options.set_log_errors(false);
   options.set_max_mem(8 << 20);
   options.set_dot_nl(dot_matches_newline);
-  auto re = std::make_unique<re2::RE2>(Piece(pattern), options);
+  auto re = std::make_unique<re2::RE2>(WithNamedGroups(pattern), options);
   if (!re->ok()) return absl::InvalidArgumentError(ErrorText(*re));
   return re;
 }
@@ -162,7 +193,9 @@ void Regex::Rep::Expand(std::string_view replacement, const std::vector<re2::Str
     }
     i += used;
     size_t group = groups.size();
-    if (name.find_first_not_of("0123456789") == name.npos && name.size() < 9) {
+    bool digits = name.find_first_not_of("0123456789") == name.npos;
+    bool leading_zero = name.size() > 1 && name[0] == '0';  // Go takes "01" for a name
+    if (digits && !leading_zero && name.size() < 9) {
       group = static_cast<size_t>(std::stoi(std::string(name)));
     } else if (auto it = names.find(std::string(name)); it != names.end()) {
       group = static_cast<size_t>(it->second);
@@ -180,6 +213,8 @@ absl::StatusOr<Regex> Regex::Compile(std::string_view pattern) {
   rep->pattern = std::string(pattern);
   rep->re = *std::move(re);
   rep->literals = LiteralSet(pattern);
+  rep->sorted_literals = rep->literals;
+  std::sort(rep->sorted_literals.begin(), rep->sorted_literals.end());
   rep->prefix = LiteralPrefix(pattern);
   Regex out;
   out.rep_ = std::move(rep);
@@ -204,10 +239,7 @@ const std::string& Regex::literal_prefix() const { return rep_->prefix; }
 
 bool Regex::Matches(std::string_view text) const {
   if (rep_->anchored && !rep_->literals.empty()) {
-    for (const std::string& literal : rep_->literals) {
-      if (literal == text) return true;
-    }
-    return false;
+    return std::binary_search(rep_->sorted_literals.begin(), rep_->sorted_literals.end(), text);
   }
   return rep_->anchored ? re2::RE2::FullMatch(Piece(text), *rep_->re)
                         : re2::RE2::PartialMatch(Piece(text), *rep_->re);
@@ -233,9 +265,9 @@ std::string Regex::ReplaceAll(std::string_view text, std::string_view replacemen
     size_t end = begin + groups[0].size();
     out.append(text.substr(copied, begin - copied));
     // Go skips an empty match right behind the previous match.
-    if (end > copied || begin == 0 || begin > copied || end > begin) rep_->Expand(replacement, groups, &out);
+    if (end > copied || begin == 0) rep_->Expand(replacement, groups, &out);
     copied = end;
-    search = end > begin ? end : end + 1;
+    search = std::max(end, search + RuneLength(text, search));
   }
   if (copied < text.size()) out.append(text.substr(copied));
   return out;

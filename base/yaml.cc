@@ -3,11 +3,9 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <exception>
 #include <set>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_join.h"
-#include "base/duration.h"
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -21,6 +19,8 @@ struct YamlNode::Rep {
   std::string scalar;
   std::vector<YamlNode> items;
   std::vector<std::pair<std::string, YamlNode>> fields;
+  std::vector<int> key_lines;  // of fields
+  std::vector<std::pair<std::string, int>> duplicates;
 };
 
 // Builds nodes; the converter below is its only user.
@@ -38,11 +38,13 @@ namespace {
 constexpr int kMaxDepth = 100;
 constexpr size_t kMaxNodes = 2'000'000;  // aliases count each time: stops alias bombs
 constexpr size_t kMaxBytes = 64 << 20;
+constexpr std::string_view kStringTag = "tag:yaml.org,2002:str";
 
 // Copies a yaml-cpp tree. May be used on one thread only; counts nodes against the limit.
 class Converter {
  public:
-  absl::StatusOr<YamlNode> Convert(const YAML::Node& in, int depth) {
+  // `parent` is the key under which the node stands.
+  absl::StatusOr<YamlNode> Convert(const YAML::Node& in, std::string_view parent, int depth) {
     if (depth > kMaxDepth) return absl::InvalidArgumentError("yaml: exceeded max depth of 100");
     if (++nodes_ > kMaxNodes) return absl::InvalidArgumentError("yaml: document contains excessive aliasing");
     YamlAccess::Rep rep;
@@ -53,12 +55,12 @@ class Converter {
       case YAML::NodeType::Sequence:
         rep.kind = YamlNode::Kind::kSequence;
         for (const YAML::Node& item : in) {
-          ASSIGN_OR_RETURN(YamlNode node, Convert(item, depth + 1));
+          ASSIGN_OR_RETURN(YamlNode node, Convert(item, parent, depth + 1));
           rep.items.push_back(std::move(node));
         }
         break;
       case YAML::NodeType::Map:
-        RETURN_IF_ERROR(ConvertMap(in, depth, &rep));
+        RETURN_IF_ERROR(ConvertMap(in, parent, depth, &rep));
         break;
       default:
         break;
@@ -69,49 +71,72 @@ class Converter {
  private:
   YamlNode ConvertScalar(const YAML::Node& in, YamlAccess::Rep rep) {
     rep.scalar = in.Scalar();
-    rep.quoted = in.Tag() == "!";
+    rep.quoted = in.Tag() == "!" || in.Tag() == kStringTag;
     bool null = !rep.quoted && (rep.scalar.empty() || rep.scalar == "~" || rep.scalar == "null" ||
                                 rep.scalar == "Null" || rep.scalar == "NULL");
+    if (null) rep.scalar.clear();
     rep.kind = null ? YamlNode::Kind::kNull : YamlNode::Kind::kScalar;
     return YamlAccess::Wrap(std::move(rep));
   }
 
-  absl::Status ConvertMap(const YAML::Node& in, int depth, YamlAccess::Rep* rep) {
+  absl::Status ConvertMap(const YAML::Node& in, std::string_view parent, int depth, YamlAccess::Rep* rep) {
     rep->kind = YamlNode::Kind::kMapping;
     std::set<std::string> seen;
-    std::vector<YamlNode> merged;
+    std::vector<std::pair<YamlNode, int>> merged;
     for (const auto& entry : in) {
+      int line = entry.first.Mark().line + 1;
       if (!entry.first.IsScalar()) {
-        return absl::InvalidArgumentError(
-            StrCat("yaml: line ", entry.first.Mark().line + 1, ": invalid map key"));
+        return absl::InvalidArgumentError(StrCat("yaml: line ", line, ": invalid map key"));
       }
       std::string key = entry.first.Scalar();
-      ASSIGN_OR_RETURN(YamlNode value, Convert(entry.second, depth + 1));
-      if (key == "<<") {
+      ASSIGN_OR_RETURN(YamlNode value, Convert(entry.second, key, depth + 1));
+      if (key == "<<" && entry.first.Tag() != "!") {
         if (value.IsSequence()) {
-          merged.insert(merged.end(), value.items().begin(), value.items().end());
+          for (const YamlNode& item : value.items()) merged.emplace_back(item, line);
         } else {
-          merged.push_back(value);
+          merged.emplace_back(value, line);
         }
         continue;
       }
-      if (!seen.insert(key).second) {
-        return absl::InvalidArgumentError(StrCat("yaml: unmarshal errors:\n  line ",
-                                                 entry.first.Mark().line + 1, ": key ", GoQuote(key),
-                                                 " already set in map"));
-      }
-      rep->fields.emplace_back(std::move(key), std::move(value));
-    }
-    for (const YamlNode& node : merged) {
-      if (!node.IsMapping()) {
+      if (seen.insert(key).second) {
+        rep->fields.emplace_back(std::move(key), std::move(value));
+        rep->key_lines.push_back(line);
+      } else if (IsFreeMapping(parent)) {
         return absl::InvalidArgumentError(
-            StrCat("yaml: map merge requires map or sequence of maps as the value"));
+            StrCat("yaml: unmarshal errors:\n  line ", line, ": key ", GoQuote(key), " already set in map"));
+      } else {
+        rep->duplicates.emplace_back(std::move(key), line);
       }
-      for (const auto& [key, value] : node.fields()) {
-        if (seen.insert(key).second) rep->fields.emplace_back(key, value);
+    }
+    return Merge(merged, &seen, rep);
+  }
+
+  // Keys of merged mappings that the mapping itself has not; of several the first that has one wins.
+  absl::Status Merge(const std::vector<std::pair<YamlNode, int>>& merged, std::set<std::string>* seen,
+                     YamlAccess::Rep* rep) {
+    for (const auto& [node, line] : merged) {
+      if (!node.IsMapping()) {
+        return absl::InvalidArgumentError("yaml: map merge requires map or sequence of maps as the value");
+      }
+      for (size_t i = 0; i < node.fields().size(); ++i) {
+        const auto& [key, value] = node.fields()[i];
+        if (++nodes_ > kMaxNodes) {
+          return absl::InvalidArgumentError("yaml: document contains excessive aliasing");
+        }
+        if (!seen->insert(key).second) continue;
+        rep->fields.emplace_back(key, value);
+        rep->key_lines.push_back(node.key_line(i));
       }
     }
     return absl::OkStatus();
+  }
+
+  // Mappings whose keys the user makes up.
+  static bool IsFreeMapping(std::string_view parent) {
+    static constexpr std::string_view kFree[] = {"labels",          "annotations",     "external_labels",
+                                                 "params",          "http_headers",    "headers",
+                                                 "endpoint_params", "proxy_connect_header"};
+    return std::find(std::begin(kFree), std::end(kFree), parent) != std::end(kFree);
   }
 
   size_t nodes_ = 0;
@@ -126,68 +151,52 @@ std::string SyntaxErrorText(const YAML::Exception& e) {
   if (text.find("end of map not found") != text.npos) text = "did not find expected key";
   if (text.find("end of sequence not found") != text.npos) text = "did not find expected '-' indicator";
   if (text.find("the referenced anchor is not defined") != text.npos) text = "unknown anchor referenced";
+  if (text.find("illegal EOF in scalar") != text.npos) {
+    text = "found unexpected end of stream";
+  } else if (text.find("unknown escape character") != text.npos) {
+    text = "found unknown escape character";
+  } else if (text.find("unknown token") != text.npos) {
+    text = "found character that cannot start any token";
+  } else if (text.find("illegal block entry") != text.npos) {
+    text = "block sequence entries are not allowed in this context";
+  } else if (text.find("illegal map key") != text.npos) {
+    text = "mapping keys are not allowed in this context";
+  }
   return StrCat("yaml: line ", e.mark.line + 1, ": ", text);
 }
 
-void DumpNode(const YamlNode& node, int indent, bool in_sequence, std::string* out);
-
-std::string ScalarText(const YamlNode& node) {
-  if (node.IsNull()) return "null";
-  const std::string& text = node.scalar();
-  bool plain = !text.empty() && !node.quoted() && text.find_first_of("\n#:{}[],&*!|>'\"%@`") == text.npos;
-  if (plain || (!node.quoted() && text.find('\n') == text.npos)) return text;
-  return GoQuote(text);
+// Is a document separator anywhere on the lines (from 0) up to and with `last`, the first content left out?
+bool HasSeparator(std::string_view text, int last) {
+  bool content = false;
+  for (int line = 0; line <= last && !text.empty(); ++line) {
+    size_t end = text.find('\n');
+    std::string_view row = text.substr(0, end);
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    if (content && (row.starts_with("---") || row.starts_with("..."))) return true;
+    content |= !row.empty() && row[0] != '#' && row[0] != '%';
+  }
+  return false;
 }
 
-void DumpMapping(const YamlNode& node, int indent, bool in_sequence, std::string* out) {
-  bool first = true;
-  for (const auto& [key, value] : node.fields()) {
-    if (!(first && in_sequence)) out->append(static_cast<size_t>(indent), ' ');
-    first = false;
-    StrAppend(out, key, ":");
-    DumpNode(value, indent, false, out);
+// The first document. yaml-cpp ends a document where a line does not fit into it and takes the rest for
+// another one; without a separator between the two that is an error.
+absl::StatusOr<YAML::Node> LoadFirst(std::string_view text) {
+  std::vector<YAML::Node> documents;
+  const std::string copy(text);
+  try {
+    documents = YAML::LoadAll(copy);
+  } catch (const YAML::Exception& e) {
+    if (!HasSeparator(text, e.mark.line)) return absl::InvalidArgumentError(SyntaxErrorText(e));
+    return YAML::Load(copy);
   }
-}
-
-void DumpNode(const YamlNode& node, int indent, bool in_sequence, std::string* out) {
-  if (node.IsMapping()) {
-    if (!in_sequence) out->push_back('\n');
-    DumpMapping(node, in_sequence ? indent : indent + 2, in_sequence, out);
-  } else if (node.IsSequence()) {
-    out->push_back('\n');
-    for (const YamlNode& item : node.items()) {
-      out->append(static_cast<size_t>(indent), ' ');
-      out->append("- ");
-      if (item.IsScalar() || item.IsNull()) {
-        StrAppend(out, ScalarText(item), "\n");
-      } else {
-        DumpNode(item, indent + 2, true, out);
-      }
-    }
-  } else {
-    StrAppend(out, " ", ScalarText(node), "\n");
+  if (documents.empty()) return YAML::Node();
+  if (documents.size() > 1 && !HasSeparator(text, documents[1].Mark().line)) {
+    std::string_view what = documents[0].IsSequence() ? "did not find expected '-' indicator"
+                            : documents[0].IsMap()    ? "did not find expected key"
+                                                      : "did not find expected <document start>";
+    return absl::InvalidArgumentError(StrCat("yaml: line ", documents[1].Mark().line + 1, ": ", what));
   }
-}
-
-// What Go's library calls a node in "cannot unmarshal !!str `x` into int".
-std::string Describe(const YamlNode& node) {
-  if (node.IsSequence()) return "!!seq";
-  if (node.IsMapping()) return "!!map";
-  const std::string& text = node.scalar();
-  std::string_view tag = "!!str";
-  int64_t integer;
-  double real;
-  if (!node.quoted()) {
-    if (text == "true" || text == "false") {
-      tag = "!!bool";
-    } else if (absl::SimpleAtoi(text, &integer)) {
-      tag = "!!int";
-    } else if (absl::SimpleAtod(text, &real)) {
-      tag = "!!float";
-    }
-  }
-  std::string shown = text.size() > 10 ? StrCat(std::string_view(text).substr(0, 7), "...") : text;
-  return StrCat(tag, " `", shown, "`");
+  return documents[0];
 }
 
 }  // namespace
@@ -199,20 +208,14 @@ YamlNode::YamlNode() {
 
 absl::StatusOr<YamlNode> YamlNode::Parse(std::string_view text) {
   if (text.size() > kMaxBytes) return absl::InvalidArgumentError("yaml: document is larger than 64 MiB");
-  // yaml-cpp's parser recurses once a nesting level and has no limit of its own.
-  int flow = 0;
-  for (char c : text) {
-    if (c == '[' || c == '{') {
-      if (++flow > 10'000) return absl::InvalidArgumentError("yaml: exceeded max depth of 10000");
-    } else if ((c == ']' || c == '}') && flow > 0) {
-      --flow;
-    }
-  }
+  if (!IsValidUtf8(text)) return absl::InvalidArgumentError("yaml: invalid UTF-8");
   try {
-    YAML::Node root = YAML::Load(std::string(text));
-    return Converter().Convert(root, 0);
+    ASSIGN_OR_RETURN(YAML::Node root, LoadFirst(text));
+    return Converter().Convert(root, "", 0);
   } catch (const YAML::Exception& e) {
     return absl::InvalidArgumentError(SyntaxErrorText(e));
+  } catch (const std::exception& e) {
+    return absl::InvalidArgumentError(StrCat("yaml: ", std::string_view(e.what())));
   }
 }
 
@@ -222,193 +225,14 @@ bool YamlNode::quoted() const { return rep_->quoted; }
 const std::string& YamlNode::scalar() const { return rep_->scalar; }
 const std::vector<YamlNode>& YamlNode::items() const { return rep_->items; }
 const std::vector<std::pair<std::string, YamlNode>>& YamlNode::fields() const { return rep_->fields; }
+int YamlNode::key_line(size_t field) const { return rep_->key_lines[field]; }
+const std::vector<std::pair<std::string, int>>& YamlNode::duplicates() const { return rep_->duplicates; }
 
 const YamlNode* YamlNode::Find(std::string_view key) const {
   for (const auto& [name, value] : rep_->fields) {
     if (name == key) return &value;
   }
   return nullptr;
-}
-
-std::string YamlNode::Dump() const {
-  std::string out;
-  if (IsMapping()) {
-    DumpMapping(*this, 0, false, &out);
-  } else {
-    DumpNode(*this, 0, false, &out);
-    if (out.starts_with("\n") || out.starts_with(" ")) out.erase(0, 1);
-  }
-  return out;
-}
-
-YamlMap::YamlMap(const YamlNode& node, std::string_view type_name) : node_(node), type_name_(type_name) {
-  if (!node.IsMapping() && !node.IsNull()) {
-    AddError(node.line(), StrCat("cannot unmarshal ", Describe(node), " into ", type_name));
-  }
-}
-
-const YamlNode* YamlMap::Take(std::string_view key) {
-  known_.emplace_back(key);
-  const YamlNode* node = node_.Find(key);
-  return node == nullptr || node->IsNull() ? nullptr : node;
-}
-
-const YamlNode* YamlMap::Child(std::string_view key) { return Take(key); }
-bool YamlMap::Has(std::string_view key) const { return node_.Find(key) != nullptr; }
-
-void YamlMap::AddError(int line, std::string_view message) {
-  errors_.push_back(StrCat("line ", line, ": ", message));
-}
-
-void YamlMap::Get(std::string_view key, std::string* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  if (!node->IsScalar()) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into string"));
-    return;
-  }
-  *out = node->scalar();
-}
-
-void YamlMap::Get(std::string_view key, bool* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  static const std::set<std::string> kTrue = {"true", "True", "TRUE", "yes", "Yes", "YES",
-                                              "on",   "On",   "ON",   "y",   "Y"};
-  static const std::set<std::string> kFalse = {"false", "False", "FALSE", "no", "No", "NO",
-                                               "off",   "Off",   "OFF",   "n",  "N"};
-  if (node->IsScalar() && kTrue.contains(node->scalar())) {
-    *out = true;
-  } else if (node->IsScalar() && kFalse.contains(node->scalar())) {
-    *out = false;
-  } else {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into bool"));
-  }
-}
-
-void YamlMap::Get(std::string_view key, int64_t* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  if (!node->IsScalar() || !absl::SimpleAtoi(node->scalar(), out)) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into int"));
-  }
-}
-
-void YamlMap::Get(std::string_view key, uint64_t* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  if (!node->IsScalar() || !absl::SimpleAtoi(node->scalar(), out)) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into uint64"));
-  }
-}
-
-void YamlMap::Get(std::string_view key, double* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  std::optional<double> value = node->IsScalar() ? ParseGoFloat(node->scalar()) : std::nullopt;
-  if (!value) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into float64"));
-    return;
-  }
-  *out = *value;
-}
-
-void YamlMap::Get(std::string_view key, std::vector<std::string>* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  if (!node->IsSequence()) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into []string"));
-    return;
-  }
-  out->clear();
-  for (const YamlNode& item : node->items()) {
-    if (!item.IsScalar() && !item.IsNull()) {
-      AddError(item.line(), StrCat("cannot unmarshal ", Describe(item), " into string"));
-      continue;
-    }
-    out->push_back(item.scalar());
-  }
-}
-
-void YamlMap::Get(std::string_view key, std::vector<std::pair<std::string, std::string>>* out) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  if (!node->IsMapping()) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into map[string]string"));
-    return;
-  }
-  out->clear();
-  for (const auto& [name, value] : node->fields()) {
-    if (!value.IsScalar() && !value.IsNull()) {
-      AddError(value.line(), StrCat("cannot unmarshal ", Describe(value), " into string"));
-      continue;
-    }
-    out->emplace_back(name, value.IsNull() ? "" : value.scalar());
-  }
-}
-
-void YamlMap::GetDuration(std::string_view key, int64_t* out_ms) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  if (!node->IsScalar()) {
-    AddError(node->line(), StrCat("cannot unmarshal ", Describe(*node), " into string"));
-    return;
-  }
-  absl::StatusOr<int64_t> value = ParseDurationMs(node->scalar());
-  if (!value.ok()) {
-    errors_.push_back(StrCat("line ", node->line(), ": ", std::string(value.status().message())));
-    return;
-  }
-  *out_ms = *value;
-}
-
-void YamlMap::GetBytes(std::string_view key, int64_t* out_bytes) {
-  const YamlNode* node = Take(key);
-  if (node == nullptr) return;
-  absl::StatusOr<int64_t> value = ParseBytes(node->scalar());
-  if (!value.ok()) {
-    AddError(node->line(), std::string(value.status().message()));
-    return;
-  }
-  *out_bytes = *value;
-}
-
-absl::Status YamlMap::Finish(bool ignore_unknown) {
-  if (!ignore_unknown) {
-    for (const auto& [key, value] : node_.fields()) {
-      if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
-        AddError(value.line(), StrCat("field ", key, " not found in type ", type_name_));
-      }
-    }
-  }
-  if (errors_.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat("yaml: unmarshal errors:\n  ", absl::StrJoin(errors_, "\n  ")));
-}
-
-absl::StatusOr<int64_t> ParseBytes(std::string_view text) {
-  size_t digits = 0;
-  while (digits < text.size() &&
-         (std::isdigit(static_cast<unsigned char>(text[digits])) || text[digits] == '.'))
-    ++digits;
-  std::optional<double> number = ParseGoFloat(text.substr(0, digits));
-  std::string_view unit = text.substr(digits);
-  auto bad = [&] { return absl::InvalidArgumentError(StrCat("units: unknown unit in ", GoQuote(text))); };
-  if (!number) return absl::InvalidArgumentError(StrCat("units: invalid ", text));
-  if (unit.empty()) {
-    if (*number == 0) return 0;
-    return absl::InvalidArgumentError(StrCat("units: unknown unit  in ", text));
-  }
-  static constexpr std::string_view kPrefixes = "KMGTPE";
-  int power = 0;
-  if (unit != "B") {
-    size_t k = kPrefixes.find(unit[0]);
-    if (k == kPrefixes.npos || (unit.substr(1) != "B" && unit.substr(1) != "iB")) return bad();
-    power = static_cast<int>(k) + 1;
-  }
-  double bytes = *number;
-  for (int i = 0; i < power; ++i) bytes *= 1024;
-  if (bytes >= 9.2e18) return bad();
-  return static_cast<int64_t>(bytes);
 }
 
 }  // namespace narthex

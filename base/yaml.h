@@ -23,7 +23,9 @@ class YamlNode {
  public:
   enum class Kind { kNull, kScalar, kSequence, kMapping };
   // Depth limit 100, size limit 64 MiB. An empty document is a null node. Anchors, aliases and << merge keys
-  // are resolved (an alias bomb is refused). A duplicate key is an error naming its line.
+  // are resolved (an alias bomb is refused). Of several documents only the first counts. A duplicate key of a
+  // free mapping (labels, params, ...) is an error naming its line; other duplicates are kept for YamlMap,
+  // which knows the type to name.
   static absl::StatusOr<YamlNode> Parse(std::string_view text);
 
   YamlNode();  // null
@@ -37,7 +39,10 @@ class YamlNode {
   const std::string& scalar() const;                                    // "" unless a scalar
   const std::vector<YamlNode>& items() const;                           // of a sequence
   const std::vector<std::pair<std::string, YamlNode>>& fields() const;  // of a mapping, in order
-  const YamlNode* Find(std::string_view key) const;                     // nullptr if absent
+  int key_line(size_t field) const;                                     // the line of fields()[field]'s key
+  // Second and later occurrences of keys, with their lines; not in fields().
+  const std::vector<std::pair<std::string, int>>& duplicates() const;
+  const YamlNode* Find(std::string_view key) const;  // nullptr if absent
   // Block-style YAML text of this node (for /api/v1/status/config and messages).
   std::string Dump() const;
 

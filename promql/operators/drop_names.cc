@@ -1,0 +1,92 @@
+#include <algorithm>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "promql/operators/maps.h"
+
+namespace narthex::promql {
+namespace {
+
+class DropNames : public Operator {
+ public:
+  DropNames(OperatorPtr child, QueryState* state, Steps steps)
+      : child_(std::move(child)), state_(state), steps_(steps), held_(state) {}
+
+  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
+    ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* inner, child_->Series());
+    absl::flat_hash_map<Labels, size_t> seen;
+    rows_.reserve(inner->size());
+    for (const SeriesMeta& meta : *inner) {
+      Labels labels = meta.drop_name ? LabelsBuilder(meta.labels).Del(kMetricName).Build() : meta.labels;
+      auto [it, added] = seen.try_emplace(labels, series_.size());
+      if (added) series_.push_back({std::move(labels), false});
+      rows_.push_back(it->second);
+    }
+    merge_ = series_.size() < inner->size();
+    if (merge_) RETURN_IF_ERROR(Merge());
+    return &series_;
+  }
+
+  absl::StatusOr<bool> Next(Batch* batch) override {
+    if (!merge_) return child_->Next(batch);
+    size_t count = std::min(kBatchSeries, series_.size() - at_);
+    if (count == 0) return false;
+    batch->Reset(count, static_cast<size_t>(steps_.count));
+    for (size_t r = 0; r < count; ++r) {
+      for (size_t i = 0; i < batch->steps(); ++i) batch->CopyCell(r, i, merged_, at_ + r, i);
+    }
+    at_ += count;
+    return true;
+  }
+
+  void Close() override {
+    held_.Release();
+    child_->Close();
+  }
+  void Explain(int depth, std::string* out) const override { child_->Explain(depth, out); }
+
+ private:
+  // Series that became equal share a row, as long as no step has two values.
+  absl::Status Merge() {
+    merged_.Reset(series_.size(), static_cast<size_t>(steps_.count));
+    size_t next = 0;
+    Batch batch;
+    while (true) {
+      RETURN_IF_ERROR(state_->Check());
+      ASSIGN_OR_RETURN(bool more, child_->Next(&batch));
+      if (!more) return absl::OkStatus();
+      int64_t samples = 0;
+      for (size_t r = 0; r < batch.series(); ++r) {
+        size_t row = rows_[next++];
+        for (size_t i = 0; i < batch.steps(); ++i) {
+          if (batch.cells(r)[i] == Batch::kEmpty) continue;
+          if (merged_.cells(row)[i] != Batch::kEmpty) {
+            return absl::FailedPreconditionError("vector cannot contain metrics with the same labelset");
+          }
+          merged_.CopyCell(row, i, batch, r, i);
+          ++samples;
+        }
+      }
+      RETURN_IF_ERROR(held_.Add(samples));
+    }
+  }
+
+  OperatorPtr child_;
+  QueryState* const state_;
+  const Steps steps_;
+  std::vector<SeriesMeta> series_;
+  std::vector<size_t> rows_;  // of each inner series
+  bool merge_ = false;
+  Batch merged_;
+  HeldSamples held_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps) {
+  return std::make_unique<DropNames>(std::move(child), state, steps);
+}
+
+}  // namespace narthex::promql

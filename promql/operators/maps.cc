@@ -1,0 +1,229 @@
+#include "promql/operators/maps.h"
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "promql/syntax/signatures.h"
+
+namespace narthex::promql {
+namespace {
+
+// Common part: one child, the same series (changed by Meta), each batch changed in place.
+class MapOperator : public Operator {
+ public:
+  MapOperator(std::string name, OperatorPtr child) : name_(std::move(name)), child_(std::move(child)) {}
+
+  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
+    RETURN_IF_ERROR(Prepare());
+    ASSIGN_OR_RETURN(inner_, child_->Series());
+    series_.reserve(inner_->size());
+    for (const SeriesMeta& meta : *inner_) series_.push_back(Meta(meta));
+    return &series_;
+  }
+  absl::StatusOr<bool> Next(Batch* batch) override {
+    ASSIGN_OR_RETURN(bool more, child_->Next(batch));
+    if (!more) return false;
+    RETURN_IF_ERROR(Change(batch));
+    at_ += batch->series();
+    return true;
+  }
+  void Close() override { child_->Close(); }
+  void Explain(int depth, std::string* out) const override {
+    StrAppend(out, ExplainIndent(depth), name_, "\n");
+    child_->Explain(depth + 1, out);
+  }
+
+ protected:
+  virtual absl::Status Prepare() { return absl::OkStatus(); }
+  virtual SeriesMeta Meta(const SeriesMeta& meta) const { return meta; }
+  virtual absl::Status Change(Batch* batch) { return absl::OkStatus(); }
+  const std::vector<SeriesMeta>* inner_ = nullptr;
+  size_t at_ = 0;  // first series of the batch
+
+ private:
+  const std::string name_;
+  OperatorPtr child_;
+  std::vector<SeriesMeta> series_;
+};
+
+SeriesMeta WithoutName(const SeriesMeta& meta) { return {meta.labels, true}; }
+
+class InstantFunction : public MapOperator {
+ public:
+  InstantFunction(const Expr& call, const FunctionImpl& function, OperatorPtr child,
+                  std::vector<OperatorPtr> scalars, QueryState* state, Steps steps)
+      : MapOperator(StrCat("Function ", call.function->name), std::move(child)),
+        call_(call),
+        function_(function),
+        scalars_(std::move(scalars)),
+        state_(state),
+        steps_(steps) {}
+
+ private:
+  absl::Status Prepare() override {
+    for (OperatorPtr& scalar : scalars_) {
+      ASSIGN_OR_RETURN(std::vector<double> row, ReadScalar(scalar.get(), steps_.count));
+      rows_.push_back(std::move(row));
+    }
+    return absl::OkStatus();
+  }
+  SeriesMeta Meta(const SeriesMeta& meta) const override { return WithoutName(meta); }
+  absl::Status Change(Batch* batch) override {
+    std::vector<double> scalars(rows_.size());
+    CallContext context;
+    if (!call_.children.empty()) context.pos = call_.children[0]->pos;
+    context.annotations = &state_->annotations;
+    for (size_t r = 0; r < batch->series(); ++r) {
+      context.labels = &(*inner_)[at_ + r].labels;
+      for (size_t i = 0; i < batch->steps(); ++i) {
+        BinaryCell in = CellOf(*batch, r, i);
+        if (in.kind == Batch::kEmpty) continue;
+        for (size_t k = 0; k < scalars.size(); ++k) scalars[k] = rows_[k][i];
+        context.scalars = scalars;
+        context.time_ms = steps_.Time(static_cast<int>(i));
+        Value out;
+        bool some = function_.instant({in.v, in.h}, &context, &out);
+        RETURN_IF_ERROR(context.status);
+        if (!some) {
+          batch->Clear(r, i);
+        } else if (out.h) {
+          batch->SetHistogram(r, i, std::move(out.h));
+        } else {
+          batch->SetFloat(r, i, out.v);
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const Expr& call_;
+  const FunctionImpl& function_;
+  std::vector<OperatorPtr> scalars_;
+  std::vector<std::vector<double>> rows_;
+  QueryState* const state_;
+  const Steps steps_;
+};
+
+class Negate : public MapOperator {
+ public:
+  explicit Negate(OperatorPtr child) : MapOperator("Negate", std::move(child)) {}
+
+ private:
+  SeriesMeta Meta(const SeriesMeta& meta) const override { return WithoutName(meta); }
+  absl::Status Change(Batch* batch) override {
+    for (size_t r = 0; r < batch->series(); ++r) {
+      for (size_t i = 0; i < batch->steps(); ++i) {
+        BinaryCell cell = CellOf(*batch, r, i);
+        if (cell.kind == Batch::kFloat) batch->SetFloat(r, i, -cell.v);
+        if (cell.kind == Batch::kHistogram) {
+          auto negated = std::make_shared<FloatHistogram>(*cell.h);
+          negated->Scale(-1);
+          batch->SetHistogram(r, i, std::move(negated));
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+};
+
+class VectorScalar : public MapOperator {
+ public:
+  VectorScalar(const Expr& binary, OperatorPtr vector, OperatorPtr scalar, bool swapped, QueryState* state,
+               Steps steps)
+      : MapOperator(StrCat("VectorScalar ", OpName(binary.op)), std::move(vector)),
+        binary_(binary),
+        scalar_(std::move(scalar)),
+        swapped_(swapped),
+        state_(state),
+        steps_(steps) {}
+
+ private:
+  absl::Status Prepare() override {
+    ASSIGN_OR_RETURN(row_, ReadScalar(scalar_.get(), steps_.count));
+    return absl::OkStatus();
+  }
+  SeriesMeta Meta(const SeriesMeta& meta) const override {
+    return DropsName(binary_) ? WithoutName(meta) : meta;
+  }
+  absl::Status Change(Batch* batch) override {
+    bool filter = IsComparison(binary_.op) && !binary_.return_bool;
+    for (size_t r = 0; r < batch->series(); ++r) {
+      for (size_t i = 0; i < batch->steps(); ++i) {
+        BinaryCell vector = CellOf(*batch, r, i);
+        if (vector.kind == Batch::kEmpty) continue;
+        BinaryCell scalar{Batch::kFloat, row_[i], nullptr}, out;
+        ASSIGN_OR_RETURN(bool some, ApplyBinary(binary_, swapped_ ? scalar : vector,
+                                                swapped_ ? vector : scalar, &state_->annotations, &out));
+        if (!some) {
+          batch->Clear(r, i);
+        } else if (!filter) {
+          StoreCell(out, r, i, batch);  // a filter keeps the vector's value, whichever side it stands on
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const Expr& binary_;
+  OperatorPtr scalar_;
+  const bool swapped_;
+  QueryState* const state_;
+  const Steps steps_;
+  std::vector<double> row_;
+};
+
+class LabelEdit : public MapOperator {
+ public:
+  LabelEdit(std::string text, OperatorPtr child, std::function<SeriesMeta(const SeriesMeta&)> edit)
+      : MapOperator(std::move(text), std::move(child)), edit_(std::move(edit)) {}
+
+ private:
+  SeriesMeta Meta(const SeriesMeta& meta) const override { return edit_(meta); }
+  const std::function<SeriesMeta(const SeriesMeta&)> edit_;
+};
+
+class StepInvariant : public Operator {
+ public:
+  StepInvariant(OperatorPtr child, Steps steps) : child_(std::move(child)), steps_(steps) {}
+  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override { return child_->Series(); }
+  absl::StatusOr<bool> Next(Batch* batch) override {
+    ASSIGN_OR_RETURN(bool more, child_->Next(&one_));
+    if (!more) return false;
+    batch->Reset(one_.series(), static_cast<size_t>(steps_.count));
+    for (size_t r = 0; r < one_.series(); ++r) {
+      for (size_t i = 0; i < batch->steps(); ++i) batch->CopyCell(r, i, one_, r, 0);
+    }
+    return true;
+  }
+  void Close() override { child_->Close(); }
+  void Explain(int depth, std::string* out) const override {
+    StrAppend(out, ExplainIndent(depth), "StepInvariant\n");
+    child_->Explain(depth + 1, out);
+  }
+
+ private:
+  OperatorPtr child_;
+  const Steps steps_;
+  Batch one_;
+};
+
+}  // namespace
+
+OperatorPtr NewInstantFunction(const Expr& call, const FunctionImpl& function, OperatorPtr child,
+                               std::vector<OperatorPtr> scalars, QueryState* state, Steps steps) {
+  return std::make_unique<InstantFunction>(call, function, std::move(child), std::move(scalars), state,
+                                           steps);
+}
+OperatorPtr NewNegate(OperatorPtr child, Steps steps) { return std::make_unique<Negate>(std::move(child)); }
+OperatorPtr NewVectorScalar(const Expr& binary, OperatorPtr vector, OperatorPtr scalar, bool swapped,
+                            QueryState* state, Steps steps) {
+  return std::make_unique<VectorScalar>(binary, std::move(vector), std::move(scalar), swapped, state, steps);
+}
+OperatorPtr NewLabelEdit(std::string text, OperatorPtr child,
+                         std::function<SeriesMeta(const SeriesMeta&)> edit) {
+  return std::make_unique<LabelEdit>(std::move(text), std::move(child), std::move(edit));
+}
+OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps) {
+  return std::make_unique<StepInvariant>(std::move(child), steps);
+}
+
+}  // namespace narthex::promql

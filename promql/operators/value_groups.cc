@@ -1,0 +1,114 @@
+// quantile and count_values: aggregations that need all values of a step.
+#include <map>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/go_format.h"
+#include "promql/functions/annotation_texts.h"
+#include "promql/functions/quantile.h"
+#include "promql/operators/grouping.h"
+#include "promql/operators/whole_matrix.h"
+
+namespace narthex::promql {
+namespace {
+
+class QuantileAggregate : public WholeMatrixOperator {
+ public:
+  QuantileAggregate(const Expr& aggregate, OperatorPtr parameter, OperatorPtr child, QueryState* state,
+                    Steps steps)
+      : WholeMatrixOperator("Aggregate quantile", state, steps), aggregate_(aggregate) {
+    children_.push_back(std::move(parameter));
+    children_.push_back(std::move(child));
+  }
+
+ private:
+  absl::StatusOr<Matrix> Compute() override {
+    ASSIGN_OR_RETURN(std::vector<double> q, ReadScalar(children_[0].get(), steps_.count));
+    ASSIGN_OR_RETURN(Matrix input, Input(1));
+    Groups groups = GroupSeries(input.series, aggregate_.grouping, aggregate_.without);
+    std::vector<std::vector<size_t>> members(groups.series.size());
+    for (size_t s = 0; s < groups.of.size(); ++s) members[groups.of[s]].push_back(s);
+    Matrix out;
+    out.rows.Reset(groups.series.size(), columns());
+    for (size_t i = 0; i < columns(); ++i) {
+      bool bad = !(q[i] >= 0 && q[i] <= 1);
+      if (bad && !input.series.empty())
+        state_->annotations.Add(InvalidQuantileText(q[i]), aggregate_.children[0]->pos);
+      for (size_t g = 0; g < members.size(); ++g) Fill(input, members[g], i, q[i], g, &out.rows);
+    }
+    out.series = std::move(groups.series);
+    return out;
+  }
+
+  void Fill(const Matrix& input, const std::vector<size_t>& members, size_t step, double q, size_t row,
+            Batch* out) {
+    std::vector<double> values;
+    for (size_t s : members) {
+      Batch::Cell cell = input.rows.cells(s)[step];
+      if (cell == Batch::kFloat) values.push_back(input.rows.values(s)[step]);
+      if (cell == Batch::kHistogram) {
+        state_->annotations.Add(HistogramIgnoredInAggregationText("quantile"),
+                                aggregate_.children.back()->pos);
+      }
+    }
+    if (!values.empty()) out->SetFloat(row, step, Quantile(q, &values));
+  }
+
+  const Expr& aggregate_;
+};
+
+class CountValues : public WholeMatrixOperator {
+ public:
+  CountValues(const Expr& aggregate, std::string label, OperatorPtr child, QueryState* state, Steps steps)
+      : WholeMatrixOperator("Aggregate count_values", state, steps),
+        aggregate_(aggregate),
+        label_(std::move(label)) {
+    children_.push_back(std::move(child));
+  }
+
+ private:
+  absl::StatusOr<Matrix> Compute() override {
+    if (label_.empty() || !IsValidUtf8(label_)) {
+      return absl::FailedPreconditionError(
+          StrCat("invalid label name ", GoQuote(label_), " in count_values"));
+    }
+    ASSIGN_OR_RETURN(Matrix input, Input(0));
+    std::map<Labels, std::vector<double>> counts;  // by output labels; one count a step
+    for (size_t s = 0; s < input.series.size(); ++s) {
+      Labels group = GroupLabels(input.series[s].labels, aggregate_.grouping, aggregate_.without);
+      for (size_t i = 0; i < columns(); ++i) {
+        Batch::Cell cell = input.rows.cells(s)[i];
+        if (cell == Batch::kEmpty) continue;
+        std::string value = cell == Batch::kHistogram ? input.rows.histogram(s, i)->ToString()
+                                                      : FormatFloatF(input.rows.values(s)[i]);
+        std::vector<double>& row = counts[LabelsBuilder(group).Set(label_, value).Build()];
+        row.resize(columns());
+        ++row[i];
+      }
+    }
+    Matrix out;
+    out.rows.Reset(counts.size(), columns());
+    for (auto& [labels, row] : counts) {
+      for (size_t i = 0; i < columns(); ++i) {
+        if (row[i] > 0) out.rows.SetFloat(out.series.size(), i, row[i]);
+      }
+      out.series.push_back({labels, false});
+    }
+    return out;
+  }
+
+  const Expr& aggregate_;
+  const std::string label_;
+};
+
+}  // namespace
+
+OperatorPtr NewQuantileAggregate(const Expr& aggregate, OperatorPtr parameter, OperatorPtr child,
+                                 QueryState* state, Steps steps) {
+  return std::make_unique<QuantileAggregate>(aggregate, std::move(parameter), std::move(child), state, steps);
+}
+OperatorPtr NewCountValues(const Expr& aggregate, std::string label, OperatorPtr child, QueryState* state,
+                           Steps steps) {
+  return std::make_unique<CountValues>(aggregate, std::move(label), std::move(child), state, steps);
+}
+
+}  // namespace narthex::promql
