@@ -158,6 +158,10 @@ bool IsLegacyLabelName(std::string_view name) {
   return !name.empty() && IsNameStart(name[0]) && std::all_of(name.begin(), name.end(), IsNameRest);
 }
 
+Labels WithoutMetadata(const Labels& labels) {
+  return LabelsBuilder(labels).Del(kMetricName).Del("__type__").Del("__unit__").Build();
+}
+
 bool IsLegacyMetricName(std::string_view name) {
   return !name.empty() && (IsNameStart(name[0]) || name[0] == ':') &&
          std::all_of(name.begin(), name.end(), [](char c) { return IsNameRest(c) || c == ':'; });

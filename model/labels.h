@@ -104,6 +104,9 @@ class LabelsBuilder {
   std::vector<std::pair<std::string, std::string>> pairs_;  // sorted by name, no empty values
 };
 
+// Without what describes the metric rather than the series: __name__, __type__ and __unit__.
+Labels WithoutMetadata(const Labels& labels);
+
 bool IsLegacyMetricName(std::string_view name);  // [a-zA-Z_:][a-zA-Z0-9_:]*
 bool IsLegacyLabelName(std::string_view name);   // [a-zA-Z_][a-zA-Z0-9_]*
 

@@ -18,6 +18,10 @@ std::string Number(double v) { return FormatFloat(v, 'g', -1); }
 
 }  // namespace
 
+std::string SortIneffectiveText() {
+  return StrCat(kWarning, "sort is ineffective for range queries since results are always ordered by labels");
+}
+
 std::string InvalidQuantileText(double q) {
   return StrCat(kWarning, "quantile value should be between 0 and 1, got ", Number(q));
 }

@@ -22,6 +22,7 @@ std::string MixedBucketSchemasText(std::string_view metric);
 std::string IncompatibleBucketLayoutText(std::string_view binary_operator);
 // `operation` is "addition", "subtraction" or "aggregation".
 std::string ResetCollisionText(std::string_view operation);
+std::string SortIneffectiveText();
 
 // Infos.
 std::string PossibleNonCounterText(std::string_view metric);

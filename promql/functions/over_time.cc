@@ -181,6 +181,10 @@ bool QuantileOverTime(const Window& window, CallContext* context, Value* out) {
 bool MadOverTime(const Window& window, CallContext* context, Value* out) {
   if (!FloatsOnly(window, context)) return false;
   std::vector<double> values = ValuesOf(window.floats);
+  if (std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); })) {
+    out->v = NormalNan();
+    return true;
+  }
   const double median = Quantile(0.5, &values);
   for (double& value : values) value = std::fabs(value - median);
   out->v = Quantile(0.5, &values);

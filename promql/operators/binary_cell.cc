@@ -67,6 +67,7 @@ bool HistogramHistogram(const Expr& binary, const BinaryCell& left, const Binary
   const char* word = subtract ? "subtraction" : "addition";
   if (collision) annotations->Add(ResetCollisionText(word), binary.pos);
   if (reconciled) annotations->Add(CustomBucketsReconciledText(word), binary.pos);
+  if (subtract) sum.hint = CounterResetHint::kGauge;  // a difference may go either way
   return KeepHistogram(std::move(sum), out);
 }
 

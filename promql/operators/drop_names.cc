@@ -10,17 +10,18 @@ namespace {
 
 class DropNames : public Operator {
  public:
-  DropNames(OperatorPtr child, QueryState* state, Steps steps)
-      : child_(std::move(child)), state_(state), steps_(steps), held_(state) {}
+  DropNames(OperatorPtr child, bool drop, QueryState* state, Steps steps)
+      : child_(std::move(child)), drop_(drop), state_(state), steps_(steps), held_(state) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* inner, child_->Series());
     absl::flat_hash_map<Labels, size_t> seen;
     rows_.reserve(inner->size());
     for (const SeriesMeta& meta : *inner) {
-      Labels labels = meta.drop_name ? LabelsBuilder(meta.labels).Del(kMetricName).Build() : meta.labels;
+      bool drop = drop_ && meta.drop_name;
+      Labels labels = drop ? WithoutMetadata(meta.labels) : meta.labels;
       auto [it, added] = seen.try_emplace(labels, series_.size());
-      if (added) series_.push_back({std::move(labels), false});
+      if (added) series_.push_back({std::move(labels), !drop_ && meta.drop_name});
       rows_.push_back(it->second);
     }
     merge_ = series_.size() < inner->size();
@@ -73,6 +74,7 @@ class DropNames : public Operator {
   }
 
   OperatorPtr child_;
+  const bool drop_;  // else only merge
   QueryState* const state_;
   const Steps steps_;
   std::vector<SeriesMeta> series_;
@@ -86,7 +88,10 @@ class DropNames : public Operator {
 }  // namespace
 
 OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps) {
-  return std::make_unique<DropNames>(std::move(child), state, steps);
+  return std::make_unique<DropNames>(std::move(child), /*drop=*/true, state, steps);
+}
+OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps) {
+  return std::make_unique<DropNames>(std::move(child), /*drop=*/false, state, steps);
 }
 
 }  // namespace narthex::promql

@@ -24,7 +24,8 @@ Groups GroupSeries(const std::vector<SeriesMeta>& input, const std::vector<std::
   for (const SeriesMeta& meta : input) {
     Labels labels = GroupLabels(meta.labels, names, without);
     auto [it, added] = index.try_emplace(labels, out.series.size());
-    if (added) out.series.push_back({std::move(labels), meta.drop_name});
+    if (added) out.series.push_back({std::move(labels), false});
+    out.series[it->second].drop_name |= meta.drop_name;  // one without a name suffices
     out.of.push_back(it->second);
   }
   return out;

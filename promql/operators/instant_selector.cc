@@ -10,12 +10,12 @@ namespace {
 
 class InstantSelector : public Operator {
  public:
-  InstantSelector(const Expr& selector, QueryState* state, Steps steps, bool timestamps)
+  InstantSelector(const Expr& selector, QueryState* state, Steps steps, SelectorReading reading)
       : selector_(selector),
         state_(state),
         steps_(steps),
         shift_(ShiftOf(selector, state->steps)),
-        timestamps_(timestamps) {}
+        reading_(reading) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     int64_t first = shift_.Reference(steps_.Time(0)), last = shift_.Reference(steps_.Time(steps_.count - 1));
@@ -73,8 +73,11 @@ class InstantSelector : public Operator {
       bool is_histogram = histogram_t > float_t;
       if (is_histogram ? row.h[h - 1].h->IsStaleMarker() : IsStale(row.v[f - 1])) continue;
       ++held_;
-      if (timestamps_) {
+      if (reading_ == SelectorReading::kTimestamp) {
         batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(newest) / 1000);
+      } else if (reading_ == SelectorReading::kStartTimestamp) {
+        int64_t start = is_histogram || row.start_t.empty() ? 0 : row.start_t[f - 1];
+        if (start != 0) batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(start) / 1000);
       } else if (is_histogram) {
         batch->SetHistogram(r, static_cast<size_t>(i), row.h[h - 1].h);
       } else {
@@ -115,7 +118,7 @@ class InstantSelector : public Operator {
   QueryState* const state_;
   const Steps steps_;
   const TimeShift shift_;
-  const bool timestamps_;
+  const SelectorReading reading_;
   std::unique_ptr<tsdb::SeriesSet> set_;
   std::vector<SeriesMeta> series_;
   std::vector<tsdb::Row> rows_;
@@ -135,8 +138,9 @@ TimeShift ShiftOf(const Expr& e, const Steps& query_steps) {
   return shift;
 }
 
-OperatorPtr NewInstantSelector(const Expr& selector, QueryState* state, Steps steps, bool timestamps) {
-  return std::make_unique<InstantSelector>(selector, state, steps, timestamps);
+OperatorPtr NewInstantSelector(const Expr& selector, QueryState* state, Steps steps,
+                               SelectorReading reading) {
+  return std::make_unique<InstantSelector>(selector, state, steps, reading);
 }
 
 }  // namespace narthex::promql

@@ -29,6 +29,9 @@ OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps);
 // are an error.
 OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps);
 
+// Merges series that have equal labels, names left alone; two values at one step are an error.
+OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps);
+
 // One binary operation on two cells. False: no result. Comparisons without bool keep the left value.
 struct BinaryCell {
   Batch::Cell kind = Batch::kEmpty;

@@ -106,9 +106,18 @@ class SubquerySource : public RangeSource {
       size_t step = static_cast<size_t>(i);
       Batch::Cell cell = batch_.cells(row)[step];
       if (cell == Batch::kFloat) out->floats.push_back({inner_steps_.Time(i), batch_.values(row)[step]});
-      if (cell == Batch::kHistogram)
-        out->histograms.push_back({inner_steps_.Time(i), batch_.histogram(row, step)});
+      if (cell == Batch::kHistogram) {
+        out->histograms.push_back({inner_steps_.Time(i), WithoutResetHint(batch_.histogram(row, step))});
+      }
     }
+  }
+
+  // A hint speaks of the sample before it in storage, which a subquery may have passed over.
+  static HistogramPtr WithoutResetHint(const HistogramPtr& h) {
+    if (h->hint != CounterResetHint::kReset && h->hint != CounterResetHint::kNotReset) return h;
+    auto out = std::make_shared<FloatHistogram>(*h);
+    out->hint = CounterResetHint::kUnknown;
+    return out;
   }
 
   const Expr& subquery_;

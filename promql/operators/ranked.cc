@@ -23,6 +23,7 @@ class Ranked : public WholeMatrixOperator {
  private:
   absl::StatusOr<Matrix> Compute() override {
     ASSIGN_OR_RETURN(std::vector<double> parameter, ReadScalar(children_[0].get(), steps_.count));
+    for (double p : parameter) RETURN_IF_ERROR(CheckParameter(p));
     ASSIGN_OR_RETURN(Matrix input, Input(1));
     Groups groups = GroupSeries(input.series, aggregate_.grouping, aggregate_.without);
     std::vector<std::vector<size_t>> members(groups.series.size());
@@ -55,10 +56,11 @@ class Ranked : public WholeMatrixOperator {
     return out;
   }
 
-  absl::StatusOr<std::vector<size_t>> Choose(const Matrix& input, const std::vector<size_t>& group,
-                                             size_t step, double parameter) {
-    Aggregation kind = aggregate_.aggregation;
-    if (kind == Aggregation::kLimitRatio) return ChooseRatio(input, group, step, parameter);
+  // A bad parameter is an error even where there is nothing to choose from.
+  absl::Status CheckParameter(double parameter) const {
+    if (aggregate_.aggregation == Aggregation::kLimitRatio) {
+      return std::isnan(parameter) ? absl::FailedPreconditionError("Ratio value is NaN") : absl::OkStatus();
+    }
     if (std::isnan(parameter)) return absl::FailedPreconditionError("Parameter value is NaN");
     if (parameter <= static_cast<double>(std::numeric_limits<int64_t>::min())) {
       return absl::FailedPreconditionError(
@@ -68,6 +70,13 @@ class Ranked : public WholeMatrixOperator {
       return absl::FailedPreconditionError(
           StrCat("Scalar value ", FormatFloatG(parameter), " overflows int64"));
     }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<size_t>> Choose(const Matrix& input, const std::vector<size_t>& group,
+                                             size_t step, double parameter) {
+    Aggregation kind = aggregate_.aggregation;
+    if (kind == Aggregation::kLimitRatio) return ChooseRatio(input, group, step, parameter);
     int64_t k = static_cast<int64_t>(parameter);
     std::vector<size_t> chosen;
     if (k < 1) return chosen;
@@ -99,7 +108,6 @@ class Ranked : public WholeMatrixOperator {
   // A sample is in or out by the hash of its labels, so that r and -(1 - r) are complements.
   absl::StatusOr<std::vector<size_t>> ChooseRatio(const Matrix& input, const std::vector<size_t>& group,
                                                   size_t step, double ratio) {
-    if (std::isnan(ratio)) return absl::FailedPreconditionError("Ratio value is NaN");
     double capped = std::clamp(ratio, -1.0, 1.0);
     if (capped != ratio)
       state_->annotations.Add(InvalidRatioText(ratio, capped), aggregate_.children[0]->pos);

@@ -169,6 +169,10 @@ double FloatOp(Op op, double left, double right) {
       return left > right ? 1 : 0;
     case Op::kGte:
       return left >= right ? 1 : 0;
+    case Op::kMinOf:
+      return std::isnan(left) || std::isnan(right) ? NormalNan() : std::fmin(left, right);
+    case Op::kMaxOf:
+      return std::isnan(left) || std::isnan(right) ? NormalNan() : std::fmax(left, right);
     default:
       return NormalNan();
   }

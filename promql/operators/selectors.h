@@ -17,9 +17,10 @@ struct TimeShift {
 // offset_ms of `e` must be resolved (passes/resolve_durations.h).
 TimeShift ShiftOf(const Expr& e, const Steps& query_steps);
 
-// The newest sample of each series in (t - lookback, t]. With `timestamps`, its time in seconds instead of
-// its value.
-OperatorPtr NewInstantSelector(const Expr& selector, QueryState* state, Steps steps, bool timestamps);
+// What a selector takes of a sample: its value, or one of its times in seconds.
+enum class SelectorReading { kValue, kTimestamp, kStartTimestamp };
+// The newest sample of each series in (t - lookback, t].
+OperatorPtr NewInstantSelector(const Expr& selector, QueryState* state, Steps steps, SelectorReading reading);
 
 // A range vector in memory-bounded pieces: the series of a matrix selector or subquery and, block by block,
 // their points without stale markers.

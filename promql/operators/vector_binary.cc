@@ -60,7 +60,7 @@ class VectorBinary : public WholeMatrixOperator {
       RETURN_IF_ERROR(Pair(s, one_at_[groups_.left[s]], i));
     }
     // A "one" without a "many": only with a fill value for the many side.
-    if (!(swapped_ ? matching_.fill_right : matching_.fill_left)) return absl::OkStatus();
+    if (!matching_.fill_left) return absl::OkStatus();
     matched_many_.assign(groups_.count, 0);
     for (size_t s = 0; s < many_.series.size(); ++s) {
       if (many_.rows.cells(s)[i] != Batch::kEmpty) matched_many_[groups_.left[s]] = 1;
@@ -72,8 +72,8 @@ class VectorBinary : public WholeMatrixOperator {
   }
 
   absl::Status Pair(size_t many, size_t one, size_t i) {
-    const std::optional<double>& fill_one = swapped_ ? matching_.fill_left : matching_.fill_right;
-    const std::optional<double>& fill_many = swapped_ ? matching_.fill_right : matching_.fill_left;
+    // As upstream: the fill values belong to the sides after the swap, fill_left to the "many" side.
+    const std::optional<double>&fill_many = matching_.fill_left, &fill_one = matching_.fill_right;
     if (one == kNone && !fill_one) return absl::OkStatus();
     BinaryCell many_cell =
         many == kNone ? BinaryCell{Batch::kFloat, *fill_many, nullptr} : CellOf(many_.rows, many, i);
@@ -82,7 +82,7 @@ class VectorBinary : public WholeMatrixOperator {
     BinaryCell out;
     ASSIGN_OR_RETURN(bool some, ApplyBinary(binary_, swapped_ ? one_cell : many_cell,
                                             swapped_ ? many_cell : one_cell, &state_->annotations, &out));
-    if (!some) return absl::OkStatus();
+    // Ambiguity is an error even where a comparison filters the result away.
     size_t group = many != kNone ? groups_.left[many] : groups_.right[one];
     size_t row = RowOf(many, one);
     if (one_to_one_) {
@@ -95,6 +95,7 @@ class VectorBinary : public WholeMatrixOperator {
       return absl::FailedPreconditionError(
           "multiple matches for labels: grouping labels must ensure unique matches");
     }
+    if (!some) return absl::OkStatus();
     RETURN_IF_ERROR(held_.Add(1));
     results_.push_back({row, i, std::move(out)});
     return absl::OkStatus();

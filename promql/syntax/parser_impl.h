@@ -54,7 +54,7 @@ class Parser {
   Expr* ModifierTarget(Expr* inner, const char* what, PositionRange pos);
   ExprPtr DurationExpr(const char* context, bool allow_negative_literal);
   ExprPtr DurationBinary(int min_precedence, const char* context);
-  ExprPtr DurationUnary(const char* context);
+  ExprPtr DurationUnary(const char* context, bool with_power);
   ExprPtr DurationPrimary(const char* context);
   // Milliseconds of a plain literal; false (and an error) if out of range.
   bool LiteralMs(const Expr& literal, int64_t* out);

@@ -161,7 +161,7 @@ Expr* Parser::ModifierTarget(Expr* inner, const char* what, PositionRange pos) {
 
 ExprPtr Parser::Offset(ExprPtr inner) {
   Advance();
-  ExprPtr duration = DurationUnary("offset");
+  ExprPtr duration = DurationUnary("offset", /*with_power=*/false);
   if (failed()) return nullptr;
   Expr* target = ModifierTarget(inner.get(), "offset", {inner->pos.start, last_end_});
   if (target == nullptr) return nullptr;
@@ -272,7 +272,7 @@ ExprPtr Parser::DurationExpr(const char* context, bool) { return DurationBinary(
 ExprPtr Parser::DurationBinary(int min_precedence, const char* context) {
   DepthGuard guard(this);
   if (!guard.ok()) return nullptr;
-  ExprPtr left = DurationUnary(context);
+  ExprPtr left = DurationUnary(context, /*with_power=*/true);
   while (!failed() && Current().kind == TokenKind::kOperator) {
     Op op = Current().op;
     int precedence = op == Op::kAdd || op == Op::kSub                     ? 1
@@ -296,7 +296,7 @@ ExprPtr Parser::DurationBinary(int min_precedence, const char* context) {
   return failed() ? nullptr : std::move(left);
 }
 
-ExprPtr Parser::DurationUnary(const char* context) {
+ExprPtr Parser::DurationUnary(const char* context, bool with_power) {
   const Token& token = Current();
   if (token.kind != TokenKind::kOperator || (token.op != Op::kAdd && token.op != Op::kSub))
     return DurationPrimary(context);
@@ -305,7 +305,8 @@ ExprPtr Parser::DurationUnary(const char* context) {
   Op op = token.op;
   int start = token.pos.start;
   Advance();
-  ExprPtr inner = DurationPrimary(context);
+  // -2 ^ 2 is -(2 ^ 2).
+  ExprPtr inner = with_power ? DurationBinary(3, context) : DurationPrimary(context);
   if (failed()) return nullptr;
   if (IsLiteral(*inner) && !inner->wrapped) {
     if (op == Op::kSub) inner->number = -inner->number;

@@ -68,11 +68,18 @@ class ValueReader {
     return absl::OkStatus();
   }
 
+  // 0x1f is a number, 0x10 is zero repeated ten times.
+  bool IsHex() const {
+    if (Peek() != '0' || (Peek(1) != 'x' && Peek(1) != 'X')) return false;
+    size_t i = 2;
+    while (absl::ascii_isdigit(static_cast<unsigned char>(Peek(i)))) ++i;
+    return absl::ascii_isxdigit(static_cast<unsigned char>(Peek(i)));
+  }
+
   absl::StatusOr<double> Number() {
     size_t begin = at_;
     if (Peek() == '+' || Peek() == '-') ++at_;
-    bool hex = Peek() == '0' && (Peek(1) == 'x' || Peek(1) == 'X') &&
-               absl::ascii_isxdigit(static_cast<unsigned char>(Peek(2)));
+    bool hex = IsHex();
     if (hex) at_ += 2;
     while (at_ < text_.size()) {
       char c = Peek();

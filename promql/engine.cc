@@ -1,0 +1,194 @@
+#include <algorithm>
+#include <atomic>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "promql/collect.h"
+#include "promql/passes/passes.h"
+#include "promql/plan.h"
+#include "promql/plan_node.h"
+#include "promql/promql.h"
+#include "promql/query_gate.h"
+
+namespace narthex::promql {
+namespace {
+
+struct EngineMetrics {
+  explicit EngineMetrics(MetricsRegistry* r, int max_concurrency)
+      : running(r->GetGauge("prometheus_engine_queries",
+                            "The current number of queries being executed or waiting.")),
+        samples(r->GetCounter("prometheus_engine_query_samples_total",
+                              "The total number of samples loaded by all queries.")) {
+    r->GetGauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
+        ->Set(max_concurrency);
+    r->GetGauge("prometheus_engine_query_log_enabled", "State of the query log.")->Set(0);
+    r->GetCounter("prometheus_engine_query_log_failures_total", "The number of query log failures.");
+    const std::vector<double> bounds = {.01, .1, 1, 10};
+    for (auto [slice, histogram] : {std::pair{"queue_time", &queue},
+                                    {"prepare_time", &prepare},
+                                    {"inner_eval", &eval},
+                                    {"result_sort", &sort}}) {
+      *histogram = r->GetHistogram("prometheus_engine_query_duration_histogram_seconds",
+                                   "The duration of various parts of PromQL query execution.", bounds,
+                                   {{"slice", slice}});
+    }
+  }
+  Gauge* running;
+  Counter* samples;
+  HistogramMetric *queue = nullptr, *prepare = nullptr, *eval = nullptr, *sort = nullptr;
+};
+
+Steps StepsOf(const QueryParams& params) {
+  Steps steps;
+  steps.start_ms = params.start_ms;
+  steps.step_ms = params.step_ms;
+  if (params.step_ms <= 0) {
+    steps.end_ms = params.start_ms;
+    return steps;
+  }
+  steps.end_ms = params.end_ms;
+  steps.count = static_cast<int>((params.end_ms - params.start_ms) / params.step_ms) + 1;
+  return steps;
+}
+
+absl::Status CheckParams(const Expr& expr, const QueryParams& params) {
+  if (params.step_ms <= 0) return absl::OkStatus();
+  ValueType type = TypeOf(expr);
+  if (type != ValueType::kScalar && type != ValueType::kVector) {
+    return absl::InvalidArgumentError(StrCat("invalid expression type \"", ValueTypeName(type),
+                                             "\" for range query, must be Scalar or instant Vector"));
+  }
+  if (params.end_ms < params.start_ms) {
+    return absl::InvalidArgumentError("end timestamp must not be before start time");
+  }
+  // Steps are counted in an int; no client can use so many.
+  if ((params.end_ms - params.start_ms) / params.step_ms > 100'000'000) {
+    return absl::InvalidArgumentError("too many steps in the range query");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  explicit Impl(EngineOptions o)
+      : options(std::move(o)),
+        metrics(options.metrics, options.max_concurrency),
+        gate(options.max_concurrency, metrics.running),
+        subquery_step_ms(options.default_subquery_step_ms) {}
+
+  QueryState NewState(const QueryParams& params) const {
+    QueryState state;
+    state.clock = options.clock;
+    state.lookback_ms = params.lookback_delta_ms > 0 ? params.lookback_delta_ms : options.lookback_delta_ms;
+    state.default_subquery_step_ms = subquery_step_ms.load();
+    state.deadline_ns = options.clock->MonotonicNs() + Timeout(params) * 1'000'000;
+    state.max_samples = options.max_samples;
+    state.delayed_name_removal = options.delayed_name_removal;
+    state.use_start_timestamps = options.use_start_timestamps;
+    state.steps = StepsOf(params);
+    state.cancelled = params.cancelled;
+    return state;
+  }
+  int64_t Timeout(const QueryParams& params) const {
+    return params.timeout_ms > 0 ? std::min(params.timeout_ms, options.timeout_ms) : options.timeout_ms;
+  }
+  double SecondsSince(int64_t ns) const {
+    return static_cast<double>(options.clock->MonotonicNs() - ns) / 1e9;
+  }
+
+  // A copy of the tree, ready to be planned.
+  absl::StatusOr<ExprPtr> Prepare(const Expr& expr, const QueryParams& params,
+                                  const QueryState& state) const {
+    RETURN_IF_ERROR(CheckParams(expr, params));
+    ExprPtr tree = expr.Clone();
+    RETURN_IF_ERROR(ResolveDurations(tree.get(), state.steps));
+    if (state.steps.count > 1) MarkStepInvariant(&tree);
+    return tree;
+  }
+
+  absl::Status Evaluate(const Expr& tree, const QueryParams& params, QueryState* state, Result* result) {
+    if (result->type == ValueType::kString) {
+      result->string = Unwrapped(tree).text;
+      result->scalar.t = state->steps.start_ms;
+      return absl::OkStatus();
+    }
+    if (result->type == ValueType::kMatrix && params.step_ms <= 0) {
+      ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(tree, state, state->steps));
+      absl::Status status = CollectMatrix(source.get(), state, result);
+      source->Close();
+      return status;
+    }
+    ASSIGN_OR_RETURN(OperatorPtr root, PlanQuery(tree, state, state->steps));
+    absl::Status status = CollectSeries(root.get(), params.step_ms > 0, state, result);
+    root->Close();
+    return status;
+  }
+
+  absl::StatusOr<Result> RunPrepared(const tsdb::Queryable& storage, const Expr& tree,
+                                     const QueryParams& params, QueryState state) {
+    ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier,
+                     storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
+    state.querier = querier.get();
+    Result result;
+    result.type = TypeOf(tree);
+    RETURN_IF_ERROR(Evaluate(tree, params, &state, &result));
+    if (params.step_ms > 0) result.type = ValueType::kMatrix;
+    CollectAnnotations(state.annotations, params.query, &result);
+    result.samples_read = state.samples_read;
+    result.peak_samples = state.peak_samples;
+    metrics.samples->Add(static_cast<double>(state.samples_read));
+    return result;
+  }
+
+  const EngineOptions options;
+  EngineMetrics metrics;
+  QueryGate gate;
+  std::atomic<int64_t> subquery_step_ms;
+};
+
+Engine::Engine(EngineOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Engine::~Engine() = default;
+
+absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const QueryParams& params) {
+  ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, impl_->options.parser));
+  return Run(storage, *expr, params);
+}
+
+absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& expr,
+                                   const QueryParams& params) {
+  int64_t begin = impl_->options.clock->MonotonicNs();
+  QueryState state = impl_->NewState(params);
+  RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params)));
+  impl_->metrics.queue->Observe(impl_->SecondsSince(begin));
+  int64_t entered = impl_->options.clock->MonotonicNs();
+  absl::StatusOr<Result> result = [&]() -> absl::StatusOr<Result> {
+    ASSIGN_OR_RETURN(ExprPtr tree, impl_->Prepare(expr, params, state));
+    impl_->metrics.prepare->Observe(impl_->SecondsSince(entered));
+    return impl_->RunPrepared(storage, *tree, params, std::move(state));
+  }();
+  impl_->gate.Leave();
+  impl_->metrics.eval->Observe(impl_->SecondsSince(entered));
+  return result;
+}
+
+absl::StatusOr<std::string> Engine::Explain(const tsdb::Queryable& storage, const QueryParams& params) {
+  ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, impl_->options.parser));
+  QueryState state = impl_->NewState(params);
+  ASSIGN_OR_RETURN(ExprPtr tree, impl_->Prepare(*expr, params, state));
+  std::string out;
+  if (TypeOf(*tree) == ValueType::kString) return StrCat("String ", ToString(*tree), "\n");
+  if (TypeOf(*tree) == ValueType::kMatrix) {
+    ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(*tree, &state, state.steps));
+    source->Explain(0, &out);
+    return out;
+  }
+  ASSIGN_OR_RETURN(OperatorPtr root, PlanQuery(*tree, &state, state.steps));
+  root->Explain(0, &out);
+  return out;
+}
+
+void Engine::SetDefaultSubqueryStep(int64_t ms) { impl_->subquery_step_ms = ms; }
+const EngineOptions& Engine::options() const { return impl_->options; }
+
+}  // namespace narthex::promql
