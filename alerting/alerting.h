@@ -31,6 +31,8 @@ struct AlertmanagerConfig {
   std::vector<RelabelConfig> relabel_configs, alert_relabel_configs;
   std::shared_ptr<HttpClientConfig> http;
   discovery::Configs discovery;
+  bool sigv4 = false;       // asked for; requests are not signed, which Apply says in the log
+  std::string fingerprint;  // the section as written: equal means unchanged
 };
 struct AlertingConfig {
   std::vector<RelabelConfig> alert_relabel_configs;
@@ -45,7 +47,13 @@ struct NotifierOptions {
   const Logger* logger = nullptr;
   MetricsRegistry* metrics = nullptr;
   int64_t queue_capacity = 10'000, batch_size = 256;
+  int64_t retry_backoff_ms = 500;  // after the first failure; doubles
   bool drain_on_shutdown = true;
+  int64_t drain_timeout_ms = 10'000;
+  // A batch that fails with a transport error, 5xx or 429 is tried again, later and later, and given up (and
+  // counted as dropped) when it is this old.
+  int64_t max_backoff_ms = 10'000, give_up_ms = 180'000;
+  int64_t discovery_reload_interval_ms = 5000;
 };
 
 // An AlertSink that never blocks: per Alertmanager a bounded queue (oldest dropped and counted) and retries

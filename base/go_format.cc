@@ -122,10 +122,10 @@ size_t AppendEscape(std::string_view body, size_t i, char quote, std::string* ou
 // Runes that Go does not print as they are: spaces but ' ', format and private use characters.
 bool IsUnprintable(uint32_t r) {
   static constexpr uint32_t kRanges[][2] = {
-      {0x00, 0x1f},         {0x7f, 0xa0},         {0xad, 0xad},         {0x600, 0x605},      {0x61c, 0x61c},
-      {0x6dd, 0x6dd},       {0x70f, 0x70f},       {0x1680, 0x1680},     {0x180e, 0x180e},    {0x2000, 0x200f},
-      {0x2028, 0x202f},     {0x205f, 0x206f},     {0x3000, 0x3000},     {0xe000, 0xf8ff},    {0xfeff, 0xfeff},
-      {0xfff0, 0xfffb},     {0xfffe, 0xffff},     {0xe0000, 0xe00ff},   {0xe01f0, 0x10ffff}};
+      {0x00, 0x1f},     {0x7f, 0xa0},     {0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},
+      {0x6dd, 0x6dd},   {0x70f, 0x70f},   {0x1680, 0x1680},   {0x180e, 0x180e},   {0x2000, 0x200f},
+      {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},   {0xe000, 0xf8ff},   {0xfeff, 0xfeff},
+      {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe00ff}, {0xe01f0, 0x10ffff}};
   for (const auto& range : kRanges) {
     if (r <= range[1]) return r >= range[0];
   }
@@ -189,7 +189,8 @@ std::optional<double> ParseGoFloat(std::string_view text) {
   } else {
     bool hex = lower.starts_with("0x");
     if (lower[0] == 'i' || lower[0] == 'n') return std::nullopt;
-    if (hex && (lower.size() < 3 || !(std::isxdigit(static_cast<unsigned char>(lower[2])) || lower[2] == '.')))
+    if (hex &&
+        (lower.size() < 3 || !(std::isxdigit(static_cast<unsigned char>(lower[2])) || lower[2] == '.')))
       return std::nullopt;
     const char* begin = lower.data() + (hex ? 2 : 0);
     const char* end = lower.data() + lower.size();

@@ -14,7 +14,7 @@ namespace narthex {
 
 struct YamlNode::Rep {
   Kind kind = Kind::kNull;
-  int line = 0;
+  int line = 0, column = 0;
   bool quoted = false;
   std::string scalar;
   std::vector<YamlNode> items;
@@ -49,6 +49,7 @@ class Converter {
     if (++nodes_ > kMaxNodes) return absl::InvalidArgumentError("yaml: document contains excessive aliasing");
     YamlAccess::Rep rep;
     rep.line = in.Mark().line + 1;
+    rep.column = in.Mark().column + 1;
     switch (in.Type()) {
       case YAML::NodeType::Scalar:
         return ConvertScalar(in, std::move(rep));
@@ -133,8 +134,8 @@ class Converter {
 
   // Mappings whose keys the user makes up.
   static bool IsFreeMapping(std::string_view parent) {
-    static constexpr std::string_view kFree[] = {"labels",          "annotations",     "external_labels",
-                                                 "params",          "http_headers",    "headers",
+    static constexpr std::string_view kFree[] = {"labels",          "annotations",         "external_labels",
+                                                 "params",          "http_headers",        "headers",
                                                  "endpoint_params", "proxy_connect_header"};
     return std::find(std::begin(kFree), std::end(kFree), parent) != std::end(kFree);
   }
@@ -221,6 +222,7 @@ absl::StatusOr<YamlNode> YamlNode::Parse(std::string_view text) {
 
 YamlNode::Kind YamlNode::kind() const { return rep_->kind; }
 int YamlNode::line() const { return rep_->line; }
+int YamlNode::column() const { return rep_->column; }
 bool YamlNode::quoted() const { return rep_->quoted; }
 const std::string& YamlNode::scalar() const { return rep_->scalar; }
 const std::vector<YamlNode>& YamlNode::items() const { return rep_->items; }

@@ -30,7 +30,8 @@ class YamlNode {
 
   YamlNode();  // null
   Kind kind() const;
-  int line() const;  // 1-based
+  int line() const;    // 1-based
+  int column() const;  // 1-based
   bool IsNull() const { return kind() == Kind::kNull; }
   bool IsScalar() const { return kind() == Kind::kScalar; }
   bool IsSequence() const { return kind() == Kind::kSequence; }

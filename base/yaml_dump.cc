@@ -22,7 +22,7 @@ bool IsPlainSafe(std::string_view text) {
 // Would a plain scalar with this text be something else than a string?
 bool ResolvesToOther(std::string_view text) {
   static constexpr std::string_view kWords[] = {
-      "true", "True", "TRUE", "false", "False", "FALSE", "yes", "Yes", "YES", "no",   "No",   "NO",  "on",
+      "true", "True", "TRUE", "false", "False", "FALSE", "yes", "Yes", "YES", "no",   "No",   "NO",   "on",
       "On",   "ON",   "off",  "Off",   "OFF",   "y",     "Y",   "n",   "N",   "null", "Null", "NULL", "~"};
   for (std::string_view word : kWords) {
     if (text == word) return true;

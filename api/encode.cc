@@ -1,0 +1,113 @@
+#include "api/encode.h"
+
+#include <charconv>
+#include <cmath>
+#include <string>
+
+#include "base/go_format.h"
+#include "base/strings.h"
+
+namespace narthex::api {
+
+void WriteText(std::string_view text, JsonWriter* json) {
+  if (text.find_first_of("<>&\xe2") == text.npos) {
+    json->String(text);
+    return;
+  }
+  JsonWriter plain;
+  plain.String(text);
+  std::string quoted = plain.Take();
+  std::string out;
+  for (size_t i = 0; i < quoted.size(); ++i) {
+    char c = quoted[i];
+    if (c == '<') {
+      out += "\\u003c";
+    } else if (c == '>') {
+      out += "\\u003e";
+    } else if (c == '&') {
+      out += "\\u0026";
+    } else if (quoted.compare(i, 3, "\xe2\x80\xa8") == 0 || quoted.compare(i, 3, "\xe2\x80\xa9") == 0) {
+      out += quoted[i + 2] == '\xa8' ? "\\u2028" : "\\u2029";
+      i += 2;
+    } else {
+      out.push_back(c);
+    }
+  }
+  json->Raw(out);
+}
+
+void WriteTimestamp(int64_t ms, JsonWriter* json) {
+  uint64_t magnitude = ms < 0 ? uint64_t{0} - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
+  char buffer[40];
+  char* end = buffer;
+  if (ms < 0) *end++ = '-';
+  end = std::to_chars(end, buffer + sizeof buffer, magnitude / 1000).ptr;
+  if (unsigned fraction = static_cast<unsigned>(magnitude % 1000); fraction != 0) {
+    *end++ = '.';
+    *end++ = static_cast<char>('0' + fraction / 100);
+    *end++ = static_cast<char>('0' + fraction / 10 % 10);
+    *end++ = static_cast<char>('0' + fraction % 10);
+  }
+  json->Raw(std::string_view(buffer, static_cast<size_t>(end - buffer)));
+}
+
+void WriteValue(double value, JsonWriter* json) {
+  double magnitude = std::fabs(value);
+  bool exponent = std::isfinite(value) && magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
+  if (!exponent) {
+    json->SampleValue(value);
+    return;
+  }
+  json->String(FormatFloat(value, 'e', -1));
+}
+
+void WriteLabels(const Labels& labels, JsonWriter* json) {
+  json->BeginObject();
+  for (LabelView label : labels) json->Key(label.name).String(label.value);
+  json->EndObject();
+}
+
+void WriteHistogram(const FloatHistogram& histogram, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("count");
+  WriteValue(histogram.count, json);
+  json->Key("sum");
+  WriteValue(histogram.sum, json);
+  bool any = false;
+  for (const HistogramBucket& bucket : histogram.AllBuckets()) {
+    if (bucket.count == 0) continue;
+    if (!any) json->Key("buckets").BeginArray();
+    any = true;
+    // 0: (lower, upper], 1: [lower, upper), 2: (lower, upper), 3: [lower, upper].
+    int boundaries = bucket.lower_inclusive   ? (bucket.upper_inclusive ? 3 : 1)
+                     : bucket.upper_inclusive ? 0
+                                              : 2;
+    json->BeginArray().Int(boundaries);
+    WriteValue(bucket.lower, json);
+    WriteValue(bucket.upper, json);
+    WriteValue(bucket.count, json);
+    json->EndArray();
+  }
+  if (any) json->EndArray();
+  json->EndObject();
+}
+
+void WritePoint(const FloatPoint& point, JsonWriter* json) {
+  json->BeginArray();
+  WriteTimestamp(point.t, json);
+  WriteValue(point.v, json);
+  json->EndArray();
+}
+
+void WritePoint(const HistogramPoint& point, JsonWriter* json) {
+  json->BeginArray();
+  WriteTimestamp(point.t, json);
+  WriteHistogram(*point.h, json);
+  json->EndArray();
+}
+
+void WriteTime(int64_t ms, JsonWriter* json) {
+  json->String(ms == 0 ? std::string("0001-01-01T00:00:00Z") : FormatRfc3339(ms));
+}
+
+}  // namespace narthex::api

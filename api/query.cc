@@ -1,0 +1,180 @@
+// /api/v1/query and /api/v1/query_range.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/call.h"
+#include "api/encode.h"
+#include "api/params.h"
+#include "api/respond.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace narthex::api {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kMaxPoints = 11'000;
+
+// `timeout` and `lookback_delta`, in the order in which Prometheus looks at them.
+absl::Status ReadLimits(const Call& call, promql::QueryParams* params) {
+  if (std::string text = call.Param("timeout"); !text.empty()) {
+    absl::StatusOr<int64_t> ns = ParseDurationNs(text);
+    if (!ns.ok()) return InvalidParameter("timeout", ns.status());
+    if (*ns <= 0) return absl::DeadlineExceededError("query timed out in expression evaluation");
+    params->timeout_ms = std::max<int64_t>(1, *ns / kNsPerMs);
+  }
+  if (std::string text = call.Param("lookback_delta"); !text.empty()) {
+    absl::StatusOr<int64_t> ns = ParseDurationNs(text);
+    if (!ns.ok()) {
+      return absl::InvalidArgumentError(
+          StrCat("error parsing lookback delta duration: ", MessageOf(ns.status())));
+    }
+    params->lookback_delta_ms = std::max<int64_t>(0, *ns / kNsPerMs);
+  }
+  params->query = call.Param("query");
+  params->cancelled = call.request.cancelled;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& params) {
+  absl::StatusOr<promql::Result> result = call.options.engine->Run(*call.options.db, params);
+  if (!result.ok() && result.status().code() == absl::StatusCode::kInvalidArgument) {
+    return InvalidParameter("query", result.status());
+  }
+  return result;
+}
+
+void WriteInstantSeries(const promql::ResultSeries& series, JsonWriter* json) {
+  json->BeginObject().Key("metric");
+  WriteLabels(series.labels, json);
+  if (!series.histograms.empty()) {
+    json->Key("histogram");
+    WritePoint(series.histograms.back(), json);
+  } else if (!series.floats.empty()) {
+    json->Key("value");
+    WritePoint(series.floats.back(), json);
+  }
+  json->EndObject();
+}
+
+template <typename Point>
+absl::Status WritePoints(std::string_view key, const std::vector<Point>& points, SuccessBody* body) {
+  if (points.empty()) return absl::OkStatus();
+  body->json()->Key(key).BeginArray();
+  for (const Point& point : points) {
+    WritePoint(point, body->json());
+    RETURN_IF_ERROR(body->Drain());
+  }
+  body->json()->EndArray();
+  return absl::OkStatus();
+}
+
+absl::Status WriteSeriesList(const promql::Result& result, SuccessBody* body) {
+  JsonWriter* json = body->json();
+  json->BeginArray();
+  for (const promql::ResultSeries& series : result.series) {
+    if (result.type == promql::ValueType::kVector) {
+      WriteInstantSeries(series, json);
+    } else {
+      json->BeginObject().Key("metric");
+      WriteLabels(series.labels, json);
+      RETURN_IF_ERROR(WritePoints("values", series.floats, body));
+      RETURN_IF_ERROR(WritePoints("histograms", series.histograms, body));
+      json->EndObject();
+    }
+    RETURN_IF_ERROR(body->Drain());
+  }
+  json->EndArray();
+  return absl::OkStatus();
+}
+
+void WriteStats(const promql::Result& result, double seconds, JsonWriter* json) {
+  json->Key("stats").BeginObject();
+  json->Key("timings").BeginObject();
+  json->Key("evalTotalTime").Number(seconds);
+  json->Key("resultSortTime").Int(0);
+  json->Key("queryPreparationTime").Int(0);
+  json->Key("innerEvalTime").Number(seconds);
+  json->Key("execQueueTime").Int(0);
+  json->Key("execTotalTime").Number(seconds);
+  json->EndObject();
+  json->Key("samples").BeginObject();
+  json->Key("totalQueryableSamples").Int(result.samples_read);
+  json->Key("peakSamples").Int(result.peak_samples);
+  json->EndObject().EndObject();
+}
+
+absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, int64_t began_ns) {
+  std::vector<std::string> warnings = std::move(result.warnings);
+  if (limit > 0 && result.series.size() > limit) {
+    result.series.resize(limit);
+    warnings.emplace_back(kTruncatedWarning);
+  }
+  SuccessBody body(call.out);
+  JsonWriter* json = body.json();
+  json->BeginObject();
+  json->Key("resultType").String(promql::ValueTypeDocName(result.type));
+  json->Key("result");
+  if (result.type == promql::ValueType::kScalar) {
+    WritePoint(result.scalar, json);
+  } else if (result.type == promql::ValueType::kString) {
+    json->BeginArray();
+    WriteTimestamp(result.scalar.t, json);
+    WriteText(result.string, json);
+    json->EndArray();
+  } else {
+    RETURN_IF_ERROR(WriteSeriesList(result, &body));
+  }
+  if (!call.Param("stats").empty()) {
+    WriteStats(result, static_cast<double>(call.options.clock->MonotonicNs() - began_ns) / 1e9, json);
+  }
+  json->EndObject();
+  return body.Finish(warnings, result.infos);
+}
+
+}  // namespace
+
+absl::Status Query(Call& call) {
+  int64_t began_ns = call.options.clock->MonotonicNs();
+  ASSIGN_OR_RETURN(size_t limit, LimitParam(call));
+  promql::QueryParams params;
+  ASSIGN_OR_RETURN(params.start_ms, TimeParam(call, "time", call.options.clock->NowMs()));
+  params.end_ms = params.start_ms;
+  RETURN_IF_ERROR(ReadLimits(call, &params));
+  ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
+  return WriteResult(call, std::move(result), limit, began_ns);
+}
+
+absl::Status QueryRange(Call& call) {
+  int64_t began_ns = call.options.clock->MonotonicNs();
+  ASSIGN_OR_RETURN(size_t limit, LimitParam(call));
+  promql::QueryParams params;
+  absl::StatusOr<int64_t> start = ParseTimeMs(call.Param("start"));
+  if (!start.ok()) return InvalidParameter("start", start.status());
+  absl::StatusOr<int64_t> end = ParseTimeMs(call.Param("end"));
+  if (!end.ok()) return InvalidParameter("end", end.status());
+  if (*end < *start) return InvalidParameter("end", "end timestamp must not be before start time");
+  absl::StatusOr<int64_t> step_ns = ParseDurationNs(call.Param("step"));
+  if (!step_ns.ok()) return InvalidParameter("step", step_ns.status());
+  if (*step_ns <= 0) {
+    return InvalidParameter(
+        "step", "zero or negative query resolution step widths are not accepted. Try a positive integer");
+  }
+  __int128 range_ns = (static_cast<__int128>(*end) - *start) * kNsPerMs;
+  if (range_ns / *step_ns > kMaxPoints) {
+    return absl::InvalidArgumentError(
+        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
+        "(?step=XX)");
+  }
+  params.start_ms = *start;
+  params.end_ms = *end;
+  params.step_ms = std::max<int64_t>(1, *step_ns / kNsPerMs);
+  RETURN_IF_ERROR(ReadLimits(call, &params));
+  ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
+  return WriteResult(call, std::move(result), limit, began_ns);
+}
+
+}  // namespace narthex::api

@@ -1,0 +1,182 @@
+// Requests are written field by field here, so that the receiver's own message definitions are checked too.
+#include <gtest/gtest.h>
+#include <snappy.h>
+
+#include <bit>
+
+#include "base/strings.h"
+#include "model/histogram.h"
+#include "remote/remote.h"
+#include "tests/support/memory_db.h"
+
+namespace narthex::remote {
+namespace {
+
+std::string Varint(uint64_t value) {
+  std::string out;
+  for (; value >= 0x80; value >>= 7) out += static_cast<char>((value & 0x7f) | 0x80);
+  return out + static_cast<char>(value);
+}
+std::string Int(int field, uint64_t value) { return Varint(field << 3) + Varint(value); }
+std::string Signed(int field, int64_t v) {
+  return Int(field, (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63));
+}
+std::string Bytes(int field, const std::string& text) {
+  return Varint(field << 3 | 2) + Varint(text.size()) + text;
+}
+std::string Double(int field, double value) {
+  std::string out = Varint(field << 3 | 1);
+  const uint64_t bits = std::bit_cast<uint64_t>(value);
+  for (int i = 0; i < 8; ++i) out += static_cast<char>(bits >> (8 * i));
+  return out;
+}
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+std::string LabelFields(const Pairs& labels) {
+  std::string out;
+  for (const auto& [name, value] : labels) out += Bytes(1, Bytes(1, name) + Bytes(2, value));
+  return out;
+}
+std::string Sample(double value, int64_t t) { return Bytes(2, Double(1, value) + Int(2, t)); }
+std::string Series(const Pairs& labels, const std::string& rest) {
+  return Bytes(1, LabelFields(labels) + rest);
+}
+
+class WriteTest : public ::testing::Test {
+ protected:
+  WriteOutcome Write(const std::string& request, std::string_view type = "application/x-protobuf",
+                     std::string_view encoding = "snappy") {
+    std::string body;
+    snappy::Compress(request.data(), request.size(), &body);
+    return HandleWrite(body, type, encoding, db_.get(), &metrics_);
+  }
+  // "name{...} value@t value@t" a series.
+  std::vector<std::string> Stored() {
+    auto querier = *db_->NewQuerier(INT64_MIN, INT64_MAX);
+    auto set = *querier->Select({}, INT64_MIN / 2, INT64_MAX / 2, {});
+    std::vector<tsdb::Row> rows;
+    EXPECT_TRUE(set->ReadBlock(0, set->size(), &rows).ok());
+    std::vector<std::string> out;
+    for (size_t i = 0; i < set->size(); ++i) {
+      std::string line = set->labels(i).ToString();
+      for (size_t k = 0; k < rows[i].t.size(); ++k) StrAppend(&line, " ", rows[i].v[k], "@", rows[i].t[k]);
+      for (const HistogramPoint& p : rows[i].h) StrAppend(&line, " ", p.h->ToString(), "@", p.t);
+      out.push_back(line);
+    }
+    return out;
+  }
+
+  std::unique_ptr<tsdb::Db> db_ = testing::NewMemoryDb();
+  MetricsRegistry metrics_;
+};
+
+TEST_F(WriteTest, StoresSamplesOfSeveralSeries) {
+  WriteOutcome out = Write(Series({{"__name__", "a"}, {"x", "1"}}, Sample(1.5, 1000) + Sample(2, 2000)) +
+                           Series({{"__name__", "b"}}, Sample(3, 1000)));
+  EXPECT_EQ(out.http_status, 204) << out.error;
+  EXPECT_EQ(out.samples, 3);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a{x=\"1\"} 1.5@1000 2@2000", "b 3@1000"}));
+}
+
+TEST_F(WriteTest, SortsLabelsThatAreNotSorted) {
+  EXPECT_EQ(Write(Series({{"z", "1"}, {"__name__", "a"}, {"b", "2"}}, Sample(1, 1))).http_status, 204);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a{b=\"2\", z=\"1\"} 1@1"}));
+}
+
+TEST_F(WriteTest, OneRefusedSampleDoesNotStopTheOthers) {
+  ASSERT_EQ(Write(Series({{"__name__", "a"}}, Sample(1, 5000))).http_status, 204);
+  WriteOutcome out = Write(Series({{"__name__", "a"}}, Sample(9, 4000) + Sample(2, 6000)) +
+                           Series({{"__name__", "b"}}, Sample(3, 1000)));
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_NE(out.error.find("out of order sample"), std::string::npos) << out.error;
+  EXPECT_EQ(out.samples, 2);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@5000 2@6000", "b 3@1000"}));
+}
+
+TEST_F(WriteTest, ADuplicateTimestampIsRefusedUnlessTheValueIsTheSame) {
+  ASSERT_EQ(Write(Series({{"__name__", "a"}}, Sample(1, 5000))).http_status, 204);
+  EXPECT_EQ(Write(Series({{"__name__", "a"}}, Sample(1, 5000))).http_status, 204);
+  WriteOutcome out = Write(Series({{"__name__", "a"}}, Sample(2, 5000)));
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_NE(out.error.find("duplicate sample for timestamp"), std::string::npos) << out.error;
+}
+
+TEST_F(WriteTest, BadLabelsAreRefusedAndTheRestIsStored) {
+  for (const Pairs& bad : {Pairs{{"__name__", "a"}, {"x", "1"}, {"x", "2"}}, Pairs{{"x", "1"}},
+                           Pairs{{"__name__", "a"}, {"", "1"}}, Pairs{{"__name__", "a"}, {"x", "\xff"}}}) {
+    db_ = testing::NewMemoryDb();
+    WriteOutcome out = Write(Series(bad, Sample(1, 1)) + Series({{"__name__", "good"}}, Sample(1, 1)));
+    EXPECT_EQ(out.http_status, 400);
+    EXPECT_FALSE(out.error.empty());
+    EXPECT_EQ(Stored(), (std::vector<std::string>{"good 1@1"}));
+  }
+}
+
+TEST_F(WriteTest, StoresIntegerAndFloatHistograms) {
+  // Two buckets in (0.5, 1] and (1, 2] with 2 and 3 observations, as deltas and as counts.
+  const std::string spans = Bytes(11, Signed(1, 0) + Int(2, 2));
+  const std::string ints = Bytes(4, Int(1, 5) + Double(3, 6) + Signed(4, 0) + Double(5, 0.001) + spans +
+                                        Bytes(12, Varint(4) + Varint(2)) + Int(15, 1000));
+  std::string counts = Double(0, 2).substr(1) + Double(0, 3).substr(1);
+  const std::string floats = Bytes(4, Double(2, 5) + Double(3, 6) + Signed(4, 0) + Double(5, 0.001) + spans +
+                                          Bytes(13, counts) + Int(15, 2000));
+  WriteOutcome out = Write(Series({{"__name__", "h"}}, ints + floats));
+  EXPECT_EQ(out.http_status, 204) << out.error;
+  EXPECT_EQ(out.histograms, 2);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"h {count:5, sum:6, (0.5,1]:2, (1,2]:3}@1000 "
+                                                "{count:5, sum:6, (0.5,1]:2, (1,2]:3}@2000"}));
+}
+
+TEST_F(WriteTest, AnInvalidHistogramIsRefusedAndTheRestIsStored) {
+  // A span of two buckets with one count.
+  const std::string bad =
+      Bytes(4, Int(1, 5) + Bytes(11, Signed(1, 0) + Int(2, 2)) + Bytes(12, Varint(4)) + Int(15, 1000));
+  WriteOutcome out = Write(Series({{"__name__", "h"}}, bad) + Series({{"__name__", "good"}}, Sample(1, 1)));
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_EQ(out.histograms, 0);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"good 1@1"}));
+}
+
+TEST_F(WriteTest, StoresExemplars) {
+  const std::string exemplar = Bytes(3, LabelFields({{"trace", "t1"}}) + Double(2, 0.5) + Int(3, 900));
+  WriteOutcome out = Write(Series({{"__name__", "a"}}, Sample(1, 1000) + exemplar));
+  EXPECT_EQ(out.http_status, 204) << out.error;
+  EXPECT_EQ(out.exemplars, 1);
+  auto found = db_->SelectExemplars({Matchers{}}, 0, 2000);
+  ASSERT_TRUE(found.ok());
+  ASSERT_EQ(found->size(), 1u);
+  ASSERT_EQ((*found)[0].exemplars.size(), 1u);
+  EXPECT_EQ((*found)[0].exemplars[0].labels, Labels({{"trace", "t1"}}));
+  EXPECT_EQ((*found)[0].exemplars[0].t, 900);
+}
+
+TEST_F(WriteTest, AcceptsMetadata) {
+  EXPECT_EQ(Write(Bytes(3, Int(1, 1) + Bytes(2, "a") + Bytes(4, "help") + Bytes(5, "seconds"))).http_status,
+            204);
+}
+
+TEST_F(WriteTest, RefusesOtherContentTypesAndEncodings) {
+  const std::string request = Series({{"__name__", "a"}}, Sample(1, 1));
+  EXPECT_EQ(Write(request, "application/x-protobuf;proto=io.prometheus.write.v2.Request").http_status, 415);
+  EXPECT_EQ(Write(request, "text/plain").http_status, 415);
+  EXPECT_EQ(Write(request, "application/x-protobuf", "gzip").http_status, 415);
+  EXPECT_TRUE(Stored().empty());
+  EXPECT_EQ(Write(request, "application/x-protobuf;proto=prometheus.WriteRequest").http_status, 204);
+  EXPECT_EQ(Write(request, "", "").http_status, 204);
+}
+
+TEST_F(WriteTest, BadBytesGive400) {
+  EXPECT_EQ(HandleWrite("", "", "snappy", db_.get(), &metrics_).http_status, 400);
+  EXPECT_EQ(HandleWrite("not snappy", "", "snappy", db_.get(), &metrics_).http_status, 400);
+  EXPECT_EQ(Write("\x0a\x7f").http_status, 400);  // a series longer than the message
+}
+
+TEST_F(WriteTest, ATooLargeClaimIsRefusedBeforeMemoryIsTaken) {
+  const std::string body = Varint((32u << 20) + 1) + "x";
+  WriteOutcome out = HandleWrite(body, "", "snappy", db_.get(), &metrics_);
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_NE(out.error.find("too large"), std::string::npos) << out.error;
+}
+
+}  // namespace
+}  // namespace narthex::remote
