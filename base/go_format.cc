@@ -148,9 +148,27 @@ void AppendFloatF(std::string* out, double value) {
     return;
   }
   char buffer[400];
+  // Above 2^53 to_chars writes all digits of the exact value; Go writes the shortest ones and fills with
+  // zeros.
+  bool large = std::fabs(value) >= 9007199254740992.0;
   std::to_chars_result result =
-      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
-  out->append(buffer, result.ptr);
+      std::to_chars(buffer, buffer + sizeof buffer, value,
+                    large ? std::chars_format::scientific : std::chars_format::fixed);
+  std::string_view text(buffer, static_cast<size_t>(result.ptr - buffer));
+  if (!large) {
+    out->append(text);
+    return;
+  }
+  size_t e = text.find('e');
+  size_t exponent = 0;
+  std::from_chars(text.data() + e + 2, text.data() + text.size(), exponent);
+  size_t digits = 0;
+  for (char c : text.substr(0, e)) {
+    if (c == '.') continue;
+    out->push_back(c);
+    digits += c == '-' ? 0 : 1;
+  }
+  out->append(exponent + 1 - digits, '0');
 }
 
 std::string FormatFloatF(double value) {
@@ -163,6 +181,7 @@ std::string FormatFloatG(double value) { return FormatFloat(value, 'g', -1); }
 
 std::string FormatFloat(double value, char verb, int precision) {
   if (const char* name = SpecialName(value)) return name;
+  if (verb == 'f' && precision < 0) return FormatFloatF(value);
   if (verb == 'f') return ToChars(value, std::chars_format::fixed, precision);
   if (verb == 'e') return ToChars(value, std::chars_format::scientific, precision);
   if (precision < 0) {
