@@ -6,6 +6,7 @@
 #include <exception>
 #include <set>
 
+#include "absl/strings/escaping.h"
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -70,8 +71,16 @@ class Converter {
   }
 
  private:
+  // As written, or decoded if tagged !!binary.
+  static std::string ScalarText(const YAML::Node& in) {
+    std::string decoded;
+    if (in.Tag() != "tag:yaml.org,2002:binary" || !absl::Base64Unescape(in.Scalar(), &decoded))
+      return in.Scalar();
+    return decoded;
+  }
+
   YamlNode ConvertScalar(const YAML::Node& in, YamlAccess::Rep rep) {
-    rep.scalar = in.Scalar();
+    rep.scalar = ScalarText(in);
     rep.quoted = in.Tag() == "!" || in.Tag() == kStringTag;
     bool null = !rep.quoted && (rep.scalar.empty() || rep.scalar == "~" || rep.scalar == "null" ||
                                 rep.scalar == "Null" || rep.scalar == "NULL");
@@ -89,7 +98,7 @@ class Converter {
       if (!entry.first.IsScalar()) {
         return absl::InvalidArgumentError(StrCat("yaml: line ", line, ": invalid map key"));
       }
-      std::string key = entry.first.Scalar();
+      std::string key = ScalarText(entry.first);
       ASSIGN_OR_RETURN(YamlNode value, Convert(entry.second, key, depth + 1));
       if (key == "<<" && entry.first.Tag() != "!") {
         if (value.IsSequence()) {

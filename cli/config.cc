@@ -10,6 +10,7 @@
 #include "base/duration.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "cli/config_sections.h"
 
 namespace narthex::cli {
 namespace {
@@ -17,9 +18,39 @@ namespace {
 absl::Status ReadRetention(const YamlNode& node, LoadedConfig* config) {
   YamlMap map(node, "config.TSDBRetentionConfig");
   map.GetDuration("time", &config->retention_ms);
+  const YamlNode* size = node.Find("size");
+  if (size != nullptr && size->scalar().starts_with("-")) {
+    return absl::InvalidArgumentError("'storage.tsdb.retention.size' must be greater than or equal to 0");
+  }
   map.GetBytes("size", &config->retention_bytes);
-  map.Child("percentage");
-  return map.Finish();
+  double percentage = 0;
+  map.Get("percentage", &percentage);
+  RETURN_IF_ERROR(map.Finish());
+  if (percentage < 0 || percentage > 100) {
+    return absl::InvalidArgumentError("'storage.tsdb.retention.percentage' must be in the range [0, 100]");
+  }
+  if (percentage > 0) config->ignored.push_back("storage.tsdb.retention.percentage");
+  return absl::OkStatus();
+}
+
+// Narthex has an encoding of its own; the key is checked and otherwise has no effect.
+absl::Status CheckChunkEncoding(const YamlNode& node) {
+  YamlMap map(node, "config.plain");
+  std::string floats = "xor";
+  map.Get("floats", &floats);
+  RETURN_IF_ERROR(map.Finish());
+  if (floats == "xor" || floats == "xor2") return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat(
+      "'storage.tsdb.chunk_encoding.floats' must be 'xor' or 'xor2', or the field must be omitted entirely, "
+      "got \"",
+      floats, "\""));
+}
+
+// A * may stand in the last part of a path only.
+absl::Status CheckPattern(const std::string& pattern, std::string_view what) {
+  size_t star = pattern.find('*');
+  if (star == std::string::npos || pattern.find('/', star) == std::string::npos) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("invalid ", what, " path \"", pattern, "\""));
 }
 
 absl::Status ReadStorage(const YamlNode& node, LoadedConfig* config) {
@@ -28,7 +59,8 @@ absl::Status ReadStorage(const YamlNode& node, LoadedConfig* config) {
     YamlMap inner(*tsdb, "config.plain");
     inner.GetDuration("out_of_order_time_window", &config->out_of_order_window_ms);
     inner.Child("stale_series_compaction_threshold");
-    inner.Child("chunk_encoding");
+    if (const YamlNode* encoding = inner.Child("chunk_encoding"))
+      RETURN_IF_ERROR(CheckChunkEncoding(*encoding));
     if (const YamlNode* retention = inner.Child("retention"))
       RETURN_IF_ERROR(ReadRetention(*retention, config));
     RETURN_IF_ERROR(inner.Finish());
@@ -40,7 +72,13 @@ absl::Status ReadStorage(const YamlNode& node, LoadedConfig* config) {
 // The files that scrape_config_files names hold a `scrape_configs` list each.
 absl::Status ReadScrapeConfigFiles(const std::vector<std::string>& patterns, const std::string& base_dir,
                                    LoadedConfig* config) {
-  ASSIGN_OR_RETURN(std::vector<std::string> files, rules::ExpandGlobs(patterns, base_dir));
+  std::vector<std::string> files;
+  for (const std::string& pattern : patterns) {
+    RETURN_IF_ERROR(CheckPattern(pattern, "scrape config file"));
+    // One by one: a file that two patterns name is read twice, and its jobs are refused as duplicates.
+    ASSIGN_OR_RETURN(std::vector<std::string> found, rules::ExpandGlobs({pattern}, base_dir));
+    files.insert(files.end(), found.begin(), found.end());
+  }
   for (const std::string& file : files) {
     ASSIGN_OR_RETURN(std::string text, ReadFile(file));
     absl::StatusOr<YamlNode> root = YamlNode::Parse(text);
@@ -151,12 +189,23 @@ absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::strin
   map.Get("rule_files", &config.rule_patterns);
   std::vector<std::string> scrape_config_files;
   map.Get("scrape_config_files", &scrape_config_files);
-  for (const char* section : {"remote_write", "remote_read", "otlp", "tracing", "runtime"}) {
-    const YamlNode* node = map.Child(section);
-    if (node != nullptr && std::string_view(section) != "runtime") config.ignored.push_back(section);
-  }
+  const YamlNode *remote_write = map.Child("remote_write"), *remote_read = map.Child("remote_read"),
+                 *otlp = map.Child("otlp"), *tracing = map.Child("tracing");
+  map.Child("runtime");
   RETURN_IF_ERROR(map.Finish());
+  for (const std::string& pattern : config.rule_patterns) RETURN_IF_ERROR(CheckPattern(pattern, "rule file"));
   ASSIGN_OR_RETURN(config.global, scraper::ParseGlobalConfig(global));
+  if (remote_write != nullptr) RETURN_IF_ERROR(CheckRemoteWrite(*remote_write, base_dir));
+  if (remote_read != nullptr) RETURN_IF_ERROR(CheckRemoteRead(*remote_read, base_dir));
+  if (tracing != nullptr) RETURN_IF_ERROR(CheckTracing(*tracing));
+  bool legacy_names = config.global.metric_name_validation_scheme == "legacy";
+  if (otlp != nullptr) RETURN_IF_ERROR(CheckOtlp(*otlp, legacy_names));
+  for (const auto& [section, node] : {std::pair{"remote_write", remote_write},
+                                      {"remote_read", remote_read},
+                                      {"tracing", tracing},
+                                      {"otlp", otlp}}) {
+    if (node != nullptr) config.ignored.push_back(section);
+  }
   ASSIGN_OR_RETURN(config.scrape_configs,
                    scraper::ParseScrapeConfigs(scrape_configs, config.global, base_dir));
   RETURN_IF_ERROR(ReadScrapeConfigFiles(scrape_config_files, base_dir, &config));

@@ -25,6 +25,7 @@ absl::Status NotAList(const YamlNode& node, std::string_view what) {
 absl::Status ReadStatic(const YamlNode& node, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "static_configs");
   for (const YamlNode& item : node.items()) {
+    if (item.IsNull()) return absl::InvalidArgumentError("empty or null section in static_configs");
     YamlMap map(item, "struct");
     std::vector<std::string> targets;
     std::vector<std::pair<std::string, std::string>> labels;

@@ -143,6 +143,9 @@ absl::StatusOr<RelabelConfig> ParseOne(const YamlNode& node, NameValidation vali
   map.Get("replacement", &config.replacement);
   map.Get("regex", &config.regex_text);
   std::string action = "replace";
+  if (const YamlNode* given = node.IsMapping() ? node.Find("action") : nullptr; given && given->IsNull()) {
+    return absl::InvalidArgumentError("relabel action cannot be empty");
+  }
   map.Get("action", &action);
   action = absl::AsciiStrToLower(action);
   auto it = std::find_if(std::begin(kActions), std::end(kActions),

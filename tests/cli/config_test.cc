@@ -50,6 +50,40 @@ TEST(Config, TwoJobsOfOneNameAreRefused) {
             std::string::npos);
 }
 
+// Each mistake with the words of its error.
+TEST(Config, MistakesInSectionsGetPrometheussWords) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"remote_write: [{name: a}]", "url for remote_write is empty"},
+      {"remote_write: [{url: http://x}, null]", "empty or null remote write config section"},
+      {"remote_write: [{url: http://x, queue_config: {max_shards: 0}}]",
+       "remote write queue max_shards must be positive"},
+      {"remote_write: [{url: http://x, name: q}, {url: http://y, name: q}]",
+       "found multiple remote write configs with job name \"q\""},
+      {"remote_write: [{url: http://x, headers: {Host: y}}]",
+       "Host is a reserved header. It must not be changed"},
+      {"remote_read: [{url: http://x, headers: {Authorization: y}}]",
+       "authorization header must be changed via the basic_auth or authorization parameter"},
+      {"tracing: {sampling_fraction: 1}", "tracing endpoint must be set"},
+      {"otlp: {translation_strategy: Invalid}", "unsupported OTLP translation strategy \"Invalid\""},
+      {"storage: {tsdb: {retention: {size: -1GB}}}",
+       "'storage.tsdb.retention.size' must be greater than or equal to 0"},
+      {"storage: {tsdb: {chunk_encoding: {floats: xor3}}}", "'storage.tsdb.chunk_encoding.floats' must be"},
+      {"scrape_config_files: ['a/*/b']", "invalid scrape config file path \"a/*/b\""},
+      {"scrape_configs: [{job_name: a, static_configs: [null]}]", "empty or null section in static_configs"},
+      {"scrape_configs: [{job_name: a, relabel_configs: [{action: null}]}]",
+       "relabel action cannot be empty"},
+      {"scrape_configs: [{job_name: a, basic_auth: {username: u}, bearer_token: t}]",
+       "at most one of basic_auth"},
+      {"scrape_configs: [{job_name: a, scrape_interval: 1s, scrape_timeout: 2s}]",
+       "scrape timeout greater than scrape interval"},
+      {"global: {external_labels: {!!binary \"/w==\": x}}", "\"\\xff\" is not a valid label name"},
+      {"alerting: {alertmanagers: [{api_version: v1}]}", "expected Alertmanager api version"},
+  };
+  for (const auto& [yaml, error] : kCases) {
+    EXPECT_NE(ErrorOf(yaml).find(error), std::string::npos) << yaml << "\n gave: " << ErrorOf(yaml);
+  }
+}
+
 TEST(Config, MissingFileIsNamed) {
   EXPECT_NE(std::string(LoadConfig("/nonexistent/p.yml").status().message()).find("/nonexistent/p.yml"),
             std::string::npos);

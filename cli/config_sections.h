@@ -1,0 +1,17 @@
+// Sections of the configuration that are checked here but used elsewhere, or not yet.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/yaml.h"
+
+namespace narthex::cli {
+
+// Each takes its section (not null) and answers Prometheus's error for what is wrong in it.
+absl::Status CheckRemoteWrite(const YamlNode& section, const std::string& base_dir);
+absl::Status CheckRemoteRead(const YamlNode& section, const std::string& base_dir);
+absl::Status CheckTracing(const YamlNode& section);
+absl::Status CheckOtlp(const YamlNode& section, bool legacy_names);
+
+}  // namespace narthex::cli

@@ -1,0 +1,67 @@
+// What the parser refuses, in Prometheus's words, and how it prints what it takes.
+#include "promql/syntax/parser.h"
+
+#include <gtest/gtest.h>
+
+namespace narthex::promql {
+namespace {
+
+std::string ErrorOf(std::string_view query) {
+  absl::StatusOr<ExprPtr> expr = ParseExpr(query, ParserOptions());
+  return expr.ok() ? "" : std::string(expr.status().message());
+}
+
+TEST(Parser, SaysWhatIsWrongAndWhere) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"", "1:1: parse error: no expression found in input"},
+      {"sum(", "1:5: parse error: unclosed left parenthesis"},
+      {"foo{", "1:5: parse error: unexpected end of input inside braces"},
+      {"foo{a=}", "1:7: parse error: unexpected \"}\" in label matching, expected string"},
+      {"1 +", "1:4: parse error: unexpected end of input"},
+      {"nosuch(foo)", "1:1: parse error: unknown function with name \"nosuch\""},
+      {"rate(foo)",
+       "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector"},
+      {"{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"},
+      {"foo[5m] + 1",
+       "1:1: parse error: binary expression must contain only scalar and instant vector types"},
+      {"1 and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"},
+      {"foo\n  bar", "2:3: parse error: unexpected identifier \"bar\""},
+      {"foo{a=~\"(\"}", "error parsing regexp"},
+      {"foo offset 5", ""},
+      {"\"open", "1:1: parse error: unterminated quoted string"},
+      {"min_of(1, 2)", "function \"min_of\" is not enabled"},
+  };
+  for (const auto& [query, error] : kCases) {
+    if (*error == '\0') {
+      EXPECT_EQ(ErrorOf(query), "") << query;
+    } else {
+      EXPECT_NE(ErrorOf(query).find(error), std::string::npos) << query << " gave: " << ErrorOf(query);
+    }
+  }
+}
+
+TEST(Parser, RefusesWhatIsNestedTooDeep) {
+  std::string deep(100'000, '(');
+  EXPECT_NE(ErrorOf(deep), "");
+  std::string unary(100'000, '-');
+  EXPECT_NE(ErrorOf(unary + "1"), "");
+}
+
+TEST(Printer, WritesTheCanonicalForm) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"sum  by(a ,b) (rate( x{b='1'}[300s] offset 1m))", "sum by (a, b) (rate(x{b=\"1\"}[5m] offset 1m))"},
+      {"a+on(x)group_left(y)b", "a + on (x) group_left (y) b"},
+      {"max_over_time(rate(x[1m])[1h:])", "max_over_time(rate(x[1m])[1h:])"},
+      {"-x ^ 2", "-x ^ 2"},
+      {"x @ start()", "x @ start()"},
+      {"{\"with.dots\", a!~\"b\"}", "{\"with.dots\",a!~\"b\"}"},
+  };
+  for (const auto& [query, printed] : kCases) {
+    absl::StatusOr<ExprPtr> expr = ParseExpr(query, ParserOptions());
+    ASSERT_TRUE(expr.ok()) << query << ": " << expr.status();
+    EXPECT_EQ(ToString(**expr), printed);
+  }
+}
+
+}  // namespace
+}  // namespace narthex::promql
