@@ -44,9 +44,10 @@ std::string Integer(const Value& value, const Spec& spec) {
                   : spec.verb == 'o'                   ? 8
                   : spec.verb == 'b'                   ? 2
                                                        : 10;
+  const std::string_view alphabet = spec.verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string digits;
   do {
-    digits += (spec.verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[u % base];
+    digits += alphabet[u % base];
     u /= base;
   } while (u != 0);
   std::reverse(digits.begin(), digits.end());
