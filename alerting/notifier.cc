@@ -4,11 +4,11 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "alerting/alerting.h"
 #include "alerting/alertmanager.h"
 #include "alerting/send_queue.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 
 namespace narthex::alerting {
@@ -101,14 +101,14 @@ class NotifierImpl : public Notifier {
 
   const NotifierOptions options_;
   const std::shared_ptr<Wakeup> wakeup_;
-  mutable absl::Mutex mutex_;
-  absl::Mutex apply_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // one Apply at a time
+  mutable Mutex mutex_;
+  Mutex apply_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // one Apply at a time
   std::shared_ptr<const AlertRules> rules_ ABSL_GUARDED_BY(mutex_);
   std::vector<AlertmanagerSet> sets_ ABSL_GUARDED_BY(mutex_);
   Queues orphans_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool refresh_now_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::CondVar refresh_;
+  CondVar refresh_;
   absl::Time drain_until_ ABSL_GUARDED_BY(mutex_);
   std::thread send_thread_ ABSL_GUARDED_BY(mutex_);
   std::thread discovery_thread_ ABSL_GUARDED_BY(mutex_);
@@ -130,10 +130,10 @@ AlertmanagerSet NotifierImpl::MakeSet(AlertmanagerConfig config) const {
 
 absl::Status NotifierImpl::Apply(AlertingConfig config,
                                  std::vector<std::pair<std::string, std::string>> external_labels) {
-  absl::MutexLock applying(&apply_mutex_);
+  MutexLock applying(&apply_mutex_);
   std::vector<std::string> known;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (stopping_) return absl::FailedPreconditionError("notifier is stopped");
     for (const AlertmanagerSet& set : sets_) known.push_back(set.config->fingerprint);
   }
@@ -146,7 +146,7 @@ absl::Status NotifierImpl::Apply(AlertingConfig config,
     next.push_back(old == known.end() ? MakeSet(std::move(am)) : AlertmanagerSet());
     if (old != known.end()) old->clear();
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   rules_ = std::make_shared<const AlertRules>(
       AlertRules{std::move(config.alert_relabel_configs), std::move(external_labels)});
   for (size_t i = 0; i < next.size(); ++i) {
@@ -225,7 +225,7 @@ void NotifierImpl::Send(std::vector<rules::Notification> alerts) {
   std::shared_ptr<const AlertRules> rules;
   std::vector<Receiver> receivers;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (stopping_) return;
     rules = rules_;
     for (const AlertmanagerSet& set : sets_) {
@@ -247,7 +247,7 @@ void NotifierImpl::Send(std::vector<rules::Notification> alerts) {
 }
 
 std::vector<AlertmanagerView> NotifierImpl::Active() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<AlertmanagerView> views;
   for (const AlertmanagerSet& set : sets_) {
     for (const std::string& url : set.found.active) views.push_back({url});
@@ -256,7 +256,7 @@ std::vector<AlertmanagerView> NotifierImpl::Active() const {
 }
 
 std::vector<AlertmanagerView> NotifierImpl::Dropped() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<AlertmanagerView> views;
   for (const AlertmanagerSet& set : sets_) {
     for (const std::string& url : set.found.dropped) views.push_back({url});
@@ -276,7 +276,7 @@ std::vector<std::shared_ptr<SendQueue>> NotifierImpl::AllQueues() const {
 void NotifierImpl::Stop() {
   std::thread sender, discoverer;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
     drain_until_ =
         absl::Now() + absl::Milliseconds(options_.drain_on_shutdown ? options_.drain_timeout_ms : 0);
@@ -291,7 +291,7 @@ void NotifierImpl::Stop() {
   if (sender.joinable()) sender.join();
   int64_t lost = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (const auto& queue : AllQueues()) lost += queue->Close();
   }
   if (lost > 0) {
@@ -308,7 +308,7 @@ void NotifierImpl::SendLoop() {
     std::vector<std::shared_ptr<SendQueue>> queues;
     absl::Time until = absl::InfiniteFuture();
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       queues = AllQueues();
       if (stopping_) {
         until = drain_until_;
@@ -332,21 +332,21 @@ void NotifierImpl::DiscoveryLoop() {
     std::vector<std::pair<std::shared_ptr<discovery::Watcher>, std::shared_ptr<const AlertmanagerConfig>>>
         ask;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (stopping_) return;
       refresh_now_ = false;
       for (const AlertmanagerSet& set : sets_) ask.emplace_back(set.watcher, set.config);
     }
     for (const auto& [watcher, config] : ask) {
       const ResolvedAlertmanagers found = Resolve(watcher->Current(), *config, options_.logger);
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (stopping_) return;
       auto set = std::find_if(sets_.begin(), sets_.end(),
                               [&watcher = watcher](const auto& s) { return s.watcher == watcher; });
       if (set != sets_.end()) Install(found, &*set);
       CloseOrphans();
     }
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const absl::Time until = absl::Now() + absl::Milliseconds(options_.discovery_reload_interval_ms);
     while (!stopping_ && !refresh_now_ && !refresh_.WaitWithDeadline(&mutex_, until)) {
     }

@@ -21,13 +21,13 @@ MetricLabels Label(const std::string& url) { return {{"alertmanager", url}}; }
 }  // namespace
 
 void Wakeup::Notify() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   notified_ = true;
 }
 
 void Wakeup::Wait(absl::Time deadline) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithDeadline(absl::Condition(&notified_), deadline);
+  MutexLock lock(&mutex_);
+  mutex_.AwaitWithDeadline(Condition(&notified_), deadline);
   notified_ = false;
 }
 
@@ -54,7 +54,7 @@ void SendQueue::RemoveMetrics(MetricsRegistry* registry, const std::string& url)
 }
 
 void SendQueue::Add(std::vector<rules::Notification> alerts) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (closed_ || draining_) return;
   const int64_t capacity = options_.queue_capacity;
   int64_t excess = static_cast<int64_t>(queue_.size() + alerts.size()) - capacity;
@@ -72,7 +72,7 @@ void SendQueue::Add(std::vector<rules::Notification> alerts) {
 }
 
 void SendQueue::SetTarget(SendTarget target) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   target_ = std::move(target);
 }
 
@@ -91,7 +91,7 @@ int64_t SendQueue::Pump(int64_t now_ns) {
   HttpClientRequest request;
   std::vector<rules::Notification> batch;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (closed_ || in_flight_ || (batch_size_ == 0 && queue_.empty())) return kNever;
     if (batch_size_ > 0 && due_ns_ > now_ns) return due_ns_;
     if (batch_size_ == 0) batch = TakeBatch(now_ns);
@@ -103,7 +103,7 @@ int64_t SendQueue::Pump(int64_t now_ns) {
   }
   if (!batch.empty()) {
     request.body = EncodeAlerts(batch);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     body_ = request.body;
   }
   request.method = "POST";
@@ -118,7 +118,7 @@ int64_t SendQueue::Pump(int64_t now_ns) {
 }
 
 void SendQueue::Answered(int64_t started_ns, const absl::StatusOr<HttpClientResponse>& response) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   in_flight_ = false;
   if (closed_) return;
   const int64_t now = options_.clock->MonotonicNs();
@@ -156,19 +156,19 @@ void SendQueue::FinishBatch() {
 }
 
 void SendQueue::Drain() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   draining_ = true;
   due_ns_ = std::numeric_limits<int64_t>::min();
   wakeup_->Notify();
 }
 
 bool SendQueue::Idle() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return queue_.empty() && batch_size_ == 0;
 }
 
 int64_t SendQueue::Close() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (closed_) return 0;
   closed_ = true;
   const int64_t left = static_cast<int64_t>(queue_.size() + batch_size_);

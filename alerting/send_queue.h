@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "alerting/alerting.h"
+#include "base/mutex.h"
 
 namespace narthex::alerting {
 
@@ -23,7 +23,7 @@ class Wakeup {
   void Wait(absl::Time deadline);
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool notified_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -74,7 +74,7 @@ class SendQueue : public std::enable_shared_from_this<SendQueue> {
   Gauge* const length_;
   HistogramMetric* const latency_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   SendTarget target_ ABSL_GUARDED_BY(mutex_);
   std::deque<rules::Notification> queue_ ABSL_GUARDED_BY(mutex_);
   std::string body_ ABSL_GUARDED_BY(mutex_);  // of the batch

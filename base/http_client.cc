@@ -12,9 +12,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "base/go_format.h"
+#include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -232,7 +231,7 @@ std::string JsonField(const std::string& json, std::string_view name) {
 // Owner of the transfer thread. The queue is shared; handles and transfers belong to the thread.
 struct HttpClient::Impl {
   CURLM* multi = nullptr;
-  absl::Mutex mutex;
+  Mutex mutex;
   std::deque<std::unique_ptr<Transfer>> incoming ABSL_GUARDED_BY(mutex);
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   std::map<std::string, std::string> tokens ABSL_GUARDED_BY(mutex);  // oauth2, by client and URL
@@ -248,7 +247,7 @@ struct HttpClient::Impl {
 void HttpClient::Impl::StartIncoming() {
   std::deque<std::unique_ptr<Transfer>> batch;
   {
-    absl::MutexLock lock(&mutex);
+    MutexLock lock(&mutex);
     batch.swap(incoming);
   }
   for (std::unique_ptr<Transfer>& transfer : batch) {
@@ -295,7 +294,7 @@ void HttpClient::Impl::FinishDone() {
 void HttpClient::Impl::Run() {
   while (true) {
     {
-      absl::MutexLock lock(&mutex);
+      MutexLock lock(&mutex);
       if (stopping) break;
     }
     StartIncoming();
@@ -312,7 +311,7 @@ void HttpClient::Impl::Run() {
   running.clear();
   std::deque<std::unique_ptr<Transfer>> rest;
   {
-    absl::MutexLock lock(&mutex);
+    MutexLock lock(&mutex);
     rest.swap(incoming);
   }
   for (auto& transfer : rest) transfer->done(absl::CancelledError("context canceled"));
@@ -327,7 +326,7 @@ HttpClient::HttpClient() : impl_(std::make_unique<Impl>()) {
 
 HttpClient::~HttpClient() {
   {
-    absl::MutexLock lock(&impl_->mutex);
+    MutexLock lock(&impl_->mutex);
     impl_->stopping = true;
   }
   curl_multi_wakeup(impl_->multi);
@@ -341,7 +340,7 @@ void HttpClient::Start(HttpClientRequest request, Callback done) {
     std::string key = StrCat(config.oauth2_token_url, " ", config.oauth2_client_id);
     std::string token;
     {
-      absl::MutexLock lock(&impl_->mutex);
+      MutexLock lock(&impl_->mutex);
       token = impl_->tokens[key];
     }
     if (token.empty()) {
@@ -361,7 +360,7 @@ void HttpClient::Start(HttpClientRequest request, Callback done) {
           return done(absl::UnauthenticatedError(StrCat("oauth2: cannot fetch token: ", answer->status)));
         }
         {
-          absl::MutexLock lock(&impl_->mutex);
+          MutexLock lock(&impl_->mutex);
           impl_->tokens[key] = fresh;
         }
         Start(std::move(request), std::move(done));
@@ -371,7 +370,7 @@ void HttpClient::Start(HttpClientRequest request, Callback done) {
     // A token that has run out is fetched afresh by the next request.
     done = [this, key, done = std::move(done)](absl::StatusOr<HttpClientResponse> answer) {
       if (answer.ok() && answer->status == 401) {
-        absl::MutexLock lock(&impl_->mutex);
+        MutexLock lock(&impl_->mutex);
         impl_->tokens.erase(key);
       }
       done(std::move(answer));
@@ -382,7 +381,7 @@ void HttpClient::Start(HttpClientRequest request, Callback done) {
   transfer->done = std::move(done);
   bool stopped = false;
   {
-    absl::MutexLock lock(&impl_->mutex);
+    MutexLock lock(&impl_->mutex);
     stopped = impl_->stopping;
     if (!stopped) impl_->incoming.push_back(std::move(transfer));
   }
@@ -392,7 +391,7 @@ void HttpClient::Start(HttpClientRequest request, Callback done) {
 
 absl::StatusOr<HttpClientResponse> HttpClient::Fetch(HttpClientRequest request) {
   absl::StatusOr<HttpClientResponse> result;
-  absl::Notification ready;
+  Notification ready;
   Start(std::move(request), [&](absl::StatusOr<HttpClientResponse> answer) {
     result = std::move(answer);
     ready.Notify();

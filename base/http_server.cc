@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
-#include "absl/synchronization/mutex.h"
 #include "base/http_client.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
 
@@ -88,11 +88,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Called by the response writer on a worker. False if the client is gone.
   bool Enqueue(std::string bytes) {
     if (bytes.empty()) return !gone_;
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return queued_bytes_ < kMaxQueuedBytes || gone_;
     };
-    mutex_.Await(absl::Condition(&has_room));
+    mutex_.Await(Condition(&has_room));
     if (gone_) return false;
     queued_bytes_ += bytes.size();
     queue_.push_back(std::move(bytes));
@@ -125,7 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<std::atomic<bool>> cancelled_;
   bool writing_ = false, finished_ = false, keep_alive_ = false;  // I/O thread
   std::atomic<bool> gone_{false};
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
@@ -292,7 +292,7 @@ void Connection::WatchForDisconnect() {
 void Connection::MarkGone() {
   gone_ = true;
   if (cancelled_) *cancelled_ = true;
-  absl::MutexLock lock(&mutex_);  // wakes a writer that waits for room
+  MutexLock lock(&mutex_);  // wakes a writer that waits for room
   queue_.clear();
   queued_bytes_ = 0;
 }
@@ -301,7 +301,7 @@ void Connection::WriteNext() {
   if (writing_ || gone_) return;
   auto bytes = std::make_shared<std::string>();
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (std::string& piece : queue_) *bytes += piece;
     queue_.clear();
     queued_bytes_ = 0;

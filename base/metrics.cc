@@ -1,6 +1,7 @@
 #include "base/metrics.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/go_format.h"
 #include "base/strings.h"
@@ -62,15 +63,17 @@ HistogramMetric::HistogramMetric(std::vector<double> bounds)
     : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
 
 void HistogramMetric::Observe(double v) {
-  size_t bucket = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), v) - bounds_.begin());
-  absl::MutexLock lock(&mutex_);
+  // NaN, which is below no bound, counts in +Inf only.
+  auto bound = std::isnan(v) ? bounds_.end() : std::lower_bound(bounds_.begin(), bounds_.end(), v);
+  size_t bucket = static_cast<size_t>(bound - bounds_.begin());
+  MutexLock lock(&mutex_);
   ++counts_[bucket];
   sum_ += v;
   ++count_;
 }
 
 void HistogramMetric::Write(std::string_view name, const MetricLabels& labels, std::string* out) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::string bucket_name = StrCat(name, "_bucket");
   MetricLabels with_le = labels;
   with_le.emplace_back("le", "");
@@ -96,14 +99,14 @@ MetricsRegistry::Family* MetricsRegistry::GetFamily(std::string_view name, std::
 }
 
 Counter* MetricsRegistry::GetCounter(std::string_view name, std::string_view help, MetricLabels labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::unique_ptr<Counter>& counter = GetFamily(name, help, "counter")->counters[std::move(labels)];
   if (!counter) counter = std::make_unique<Counter>();
   return counter.get();
 }
 
 Gauge* MetricsRegistry::GetGauge(std::string_view name, std::string_view help, MetricLabels labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::unique_ptr<Gauge>& gauge = GetFamily(name, help, "gauge")->gauges[std::move(labels)];
   if (!gauge) gauge = std::make_unique<Gauge>();
   return gauge.get();
@@ -111,7 +114,7 @@ Gauge* MetricsRegistry::GetGauge(std::string_view name, std::string_view help, M
 
 HistogramMetric* MetricsRegistry::GetHistogram(std::string_view name, std::string_view help,
                                                std::vector<double> bounds, MetricLabels labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::unique_ptr<HistogramMetric>& histogram =
       GetFamily(name, help, "histogram")->histograms[std::move(labels)];
   if (!histogram) histogram = std::make_unique<HistogramMetric>(std::move(bounds));
@@ -120,12 +123,12 @@ HistogramMetric* MetricsRegistry::GetHistogram(std::string_view name, std::strin
 
 void MetricsRegistry::AddCallback(std::string_view name, std::string_view help, std::string_view type,
                                   std::function<std::vector<std::pair<MetricLabels, double>>()> callback) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   GetFamily(name, help, type)->callbacks.push_back(std::move(callback));
 }
 
 void MetricsRegistry::Remove(std::string_view name, const MetricLabels& labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   auto it = families_.find(name);
   if (it == families_.end()) return;
   it->second->counters.erase(labels);
@@ -137,7 +140,7 @@ std::string MetricsRegistry::Expose() const {
   std::string out;
   std::vector<std::pair<std::string, std::shared_ptr<Family>>> families;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     families.assign(families_.begin(), families_.end());
   }
   for (const auto& [name, family] : families) {
@@ -145,13 +148,15 @@ std::string MetricsRegistry::Expose() const {
     std::vector<std::pair<MetricLabels, double>> computed;
     std::vector<std::function<std::vector<std::pair<MetricLabels, double>>()>> callbacks;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       callbacks = family->callbacks;
     }
     for (const auto& callback : callbacks) {
       for (auto& row : callback()) computed.push_back(std::move(row));
     }
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
+    size_t children = family->counters.size() + family->gauges.size() + family->histograms.size();
+    if (children + computed.size() == 0) continue;  // all removed, or nothing to count yet
     StrAppend(&out, "# HELP ", name, " ");
     AppendEscaped(family->help, false, &out);
     StrAppend(&out, "\n# TYPE ", name, " ", family->type, "\n");

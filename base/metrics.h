@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace narthex {
 
@@ -45,7 +45,7 @@ class HistogramMetric {
   void Write(std::string_view name, const MetricLabels& labels, std::string* out) const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   const std::vector<double> bounds_;
   std::vector<uint64_t> counts_ ABSL_GUARDED_BY(mutex_);
   double sum_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -72,7 +72,7 @@ class MetricsRegistry {
   struct Family;
   Family* GetFamily(std::string_view name, std::string_view help, std::string_view type)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<Family>, std::less<>> families_ ABSL_GUARDED_BY(mutex_);
 };
 

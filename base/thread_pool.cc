@@ -9,7 +9,7 @@ ThreadPool::ThreadPool(int workers) {
 ThreadPool::~ThreadPool() { Stop(); }
 
 bool ThreadPool::Submit(std::function<void()> task) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (stopping_) return false;
   queue_.push_back(std::move(task));
   return true;
@@ -17,7 +17,7 @@ bool ThreadPool::Submit(std::function<void()> task) {
 
 void ThreadPool::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
   }
   for (std::thread& thread : threads_) {
@@ -29,9 +29,9 @@ void ThreadPool::Run() {
   while (true) {
     std::function<void()> task;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
-      mutex_.Await(absl::Condition(&due));
+      mutex_.Await(Condition(&due));
       if (queue_.empty()) return;
       task = std::move(queue_.front());
       queue_.pop_front();

@@ -91,6 +91,9 @@ class YamlMap {
   std::vector<std::string> errors_;
 };
 
+// A string as a YAML scalar on one line, quoted where the bare text would mean something else.
+std::string YamlString(std::string_view text);
+
 // Byte sizes as alecthomas/units reads them: B KB KiB MB MiB GB GiB TB TiB PB EB (1000 and 1024 both mean
 // 1024 for the flags: "512MB" = 512 * 2^20).
 absl::StatusOr<int64_t> ParseBytes(std::string_view text);

@@ -12,6 +12,7 @@ bool IsPlainSafe(std::string_view text) {
   bool indicator = text.size() == 1 || text[1] == ' ';
   if (std::string_view("-?:").find(text[0]) != text.npos && indicator) return false;
   if (std::string_view(",[]{}#&*!|>'\"%@`").find(text[0]) != text.npos) return false;
+  if (!IsValidUtf8(text)) return false;
   if (text.find(": ") != text.npos || text.find(" #") != text.npos) return false;
   for (char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
@@ -29,6 +30,14 @@ bool ResolvesToOther(std::string_view text) {
   }
   return ParseGoFloat(text).has_value() || (text[0] >= '0' && text[0] <= '9');
 }
+
+}  // namespace
+
+std::string YamlString(std::string_view text) {
+  return IsPlainSafe(text) && !ResolvesToOther(text) ? std::string(text) : GoQuote(text);
+}
+
+namespace {
 
 std::string ScalarText(const YamlNode& node) {
   if (node.IsNull()) return "null";

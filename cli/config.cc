@@ -1,5 +1,6 @@
 #include "cli/config.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -115,8 +116,14 @@ std::string Indent(std::string_view yaml, std::string_view first, std::string_vi
   return out;
 }
 
+// A file's name as seen from where the process runs.
+std::string JoinDir(const std::string& base_dir, const std::string& file) {
+  if (file.starts_with("/")) return file;
+  return (std::filesystem::path(base_dir) / file).lexically_normal().string();
+}
+
 // The effective configuration as Prometheus prints it: defaults filled in, secrets hidden.
-std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root) {
+std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root, const std::string& base_dir) {
   const scraper::GlobalConfig& global = config.global;
   std::string out = "global:\n";
   StrAppend(&out, "  scrape_interval: ", FormatDurationMs(global.scrape_interval_ms), "\n");
@@ -130,11 +137,13 @@ std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root) {
   StrAppend(&out, "  evaluation_interval: ", FormatDurationMs(global.evaluation_interval_ms), "\n");
   if (!global.external_labels.empty()) {
     StrAppend(&out, "  external_labels:\n");
-    for (const auto& [name, value] : global.external_labels) StrAppend(&out, "    ", name, ": ", value, "\n");
+    for (const auto& [name, value] : global.external_labels)
+      StrAppend(&out, "    ", YamlString(name), ": ", YamlString(value), "\n");
   }
   if (!config.rule_patterns.empty()) {
     StrAppend(&out, "rule_files:\n");
-    for (const std::string& pattern : config.rule_patterns) StrAppend(&out, "- ", pattern, "\n");
+    for (const std::string& pattern : config.rule_patterns)
+      StrAppend(&out, "- ", YamlString(JoinDir(base_dir, pattern)), "\n");
   }
   if (!config.alerting.alertmanagers.empty()) {
     StrAppend(&out, "alerting:\n  alertmanagers:\n");
@@ -160,7 +169,20 @@ std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root) {
   }
   if (const YamlNode* storage = root.Find("storage"))
     StrAppend(&out, "storage:\n", Indent(storage->Dump(), "  ", "  "));
+  const YamlNode* otlp = root.Find("otlp");
+  StrAppend(&out, "otlp:\n", EffectiveOtlp(otlp == nullptr ? YamlNode() : *otlp));
   return out;
+}
+
+absl::Status CheckAgentMode(const LoadedConfig& config) {
+  bool alerts = !config.alerting.alertmanagers.empty() || !config.alerting.alert_relabel_configs.empty();
+  bool reads = std::find(config.ignored.begin(), config.ignored.end(), "remote_read") != config.ignored.end();
+  std::string_view section = alerts                          ? "alerting"
+                             : !config.rule_patterns.empty() ? "rule_files"
+                             : reads                         ? "remote_read"
+                                                             : "";
+  if (section.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("field ", section, " is not allowed in agent mode"));
 }
 
 }  // namespace
@@ -212,14 +234,17 @@ absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::strin
   ASSIGN_OR_RETURN(config.alerting, alerting::ParseAlertingConfig(alerting, base_dir));
   if (storage != nullptr) RETURN_IF_ERROR(ReadStorage(*storage, &config));
   ASSIGN_OR_RETURN(config.rule_files, rules::ExpandGlobs(config.rule_patterns, base_dir));
-  config.yaml = EffectiveYaml(config, root);
+  config.yaml = EffectiveYaml(config, root, base_dir);
   return config;
 }
 
-absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path) {
+absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, bool agent_mode) {
   ASSIGN_OR_RETURN(std::string text, ReadFile(path));
   std::string base_dir = std::filesystem::path(path).parent_path().string();
   absl::StatusOr<LoadedConfig> config = ParseConfig(text, base_dir.empty() ? "." : base_dir);
+  if (config.ok() && agent_mode) {
+    if (absl::Status allowed = CheckAgentMode(*config); !allowed.ok()) config = allowed;
+  }
   if (!config.ok()) {
     return absl::InvalidArgumentError(StrCat("parsing YAML file ", path, ": ", config.status().message()));
   }

@@ -30,7 +30,8 @@ struct LoadedConfig {
 // Parses the text of a configuration. base_dir: where relative file names start. Errors lack the file's name.
 absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::string& base_dir);
 // Reads and parses a file. The error is Prometheus's: "parsing YAML file prometheus.yml: yaml: ...".
-absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path);
+// In agent mode the sections that an agent cannot have are errors.
+absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, bool agent_mode = false);
 // Loads all rule files of a configuration; the error names file and line.
 absl::StatusOr<std::vector<rules::GroupSpec>> LoadRules(const LoadedConfig& config,
                                                         const promql::ParserOptions& parser);

@@ -241,4 +241,32 @@ absl::Status CheckOtlp(const YamlNode& section, bool legacy_names) {
   return absl::OkStatus();
 }
 
+std::string EffectiveOtlp(const YamlNode& section) {
+  YamlMap map(section, "config.plain");
+  std::string strategy = "UnderscoreEscapingWithSuffixes";
+  std::string out;
+  auto flag = [&](std::string_view key, bool value) {
+    map.Get(key, &value);
+    if (value) StrAppend(&out, "  ", key, ": true\n");
+  };
+  auto list = [&](std::string_view key) {
+    std::vector<std::string> values;
+    map.Get(key, &values);
+    if (!values.empty()) StrAppend(&out, "  ", key, ":\n");
+    for (const std::string& value : values)
+      StrAppend(&out, "  - ", YamlString(std::string(absl::StripAsciiWhitespace(value))), "\n");
+  };
+  flag("promote_all_resource_attributes", false);
+  list("promote_resource_attributes");
+  list("ignore_resource_attributes");
+  map.Get("translation_strategy", &strategy);
+  StrAppend(&out, "  translation_strategy: ", strategy, "\n");
+  flag("keep_identifying_resource_attributes", false);
+  flag("convert_histograms_to_nhcb", false);
+  flag("promote_scope_metadata", false);
+  flag("label_name_underscore_sanitization", true);
+  flag("label_name_preserve_multiple_underscores", true);
+  return out;
+}
+
 }  // namespace narthex::cli

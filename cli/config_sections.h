@@ -13,5 +13,7 @@ absl::Status CheckRemoteWrite(const YamlNode& section, const std::string& base_d
 absl::Status CheckRemoteRead(const YamlNode& section, const std::string& base_dir);
 absl::Status CheckTracing(const YamlNode& section);
 absl::Status CheckOtlp(const YamlNode& section, bool legacy_names);
+// The section with its defaults, two spaces in; fields that are off are left out.
+std::string EffectiveOtlp(const YamlNode& section);
 
 }  // namespace narthex::cli

@@ -215,11 +215,11 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
   options.start_time_ms = start_time_ms_;
   options.flags = flags_.all;
   options.config_yaml = [this] {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return config_yaml_;
   };
   options.reload_status = [this] {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return std::make_pair(reload_ok_, reload_time_ms_);
   };
   options.reload = [this] { return Reload(); };
@@ -252,7 +252,7 @@ absl::Status Server::Apply(LoadedConfig config) {
   RETURN_IF_ERROR(rules_->Apply(std::move(groups), config.global.evaluation_interval_ms,
                                 config.global.rule_query_offset_ms, config.global.external_labels));
   RETURN_IF_ERROR(scraper_->Apply(config.global, std::move(config.scrape_configs)));
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   config_yaml_ = std::move(config.yaml);
   reload_ok_ = true;
   reload_time_ms_ = clock_->NowMs();
@@ -268,13 +268,13 @@ absl::Status Server::Apply(LoadedConfig config) {
 }
 
 absl::Status Server::Reload() {
-  absl::MutexLock one_at_a_time(&reload_mutex_);
+  MutexLock one_at_a_time(&reload_mutex_);
   logger_->Info("Loading configuration file", {{"filename", flags_.config_file}});
   absl::StatusOr<LoadedConfig> config = LoadConfig(flags_.config_file);
   absl::Status status = config.ok() ? Apply(*std::move(config)) : config.status();
   if (!status.ok()) {
     logger_->Error("Error reloading config", {{"err", std::string(status.message())}});
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     reload_ok_ = false;
     metrics_
         ->GetGauge("prometheus_config_last_reload_successful",

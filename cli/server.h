@@ -9,7 +9,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "alerting/alerting.h"
 #include "api/api.h"
 #include "base/clock.h"
@@ -17,6 +16,7 @@
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 #include "base/thread_pool.h"
 #include "cli/config.h"
 #include "cli/flags.h"
@@ -63,8 +63,8 @@ class Server {
   std::unique_ptr<rules::Manager> rules_;
   std::unique_ptr<HttpServer> http_server_;
   std::atomic<bool> ready_{false};
-  absl::Mutex reload_mutex_;  // one reload at a time
-  mutable absl::Mutex mutex_;
+  Mutex reload_mutex_;  // one reload at a time
+  mutable Mutex mutex_;
   std::string config_yaml_ ABSL_GUARDED_BY(mutex_);
   bool reload_ok_ ABSL_GUARDED_BY(mutex_) = true;
   int64_t reload_time_ms_ ABSL_GUARDED_BY(mutex_) = 0;

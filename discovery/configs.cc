@@ -1,4 +1,7 @@
 // The discovery sections of a job, read and checked.
+#include <utility>
+
+#include "absl/strings/ascii.h"
 #include "base/regex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -82,7 +85,8 @@ absl::Status ReadHttp(const YamlNode& node, const std::string& base_dir, Configs
     if (config.url.empty()) return absl::InvalidArgumentError("URL is missing");
     bool http = config.url.starts_with("http://") || config.url.starts_with("https://");
     if (!http) return absl::InvalidArgumentError("URL scheme must be 'http' or 'https'");
-    if (config.url.find("://") + 3 == config.url.size())
+    size_t host = config.url.find("://") + 3;
+    if (host == config.url.size() || std::string_view("/?#").find(config.url[host]) != std::string_view::npos)
       return absl::InvalidArgumentError("host is missing in URL");
     out->http_sd.push_back(std::move(config));
   }
@@ -102,14 +106,14 @@ absl::Status ReadDns(const YamlNode& node, Configs* out) {
     if (config.names.empty()) {
       return absl::InvalidArgumentError("DNS-SD config must contain at least one SRV record name");
     }
+    std::string given = std::exchange(config.type, absl::AsciiStrToUpper(config.type));
     if (config.type == "A" || config.type == "AAAA" || config.type == "MX" || config.type == "NS") {
-      bool needs_port = config.type != "MX" && config.type != "NS";
-      if (config.port == 0 && needs_port) {
+      if (config.port == 0) {
         return absl::InvalidArgumentError(
             "a port is required in DNS-SD configs for all record types except SRV");
       }
     } else if (config.type != "SRV") {
-      return absl::InvalidArgumentError(StrCat("invalid DNS-SD records type ", config.type));
+      return absl::InvalidArgumentError(StrCat("invalid DNS-SD records type ", given));
     }
     out->dns_sd.push_back(std::move(config));
   }

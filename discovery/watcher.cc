@@ -5,14 +5,17 @@
 #include <netinet/in.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "discovery/discovery.h"
+#include "discovery/target_groups.h"
 
 namespace narthex::discovery {
 namespace {
@@ -33,11 +36,20 @@ std::pair<int64_t, int64_t> FileStamp(const std::string& path) {
   return {info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec, info.st_size};
 }
 
-std::string ReadAll(const std::string& path) {
+absl::StatusOr<std::string> ReadAll(const std::string& path) {
+  std::error_code error;
   std::ifstream in(path, std::ios::binary);
+  if (!in || std::filesystem::is_directory(path, error)) {
+    return absl::UnavailableError(StrCat("open ", path, ": not a readable file"));
+  }
   std::stringstream buffer;
   buffer << in.rdbuf();
   return std::move(buffer).str();
+}
+
+absl::StatusOr<std::vector<TargetGroup>> ReadTargetFile(const std::string& path) {
+  ASSIGN_OR_RETURN(std::string text, ReadAll(path));
+  return ParseTargetFile(path, text);
 }
 
 // The addresses of a host, as texts; IPv6 in brackets.
@@ -81,7 +93,7 @@ class WatcherImpl : public Watcher {
   }
 
   std::vector<TargetGroup> Current() override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::vector<TargetGroup> out = configs_.static_groups;
     AddFiles(&out);
     AddHttp(&out);
@@ -101,6 +113,7 @@ class WatcherImpl : public Watcher {
     for (const Configs::FileSd& config : configs_.file_sd) {
       for (const std::string& pattern : config.files) {
         for (const std::string& path : Glob(pattern)) {
+          if (kept.contains(path)) continue;  // two patterns name it
           Remembered file = std::move(files_[path]);
           std::pair<int64_t, int64_t> stamp = FileStamp(path);
           if (stamp != file.stamp) RefreshFile(path, &file);
@@ -114,7 +127,7 @@ class WatcherImpl : public Watcher {
   }
 
   void RefreshFile(const std::string& path, Remembered* file) {
-    absl::StatusOr<std::vector<TargetGroup>> groups = ParseTargetFile(path, ReadAll(path));
+    absl::StatusOr<std::vector<TargetGroup>> groups = ReadTargetFile(path);
     if (groups.ok()) {
       file->groups = *std::move(groups);
     } else {
@@ -152,13 +165,12 @@ class WatcherImpl : public Watcher {
       status = absl::UnavailableError(StrCat("server returned HTTP status ", response->status));
     }
     if (status.ok()) {
-      absl::StatusOr<std::vector<TargetGroup>> groups = ParseTargetFile(config.url, response->body);
+      absl::StatusOr<std::vector<TargetGroup>> groups = ParseTargetGroups(config.url, response->body);
       status = groups.status();
       if (groups.ok()) {
         source->groups = *std::move(groups);
         for (TargetGroup& group : source->groups) {
-          group.labels =
-              LabelsBuilder(group.labels).Del("__meta_filepath").Set("__meta_url", config.url).Build();
+          group.labels = LabelsBuilder(group.labels).Set("__meta_url", config.url).Build();
         }
       }
     }
@@ -200,7 +212,7 @@ class WatcherImpl : public Watcher {
   HttpClient* const http_;
   const Clock* const clock_;
   const Logger* const logger_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, Remembered> files_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Remembered> remote_ ABSL_GUARDED_BY(mutex_);
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numbers>
+#include <span>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -101,10 +102,16 @@ absl::StatusOr<OperatorPtr> PlanTimestamp(const Expr& call, QueryState* state, S
   return MaybeDropNames(NewLabelEdit("Timestamp", std::move(times), mark), state, steps);
 }
 
+bool NoSample(const Value&, CallContext*, Value*) { return false; }
+
+// Only selectors know start timestamps, and only if the engine uses them; all else gives nothing.
 absl::StatusOr<OperatorPtr> PlanStartTimestamp(const Expr& call, QueryState* state, Steps steps) {
+  static constexpr FunctionImpl kNothing = {.name = "start_timestamp", .instant = NoSample};
   const Expr& argument = Unwrapped(*call.children[0]);
-  if (argument.kind != ExprKind::kVectorSelector) {
-    return absl::FailedPreconditionError("start_timestamp() works on a vector selector only");
+  if (argument.kind != ExprKind::kVectorSelector || !state->use_start_timestamps) {
+    ASSIGN_OR_RETURN(OperatorPtr child, Argument(call, 0, state, steps));
+    return MaybeDropNames(NewInstantFunction(call, kNothing, std::move(child), {}, state, steps), state,
+                          steps);
   }
   OperatorPtr times = NewInstantSelector(argument, state, steps, SelectorReading::kStartTimestamp);
   auto mark = [](const SeriesMeta& meta) { return SeriesMeta{meta.labels, true}; };
@@ -187,8 +194,11 @@ absl::StatusOr<OperatorPtr> PlanHistogramQuantiles(const Expr& call, QueryState*
       state, steps);
 }
 
-absl::StatusOr<OperatorPtr> PlanInfo(const Expr&, QueryState*, Steps) {
-  return absl::UnimplementedError("the function info() is not implemented yet");
+absl::StatusOr<OperatorPtr> PlanInfo(const Expr& call, QueryState* state, Steps steps) {
+  ASSIGN_OR_RETURN(OperatorPtr child, Argument(call, 0, state, steps));
+  Matchers selector;
+  if (call.children.size() > 1) selector = Unwrapped(*call.children[1]).matchers;
+  return NewInfo(*call.children[0], selector, std::move(child), state, steps);
 }
 
 struct Planned {
@@ -234,9 +244,32 @@ absl::StatusOr<OperatorPtr> PlanRangeFunction(const Expr& call, const FunctionIm
   return function.keeps_name ? std::move(out) : MaybeDropNames(std::move(out), state, steps);
 }
 
+// Not every function knows what to do with samples beyond its range.
+absl::Status CheckModifiers(const Expr& call) {
+  static constexpr std::string_view kAnchored[] = {"changes", "delta", "increase", "rate", "resets"};
+  static constexpr std::string_view kSmoothed[] = {"delta", "increase", "rate"};
+  auto check = [&call](std::string_view modifier, std::span<const std::string_view> safe) {
+    std::string names;
+    for (std::string_view name : safe) {
+      if (name == call.function->name) return absl::OkStatus();
+      StrAppend(&names, names.empty() ? "" : ", ", name);
+    }
+    return absl::FailedPreconditionError(
+        StrCat(modifier, " modifier can only be used with: ", names, " - not with ", call.function->name));
+  };
+  for (const ExprPtr& child : call.children) {
+    const Expr& argument = Unwrapped(*child);
+    if (argument.kind != ExprKind::kMatrixSelector) continue;
+    if (argument.children[0]->anchored) RETURN_IF_ERROR(check("anchored", kAnchored));
+    if (argument.children[0]->smoothed) RETURN_IF_ERROR(check("smoothed", kSmoothed));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<OperatorPtr> PlanCall(const Expr& call, QueryState* state, Steps steps) {
+  RETURN_IF_ERROR(CheckModifiers(call));
   auto planned = std::lower_bound(kPlanned.begin(), kPlanned.end(), call.function->name,
                                   [](const Planned& p, std::string_view name) { return p.name < name; });
   if (planned != kPlanned.end() && planned->name == call.function->name)

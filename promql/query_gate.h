@@ -5,9 +5,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 
 namespace narthex::promql {
 
@@ -17,23 +17,23 @@ class QueryGate {
   QueryGate(int slots, Gauge* running) : slots_(slots), gauge_(running) {}
   // Waits for a slot. DeadlineExceeded if none came free in time.
   absl::Status Enter(int64_t timeout_ms) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto has_slot = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ < slots_; };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&has_slot), absl::Milliseconds(timeout_ms))) {
+    if (!mutex_.AwaitWithTimeout(Condition(&has_slot), absl::Milliseconds(timeout_ms))) {
       return absl::DeadlineExceededError("query timed out in query queue");
     }
     gauge_->Set(++running_);
     return absl::OkStatus();
   }
   void Leave() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     gauge_->Set(--running_);
   }
 
  private:
   const int slots_;
   Gauge* const gauge_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

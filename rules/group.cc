@@ -100,7 +100,7 @@ int64_t Group::NextEvaluation(int64_t now_ms) const {
 }
 
 void Group::EvaluateAt(int64_t t_ms) {
-  absl::MutexLock lock(&evaluate_mutex_);
+  MutexLock lock(&evaluate_mutex_);
   if (retired_) return;
   const Clock* clock = context_.options->clock;
   int64_t begin_ns = clock->MonotonicNs();
@@ -122,13 +122,13 @@ void Group::EvaluateAt(int64_t t_ms) {
   metrics_.last_duration->Set(seconds);
   metrics_.last_evaluation->Set(static_cast<double>(t_ms) / 1000);
   metrics_.last_samples->Set(static_cast<double>(samples));
-  absl::MutexLock view_lock(&view_mutex_);
+  MutexLock view_lock(&view_mutex_);
   last_evaluation_ms_ = t_ms;
   evaluation_time_s_ = seconds;
 }
 
 void Group::RememberAlerts(int64_t now_ms) {
-  absl::MutexLock lock(&evaluate_mutex_);
+  MutexLock lock(&evaluate_mutex_);
   for (const std::unique_ptr<Rule>& rule : rules_) {
     absl::Status status = rule->RememberAlerts(context_, now_ms);
     if (!status.ok()) {
@@ -140,7 +140,7 @@ void Group::RememberAlerts(int64_t now_ms) {
 
 void Group::Replace(Group* before, int64_t now_ms) {
   if (before == nullptr) return;
-  absl::MutexLock lock(&before->evaluate_mutex_);
+  MutexLock lock(&before->evaluate_mutex_);
   before->retired_ = true;
   std::map<std::string, Rule*> old;
   for (const std::unique_ptr<Rule>& rule : before->rules_) old[rule->identity()] = rule.get();
@@ -154,7 +154,7 @@ void Group::Replace(Group* before, int64_t now_ms) {
 }
 
 void Group::Retire(int64_t now_ms) {
-  absl::MutexLock lock(&evaluate_mutex_);
+  MutexLock lock(&evaluate_mutex_);
   retired_ = true;
   for (const std::unique_ptr<Rule>& rule : rules_) rule->EndSeries(context_, now_ms);
   MetricLabels labels = {{"rule_group", StrCat(context_.file, ";", context_.group)}};
@@ -173,7 +173,7 @@ GroupView Group::View() const {
   view.interval_ms = context_.interval_ms;
   view.limit = context_.limit;
   for (const std::unique_ptr<Rule>& rule : rules_) view.rules.push_back(rule->View());
-  absl::MutexLock lock(&view_mutex_);
+  MutexLock lock(&view_mutex_);
   view.last_evaluation_ms = last_evaluation_ms_;
   view.evaluation_time_s = evaluation_time_s_;
   return view;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "rules/rule.h"
 #include "rules/rules.h"
 
@@ -52,10 +52,10 @@ class Group {
   RuleContext context_;
   std::string fingerprint_;
   GroupMetrics metrics_;
-  absl::Mutex evaluate_mutex_;  // one evaluation at a time
+  Mutex evaluate_mutex_;  // one evaluation at a time
   bool retired_ ABSL_GUARDED_BY(evaluate_mutex_) = false;
   std::vector<std::unique_ptr<Rule>> rules_;  // the vector never changes
-  mutable absl::Mutex view_mutex_;
+  mutable Mutex view_mutex_;
   int64_t last_evaluation_ms_ ABSL_GUARDED_BY(view_mutex_) = 0;
   double evaluation_time_s_ ABSL_GUARDED_BY(view_mutex_) = 0;
 };

@@ -21,7 +21,7 @@ class ManagerImpl : public Manager {
     defaults.options = &options_;
     defaults.query_offset_ms = query_offset_ms;
     defaults.external_labels = std::move(external_labels);
-    absl::MutexLock apply_lock(&apply_mutex_);
+    MutexLock apply_lock(&apply_mutex_);
     std::map<std::string, std::shared_ptr<Group>> old;
     for (const std::shared_ptr<Group>& group : Snapshot()) old[Key(*group)] = group;
     int64_t now = options_.clock->NowMs();
@@ -40,7 +40,7 @@ class ManagerImpl : public Manager {
       if (it != old.end()) old.erase(it);
     }
     for (const auto& [key, group] : old) group->Retire(now);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     groups_ = std::move(groups);
     wake_.Signal();
     return absl::OkStatus();
@@ -66,15 +66,15 @@ class ManagerImpl : public Manager {
 
   void Stop() override {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stop_ = true;
       wake_.Signal();
     }
     if (thread_.joinable()) thread_.join();
     // Evaluations that are running use what the owner is about to destroy.
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ == 0; };
-    mutex_.Await(absl::Condition(&idle));
+    mutex_.Await(Condition(&idle));
   }
 
   void EvaluateAllAt(int64_t t_ms) override {
@@ -85,12 +85,12 @@ class ManagerImpl : public Manager {
   static std::string Key(const Group& group) { return StrCat(group.file(), ";", group.name()); }
 
   std::vector<std::shared_ptr<Group>> Snapshot() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return groups_;
   }
 
   void Schedule() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     while (!stop_) {
       int64_t now = options_.clock->NowMs(), wait_ms = 1000;
       for (const std::shared_ptr<Group>& group : groups_) {
@@ -111,16 +111,16 @@ class ManagerImpl : public Manager {
     bool accepted = options_.pool->Submit([this, group, t] {
       group->EvaluateAt(t);
       group->busy = false;
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       --running_;
     });
     if (!accepted) --running_;
   }
 
   const ManagerOptions options_;
-  absl::Mutex apply_mutex_;  // one Apply at a time
-  mutable absl::Mutex mutex_;
-  absl::CondVar wake_;
+  Mutex apply_mutex_;  // one Apply at a time
+  mutable Mutex mutex_;
+  CondVar wake_;
   std::vector<std::shared_ptr<Group>> groups_ ABSL_GUARDED_BY(mutex_);
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   int running_ ABSL_GUARDED_BY(mutex_) = 0;

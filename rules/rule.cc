@@ -15,7 +15,7 @@ Rule::Rule(RuleSpec spec, std::vector<std::pair<std::string, std::string>> label
       labels_(std::move(labels)),
       identity_(StrCat(spec_.alerting ? "alert " : "record ", spec_.name, " ", number, " ",
                        Labels::FromPairs(labels_).ToString())) {
-  absl::MutexLock lock(&view_mutex_);
+  MutexLock lock(&view_mutex_);
   view_.alerting = spec_.alerting;
   view_.name = spec_.name;
   view_.query = spec_.tree ? promql::ToString(*spec_.tree) : spec_.expr;
@@ -30,7 +30,7 @@ void Rule::Inherit(Rule* before) {
   slots_ = std::move(before->slots_);
   alerts_ = std::move(before->alerts_);
   RuleView old = before->View();
-  absl::MutexLock lock(&view_mutex_);
+  MutexLock lock(&view_mutex_);
   view_.health = old.health;
   view_.last_error = old.last_error;
   view_.evaluation_time_s = old.evaluation_time_s;
@@ -242,7 +242,7 @@ void Rule::SendAlerts(const RuleContext& context, int64_t t_ms) {
 }
 
 void Rule::Publish(const absl::Status& status, int64_t t_ms, double seconds) {
-  absl::MutexLock lock(&view_mutex_);
+  MutexLock lock(&view_mutex_);
   view_.health = status.ok() ? "ok" : "err";
   view_.last_error = std::string(status.message());
   view_.last_evaluation_ms = t_ms;
@@ -252,7 +252,7 @@ void Rule::Publish(const absl::Status& status, int64_t t_ms, double seconds) {
 }
 
 RuleView Rule::View() const {
-  absl::MutexLock lock(&view_mutex_);
+  MutexLock lock(&view_mutex_);
   return view_;
 }
 

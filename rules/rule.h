@@ -8,7 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "rules/alert_table.h"
 #include "rules/rules.h"
 
@@ -64,7 +64,7 @@ class Rule {
   std::unique_ptr<tsdb::GroupAppender> appender_;
   absl::flat_hash_map<Labels, tsdb::Slot> slots_;
   AlertTable alerts_;
-  mutable absl::Mutex view_mutex_;
+  mutable Mutex view_mutex_;
   RuleView view_ ABSL_GUARDED_BY(view_mutex_);
 };
 

@@ -4,8 +4,8 @@
 #include <set>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "scraper/scrape_pool.h"
 #include "scraper/scraper.h"
 #include "scraper/text_util.h"
@@ -33,7 +33,7 @@ class ManagerImpl : public Manager {
   ~ManagerImpl() override { Stop(); }
 
   absl::Status Apply(const GlobalConfig& global, std::vector<ScrapeConfig> configs) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (stopped_) return absl::FailedPreconditionError("scrape manager is stopped");
     if (scheduler_ == nullptr) Start(global);
     std::set<std::string> wanted;
@@ -55,14 +55,14 @@ class ManagerImpl : public Manager {
   }
 
   std::vector<TargetState> ActiveTargets() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::vector<TargetState> states;
     for (const auto& [name, job] : jobs_) job.pool->States(&states);
     return states;
   }
 
   std::vector<DroppedTarget> DroppedTargets() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::vector<DroppedTarget> dropped;
     for (const auto& [name, job] : jobs_) {
       dropped.insert(dropped.end(), job.pool->dropped().begin(), job.pool->dropped().end());
@@ -71,21 +71,21 @@ class ManagerImpl : public Manager {
   }
 
   std::map<std::string, int> DroppedCounts() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::map<std::string, int> counts;
     for (const auto& [name, job] : jobs_) counts[name] = job.pool->dropped_count();
     return counts;
   }
 
   std::vector<std::string> Pools() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::vector<std::string> names;
     for (const auto& [name, job] : jobs_) names.push_back(name);
     return names;
   }
 
   std::vector<std::pair<Labels, TargetMetadata>> Metadata(const std::string& metric) const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     std::vector<std::pair<Labels, TargetMetadata>> out;
     for (const auto& [name, job] : jobs_) job.pool->Metadata(metric, &out);
     return out;
@@ -94,7 +94,7 @@ class ManagerImpl : public Manager {
   void Stop() override {
     std::thread thread;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stopped_ = true;
       thread.swap(discovery_thread_);
       wake_.SignalAll();
@@ -102,11 +102,11 @@ class ManagerImpl : public Manager {
     if (thread.joinable()) thread.join();
     std::shared_ptr<Scheduler> scheduler;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       scheduler = scheduler_;
     }
     if (scheduler != nullptr) scheduler->Stop();
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     jobs_.clear();
   }
 
@@ -148,19 +148,19 @@ class ManagerImpl : public Manager {
     while (true) {
       std::vector<std::pair<std::string, std::shared_ptr<discovery::Watcher>>> watchers;
       {
-        absl::MutexLock lock(&mutex_);
+        MutexLock lock(&mutex_);
         if (stopped_) return;
         refresh_now_ = false;
         for (const auto& [name, job] : jobs_) watchers.emplace_back(name, job.watcher);
       }
       for (const auto& [name, watcher] : watchers) {
         std::vector<discovery::TargetGroup> groups = watcher->Current();
-        absl::MutexLock lock(&mutex_);
+        MutexLock lock(&mutex_);
         if (stopped_) return;
         auto it = jobs_.find(name);
         if (it != jobs_.end() && it->second.watcher == watcher) it->second.pool->Sync(groups);
       }
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       const absl::Time until = absl::Now() + absl::Milliseconds(options_.discovery_reload_interval_ms);
       while (!stopped_ && !refresh_now_ && !wake_.WaitWithDeadline(&mutex_, until)) {
       }
@@ -170,8 +170,8 @@ class ManagerImpl : public Manager {
   const ManagerOptions options_;
   ScrapeMetrics metrics_;
   MetadataSink sink_;
-  mutable absl::Mutex mutex_;
-  absl::CondVar wake_;
+  mutable Mutex mutex_;
+  CondVar wake_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool refresh_now_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);

@@ -20,12 +20,12 @@ void Scheduler::Start() {
 
 void Scheduler::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
     wake_.SignalAll();
   }
   if (thread_.joinable()) thread_.join();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   while (working_ > 0) wake_.Wait(&mutex_);
   // Requests in flight keep their loops alive, but must not keep storage open.
   for (; !heap_.empty(); heap_.pop()) {
@@ -44,14 +44,14 @@ std::shared_ptr<Runner> Scheduler::Add(std::shared_ptr<ScrapeLoop> loop, const s
   runner->loop = std::move(loop);
   runner->interval_ns = target.interval_ms * 1'000'000;
   runner->forced_error = forced_error;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Push(runner, FirstScrapeDelayNs(target, options_.clock->NowMs() * 1'000'000, seed_));
   return runner;
 }
 
 void Scheduler::Remove(const std::shared_ptr<Runner>& runner) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (runner->removed) return;
     runner->removed = true;
     if (runner->in_flight || stopping_) return;  // Finish() sees to it
@@ -59,7 +59,7 @@ void Scheduler::Remove(const std::shared_ptr<Runner>& runner) {
     ++working_;
   }
   runner->loop->WriteStaleMarkers();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   --working_;
   wake_.SignalAll();
 }
@@ -71,7 +71,7 @@ void Scheduler::ApplyChange(Runner* runner, Runner::Change change) {
 
 void Scheduler::Change(const std::shared_ptr<Runner>& runner, std::shared_ptr<const ScrapeConfig> config,
                        Target target) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (target.interval_ms * 1'000'000 != runner->interval_ns) {
     ++runner->generation;
     runner->interval_ns = target.interval_ms * 1'000'000;
@@ -86,7 +86,7 @@ void Scheduler::Change(const std::shared_ptr<Runner>& runner, std::shared_ptr<co
 }
 
 void Scheduler::SetForcedError(const std::shared_ptr<Runner>& runner, const std::string& error) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   runner->forced_error = error;
 }
 
@@ -112,7 +112,7 @@ void Scheduler::Run() {
   while (true) {
     std::vector<std::shared_ptr<Runner>> due;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (stopping_) return;
       due = TakeDue();
       if (due.empty()) {
@@ -130,7 +130,7 @@ void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
   const int64_t start_ns = options_.clock->MonotonicNs();
   std::string forced;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     forced = runner->forced_error;
   }
   if (!forced.empty()) {
@@ -152,7 +152,7 @@ void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
 void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
                        int64_t start_ms, int64_t start_ns) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (stopping_) return;
     ++working_;
   }
@@ -167,7 +167,7 @@ void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<Htt
 void Scheduler::Finish(const std::shared_ptr<Runner>& runner) {
   bool removed;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     removed = runner->removed && !stopping_;
     if (!removed) {
       if (runner->pending) ApplyChange(runner.get(), *std::exchange(runner->pending, std::nullopt));
@@ -175,7 +175,7 @@ void Scheduler::Finish(const std::shared_ptr<Runner>& runner) {
     }
   }
   if (removed) runner->loop->WriteStaleMarkers();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   --working_;
   wake_.SignalAll();
 }

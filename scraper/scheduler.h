@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "scraper/scrape_loop.h"
 
 namespace narthex::scraper {
@@ -65,8 +65,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   const ManagerOptions options_;
   const uint64_t seed_;
-  absl::Mutex mutex_;
-  absl::CondVar wake_ ABSL_GUARDED_BY(mutex_);
+  Mutex mutex_;
+  CondVar wake_ ABSL_GUARDED_BY(mutex_);
   std::priority_queue<Due, std::vector<Due>, std::greater<Due>> heap_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   int working_ ABSL_GUARDED_BY(mutex_) = 0;

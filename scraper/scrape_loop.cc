@@ -48,7 +48,7 @@ std::string_view StatusText(int code) {
 void MetadataSink::Offer(const TargetMetadata& m) {
   uint64_t hash = Fnv64(StrCat(m.type, "\xff", m.unit, "\xff", m.help));
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto [it, added] = known_.emplace(m.metric, hash);
     if (!added && it->second == hash) return;
     it->second = hash;
@@ -66,7 +66,7 @@ ScrapeLoop::ScrapeLoop(const ManagerOptions& options, ScrapeMetrics* metrics, Me
       target_(std::move(target)) {}
 
 HttpClientRequest ScrapeLoop::Request() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   HttpClientRequest request;
   request.url = target_.url;
   request.timeout_ms = target_.timeout_ms;
@@ -157,7 +157,7 @@ void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t st
         "Scrape failed",
         {{"scrape_pool", config_->job_name}, {"target", target_.url}, {"err", std::string(Message(status))}});
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   last_error_ = status.ok() ? "" : std::string(Message(status));
   health_ = status.ok() ? "up" : "down";
   last_scrape_ms_ = start_ms;
@@ -211,7 +211,7 @@ void ScrapeLoop::WriteStaleMarkers() {
 }
 
 void ScrapeLoop::Reconfigure(std::shared_ptr<const ScrapeConfig> config, Target target) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   config_ = std::move(config);
   target_ = std::move(target);
   cache_.Clear();
@@ -219,12 +219,12 @@ void ScrapeLoop::Reconfigure(std::shared_ptr<const ScrapeConfig> config, Target 
 }
 
 Target ScrapeLoop::target() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return target_;
 }
 
 TargetState ScrapeLoop::State() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   TargetState state;
   state.discovered_labels = target_.discovered;
   state.labels = target_.public_labels;
@@ -241,7 +241,7 @@ TargetState ScrapeLoop::State() const {
 
 void ScrapeLoop::Metadata(const std::string& metric,
                           std::vector<std::pair<Labels, TargetMetadata>>* out) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (!metric.empty()) {
     auto it = metadata_.find(metric);
     if (it != metadata_.end()) out->emplace_back(target_.public_labels, it->second.data);
@@ -251,7 +251,7 @@ void ScrapeLoop::Metadata(const std::string& metric,
 }
 
 void ScrapeLoop::NoteMetadata(const ExpositionParser& parser, EntryKind kind) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   auto it = metadata_.find(parser.metric());
   if (it == metadata_.end()) {
     it = metadata_.emplace(std::string(parser.metric()), Meta()).first;
@@ -273,7 +273,7 @@ void ScrapeLoop::NoteMetadata(const ExpositionParser& parser, EntryKind kind) {
 void ScrapeLoop::EndMetadataRound() {
   std::vector<TargetMetadata> changed;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (auto it = metadata_.begin(); it != metadata_.end();) {
       if (round_ - it->second.last_round > kMetadataRounds) {
         it = metadata_.erase(it);

@@ -8,8 +8,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "base/http_client.h"
+#include "base/mutex.h"
 #include "scraper/parser.h"
 #include "scraper/scrape_metrics.h"
 #include "scraper/scraper.h"
@@ -26,7 +26,7 @@ class MetadataSink {
 
  private:
   tsdb::Db* const db_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<std::string, uint64_t> known_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -86,7 +86,7 @@ class ScrapeLoop {
   ScrapeMetrics* const metrics_;
   MetadataSink* const sink_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const ScrapeConfig> config_;  // written under mutex_ by the one worker
   Target target_;
   std::string last_error_ ABSL_GUARDED_BY(mutex_);

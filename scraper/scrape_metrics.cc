@@ -23,7 +23,7 @@ std::shared_ptr<SummaryMetric> SummaryMetric::Register(MetricsRegistry* registry
 }
 
 void SummaryMetric::Observe(const std::string& label_value, double v) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Window& window = windows_[label_value];
   window.recent.push_back(v);
   if (window.recent.size() > kWindow) window.recent.pop_front();
@@ -32,12 +32,12 @@ void SummaryMetric::Observe(const std::string& label_value, double v) {
 }
 
 void SummaryMetric::Drop(const std::string& label_value) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   windows_.erase(label_value);
 }
 
 SummaryMetric::Points SummaryMetric::Quantiles() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Points points;
   for (const auto& [value, window] : windows_) {
     std::vector<double> sorted(window.recent.begin(), window.recent.end());
@@ -51,7 +51,7 @@ SummaryMetric::Points SummaryMetric::Quantiles() const {
 }
 
 SummaryMetric::Points SummaryMetric::Totals(bool sums) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Points points;
   for (const auto& [value, window] : windows_) {
     points.push_back({{{label_, value}}, sums ? window.sum : static_cast<double>(window.count)});

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 
 namespace narthex::scraper {
 
@@ -34,7 +34,7 @@ class SummaryMetric {
   Points Totals(bool sums) const;
 
   const std::string label_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, Window> windows_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -16,6 +16,8 @@ namespace {
 
 constexpr int64_t kMaxSteps = 1'000'000;  // nodes run, against endless work by nested ranges
 
+constexpr int kMaxWalkDepth = 2000;  // nested nodes over all templates, against a full stack
+
 enum class Flow { kNormal, kBreak, kContinue };
 using Answer = absl::StatusOr<Value>;
 
@@ -70,6 +72,14 @@ class Executor {
 
   absl::StatusOr<Flow> Walk(const Node& node, const Value& dot) {
     if (++steps_ > kMaxSteps) return Error(node, "too many steps");
+    if (walk_depth_ >= kMaxWalkDepth) return Error(node, "nested too deeply");
+    ++walk_depth_;
+    absl::StatusOr<Flow> flow = WalkNode(node, dot);
+    --walk_depth_;
+    return flow;
+  }
+
+  absl::StatusOr<Flow> WalkNode(const Node& node, const Value& dot) {
     switch (node.kind) {
       case NodeKind::kText:
         RETURN_IF_ERROR(Write(node, node.text));
@@ -121,26 +131,32 @@ class Executor {
     const Node& pipe = *node.children[0];
     size_t outer = variables_.size();
     ASSIGN_OR_RETURN(Value value, PipelineValue(pipe, dot));
-    std::vector<std::pair<Value, Value>> items;
-    if (value.list) {
-      for (size_t i = 0; i < value.list->size(); ++i) {
-        items.emplace_back(Value::Int(static_cast<int64_t>(i)), (*value.list)[i]);
-      }
-    } else if (value.kind == Value::kMap || value.kind == Value::kLabels) {
-      for (const auto& [key, item] : *value.map) items.emplace_back(Value::String(key), item);
-    } else if (value.kind == Value::kInt) {
-      if (value.integer > kMaxSteps) return Error(pipe, "too many steps");
-      for (int64_t i = 0; i < value.integer; ++i) items.emplace_back(Value::Int(i), Value::Int(i));
-    } else if (value.kind != Value::kNil) {
+    bool is_map = value.kind == Value::kMap || value.kind == Value::kLabels;
+    if (!value.list && !is_map && value.kind != Value::kInt && value.kind != Value::kNil) {
       return Error(pipe, StrCat("range can't iterate over ", PrintText(value)));
     }
-    for (const auto& [key, item] : items) {
+    bool empty = true, stop = false;
+    auto run = [&](const Value& key, const Value& item) -> absl::Status {
+      empty = false;
       Bind(pipe, key, item);
       ASSIGN_OR_RETURN(Flow flow, Walk(*node.children[1], item));
       variables_.resize(outer);
-      if (flow == Flow::kBreak) return Flow::kNormal;
+      stop = flow == Flow::kBreak;
+      return absl::OkStatus();
+    };
+    if (value.list) {
+      for (size_t i = 0; i < value.list->size() && !stop; ++i) {
+        RETURN_IF_ERROR(run(Value::Int(static_cast<int64_t>(i)), (*value.list)[i]));
+      }
+    } else if (is_map) {
+      for (auto it = value.map->begin(); it != value.map->end() && !stop; ++it) {
+        RETURN_IF_ERROR(run(Value::String(it->first), it->second));
+      }
+    } else {
+      int64_t count = value.kind == Value::kInt ? value.integer : 0;
+      for (int64_t i = 0; i < count && !stop; ++i) RETURN_IF_ERROR(run(Value::Int(i), Value::Int(i)));
     }
-    if (!items.empty() || !node.children[2]) return Flow::kNormal;
+    if (!empty || !node.children[2]) return Flow::kNormal;
     absl::StatusOr<Flow> flow = Walk(*node.children[2], dot);
     variables_.resize(outer);
     return flow;
@@ -333,6 +349,9 @@ class Executor {
                               " got ", count));
     }
     Answer answer = function->function(args, functions_);
+    if (answer.ok() && answer->text.size() > options_.max_output_bytes) {
+      return Error(at, StrCat("result of ", name, " is longer than ", options_.max_output_bytes, " bytes"));
+    }
     if (answer.ok()) return answer;
     std::string message(answer.status().message());
     bool type_error = message.starts_with("wrong type for value");
@@ -345,7 +364,7 @@ class Executor {
   FunctionContext functions_;
   std::string out_, name_;
   std::vector<std::pair<std::string, Value>> variables_;
-  int depth_ = 0;
+  int depth_ = 0, walk_depth_ = 0;
   int64_t steps_ = 0;
 };
 

@@ -11,6 +11,7 @@ namespace narthex::tmpl {
 namespace {
 
 constexpr int kMaxWidth = 10'000;
+constexpr size_t kMaxText = 4 << 20;  // longer than any result may be
 
 struct Spec {
   bool minus = false, plus = false, sharp = false, zero = false, space = false;
@@ -166,6 +167,7 @@ std::string Sprintf(std::span<const Value> args) {
   args = args.subspan(1);
   size_t next = 0;
   for (size_t at = 0; at < format.size();) {
+    if (out.size() > kMaxText) break;
     if (format[at] != '%') {
       out += format[at++];
       continue;

@@ -16,6 +16,9 @@
 namespace narthex::tmpl {
 namespace {
 
+constexpr int kMaxValueDepth = 100;
+constexpr size_t kMaxReplacement = 64 << 20;  // bytes that a replacement could grow to
+
 using Args = std::span<const Value>;
 using Answer = absl::StatusOr<Value>;
 
@@ -81,7 +84,10 @@ Answer SortByLabel(Args args, const FunctionContext&) {
 
 Answer ArgsMap(Args args, const FunctionContext&) {
   Map out;
-  for (size_t i = 0; i < args.size(); ++i) out[StrCat("arg", i)] = args[i];
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i].depth >= kMaxValueDepth) return Error("arguments nested too deeply");
+    out[StrCat("arg", i)] = args[i];
+  }
   return Value::OfMap(Value::kMap, std::move(out));
 }
 
@@ -90,6 +96,8 @@ Answer ReReplaceAll(Args args, const FunctionContext&) {
   ASSIGN_OR_RETURN(std::string replacement, Text(args[1]));
   ASSIGN_OR_RETURN(std::string text, Text(args[2]));
   ASSIGN_OR_RETURN(Regex regex, Regex::CompileUnanchored(pattern));
+  if (replacement.size() * (text.size() + 1) > kMaxReplacement)
+    return Error("the replacement would be too long");
   return Value::String(regex.ReplaceAll(text, replacement));
 }
 Answer Match(Args args, const FunctionContext&) {

@@ -20,26 +20,28 @@ Value LabelMap(const std::vector<std::pair<std::string, std::string>>& labels) {
 }
 
 absl::StatusOr<TemplateSet> Parse(std::string_view text, std::string_view name, int max_depth) {
-  absl::StatusOr<TemplateSet> set = ParseTemplate(name, StrCat(kPrelude, text), max_depth);
-  if (set.ok()) return set;
+  return ParseTemplate(name, StrCat(kPrelude, text), max_depth);
+}
+
+absl::Status Named(const absl::Status& status, std::string_view doing, std::string_view name) {
   return absl::InvalidArgumentError(
-      StrCat("error parsing template ", name, ": ", std::string(set.status().message())));
+      StrCat("error ", doing, " template ", name, ": ", std::string(status.message())));
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> ExpandAlertText(std::string_view text, const ExpandOptions& options) {
-  ASSIGN_OR_RETURN(TemplateSet set, Parse(text, options.name, options.max_depth));
+  absl::StatusOr<TemplateSet> set = Parse(text, options.name, options.max_depth);
+  if (!set.ok()) return Named(set.status(), "parsing", options.name);
   Map fields;
   fields["Labels"] = LabelMap(options.labels);
   fields["ExternalLabels"] = LabelMap(options.external_labels);
   fields["ExternalURL"] = Value::String(options.external_url);
   fields["Value"] = Value::Float(options.value);
   absl::StatusOr<std::string> out =
-      Execute(set, Value::OfMap(Value::kStruct, std::move(fields)), options, ExecOptions());
+      Execute(*set, Value::OfMap(Value::kStruct, std::move(fields)), options, ExecOptions());
   if (out.ok()) return out;
-  return absl::InvalidArgumentError(
-      StrCat("error executing template ", options.name, ": ", std::string(out.status().message())));
+  return Named(out.status(), "executing", options.name);
 }
 
 absl::Status CheckAlertText(std::string_view text, std::string_view name) {

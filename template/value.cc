@@ -1,5 +1,8 @@
 #include "template/value.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/go_format.h"
 #include "base/strings.h"
 #include "template/times.h"
@@ -39,12 +42,14 @@ Value Value::String(std::string s) {
 Value Value::OfList(List values) {
   Value out;
   out.kind = kList;
+  for (const Value& value : values) out.depth = std::max(out.depth, value.depth + 1);
   out.list = std::make_shared<const List>(std::move(values));
   return out;
 }
 Value Value::OfMap(Kind kind, Map values) {
   Value out;
   out.kind = kind;
+  for (const auto& [key, value] : values) out.depth = std::max(out.depth, value.depth + 1);
   out.map = std::make_shared<const Map>(std::move(values));
   return out;
 }
@@ -74,41 +79,67 @@ bool IsTrue(const Value& value) {
   }
 }
 
-std::string PrintText(const Value& value) {
+namespace {
+
+// Values may hold one another many times over: what is longer than any output may be is not written out.
+constexpr size_t kMaxText = 4 << 20;
+
+void AppendText(const Value& value, std::string* out) {
+  if (out->size() > kMaxText) return;
   switch (value.kind) {
     case Value::kNil:
-      return "<no value>";
+      *out += "<no value>";
+      return;
     case Value::kBool:
-      return value.boolean ? "true" : "false";
+      *out += value.boolean ? "true" : "false";
+      return;
     case Value::kInt:
-      return StrCat(value.integer);
+      StrAppend(out, value.integer);
+      return;
     case Value::kUint:
-      return StrCat(value.unsigned_integer);
+      StrAppend(out, value.unsigned_integer);
+      return;
     case Value::kFloat:
-      return FormatFloatG(value.number);
+      *out += FormatFloatG(value.number);
+      return;
     case Value::kString:
-      return value.text;
+      *out += value.text;
+      return;
     case Value::kTime:
-      return TimeString(value.number);
+      *out += TimeString(value.number);
+      return;
     case Value::kDuration:
-      return DurationString(value.integer);
-    case Value::kList: {
-      std::string out = "[";
-      for (const Value& item : *value.list) StrAppend(&out, out.size() == 1 ? "" : " ", PrintText(item));
-      return out + "]";
-    }
-    default: {
-      std::string out = value.kind == Value::kMap || value.kind == Value::kLabels ? "map[" : "{";
-      char close = out.back() == '[' ? ']' : '}';
-      size_t empty = out.size();
-      for (const auto& [key, item] : *value.map) {
-        StrAppend(&out, out.size() == empty ? "" : " ");
-        if (close == ']') StrAppend(&out, key, ":");
-        out += PrintText(item);
+      *out += DurationString(value.integer);
+      return;
+    case Value::kList:
+      *out += "[";
+      for (size_t i = 0; i < value.list->size() && out->size() <= kMaxText; ++i) {
+        if (i > 0) *out += " ";
+        AppendText((*value.list)[i], out);
       }
-      return out + close;
-    }
+      *out += "]";
+      return;
+    default:
+      break;
   }
+  bool is_map = value.kind == Value::kMap || value.kind == Value::kLabels;
+  *out += is_map ? "map[" : "{";
+  bool first = true;
+  for (const auto& [key, item] : *value.map) {
+    if (out->size() > kMaxText) break;
+    if (!std::exchange(first, false)) *out += " ";
+    if (is_map) StrAppend(out, key, ":");
+    AppendText(item, out);
+  }
+  *out += is_map ? "]" : "}";
+}
+
+}  // namespace
+
+std::string PrintText(const Value& value) {
+  std::string out;
+  AppendText(value, &out);
+  return out;
 }
 
 std::string TypeName(const Value& value) {

@@ -35,6 +35,7 @@ struct Value {
   bool boolean = false;
   bool safe_html = false;
   int64_t integer = 0;
+  int depth = 0;  // of lists and maps in one another
   uint64_t unsigned_integer = 0;
   double number = 0;
   std::string text;

@@ -69,7 +69,7 @@ absl::Status DbImpl::DeleteSeries(const Matchers& matchers, int64_t mint, int64_
   maxt = std::min(maxt, max_t_.load());
   if (mint > maxt) return absl::OkStatus();
   IndexBatch batch;
-  absl::MutexLock lock(&windows_mutex_);
+  MutexLock lock(&windows_mutex_);
   auto next = std::make_shared<Tombstones>(*tombstones_);
   for (SeriesId id : index_.Select(matchers)) {
     std::vector<Interval>& list = (*next)[id];
@@ -88,7 +88,7 @@ absl::Status DbImpl::DeleteSeries(const Matchers& matchers, int64_t mint, int64_
 }
 
 absl::Status DbImpl::CleanTombstones() {
-  absl::MutexLock lock(&maintain_mutex_);
+  MutexLock lock(&maintain_mutex_);
   const std::shared_ptr<const Tombstones> dead = tombstones();
   if (dead->empty()) return absl::OkStatus();
   RETURN_IF_ERROR(Seal(/*force=*/true));
@@ -96,7 +96,7 @@ absl::Status DbImpl::CleanTombstones() {
   IndexBatch batch;
   for (const auto& [id, intervals] : *dead) batch.deletes.push_back(TombstoneKey(id));
   RETURN_IF_ERROR(store_->Write(batch, true));
-  absl::MutexLock windows_lock(&windows_mutex_);
+  MutexLock windows_lock(&windows_mutex_);
   if (tombstones_ == dead) tombstones_ = std::make_shared<Tombstones>();
   seal_epoch_.fetch_add(1);
   return absl::OkStatus();
@@ -153,7 +153,7 @@ absl::Status DbImpl::RewriteStripes(const Tombstones& dead) {
 }
 
 absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool skip_head) {
-  absl::MutexLock lock(&maintain_mutex_);
+  MutexLock lock(&maintain_mutex_);
   const std::time_t seconds = options_.clock->NowMs() / 1000;
   std::tm tm{};
   gmtime_r(&seconds, &tm);
@@ -169,7 +169,7 @@ absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool 
   RETURN_IF_ERROR(SyncAll());
   {
     // No commit meanwhile: journal and index belong together.
-    absl::MutexLock commit(&commit_mutex_);
+    MutexLock commit(&commit_mutex_);
     if (!skip_head) RETURN_IF_ERROR(journal_->CopyTo(path + "/journal"));
     RETURN_IF_ERROR(store_->Checkpoint(path + "/store/db"));
   }

@@ -34,7 +34,7 @@ class GroupAppenderImpl : public GroupAppender {
  public:
   GroupAppenderImpl(DbImpl* db, std::shared_ptr<Group> group) : db_(db), group_(std::move(group)) {}
   ~GroupAppenderImpl() override {
-    absl::MutexLock lock(&group_->mutex);
+    MutexLock lock(&group_->mutex);
     group_->in_use = false;
   }
 
@@ -44,7 +44,7 @@ class GroupAppenderImpl : public GroupAppender {
     Slot slot = 0;
     bool added = false;
     {
-      absl::MutexLock lock(&group_->mutex);
+      MutexLock lock(&group_->mutex);
       const size_t before = group_->slots.size();
       slot = group_->AddSlot(id);
       added = group_->slots.size() > before;
@@ -64,7 +64,7 @@ class GroupAppenderImpl : public GroupAppender {
     const int fresh = stats_.new_series;  // series are added between rounds too
     stats_ = RoundStats{};
     stats_.new_series = fresh;
-    absl::MutexLock lock(&group_->mutex);
+    MutexLock lock(&group_->mutex);
     round_.values.resize(group_->slots.size(), 0);
     round_.present.Resize(group_->slots.size());
     seen_ = Bits(group_->slots.size());
@@ -103,7 +103,7 @@ class GroupAppenderImpl : public GroupAppender {
     if (!e.has_t) e.t = round_.t;
     SeriesId id = 0;
     {
-      absl::MutexLock lock(&group_->mutex);
+      MutexLock lock(&group_->mutex);
       if (slot < group_->slots.size()) id = group_->slots[slot];
     }
     if (id != 0 && db_->exemplars_.Add(id, e)) db_->metrics_.exemplars->Add();
@@ -115,7 +115,7 @@ class GroupAppenderImpl : public GroupAppender {
       RETURN_IF_ERROR(db_->CommitLoose(loose_));
     } else {
       {
-        absl::MutexLock lock(&group_->mutex);
+        MutexLock lock(&group_->mutex);
         const std::vector<uint64_t>& words = group_->tracked.words();
         for (size_t w = 0; w < words.size(); ++w) {
           for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
@@ -165,7 +165,7 @@ class GroupAppenderImpl : public GroupAppender {
     SeriesId id = 0;
     AppendResult r = AppendResult::kOk;
     {
-      absl::MutexLock lock(&group_->mutex);
+      MutexLock lock(&group_->mutex);
       if (slot < group_->slots.size()) id = group_->slots[slot];
     }
     if (id == 0) return AppendResult::kOutOfBounds;
@@ -282,7 +282,7 @@ std::unique_ptr<Appender> DbImpl::NewAppender() { return std::make_unique<Append
 absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& key) {
   std::shared_ptr<Group> group;
   {
-    absl::MutexLock lock(&groups_mutex_);
+    MutexLock lock(&groups_mutex_);
     const auto it = groups_by_key_.find(key.encoded());
     if (it != groups_by_key_.end()) {
       group = it->second;
@@ -290,7 +290,7 @@ absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& k
       const uint32_t id = next_group_;
       IndexBatch batch;
       batch.puts.emplace_back(GroupKey(id), key.encoded());
-      absl::MutexLock create_lock(&create_mutex_);
+      MutexLock create_lock(&create_mutex_);
       if (has_unsaved_ || !store_->Write(batch, false).ok()) {
         unsaved_.puts.push_back(batch.puts[0]);
         has_unsaved_ = true;
@@ -299,7 +299,7 @@ absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& k
       group = FindOrAddGroup(id, key);
     }
   }
-  absl::MutexLock lock(&group->mutex);
+  MutexLock lock(&group->mutex);
   if (group->in_use)
     return absl::FailedPreconditionError(StrCat("group ", key.ToString(), " is open already"));
   group->in_use = true;
@@ -312,7 +312,7 @@ AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
   if (head_max == INT64_MIN) return AppendResult::kOk;
   const int64_t window = ooo_window_ms_;
   const int64_t min_valid = head_max - kOutOfBoundsMs;
-  absl::ReaderMutexLock lock(&loose_mutex_);
+  ReaderMutexLock lock(&loose_mutex_);
   const LooseColumn* column = loose_->Find(id);
   if (sample.t >= min_valid) {
     if (column == nullptr || sample.t > column->last_t) return AppendResult::kOk;
@@ -334,10 +334,10 @@ AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
 absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
   if (samples.empty()) return absl::OkStatus();
   {
-    absl::ReaderMutexLock commit(&commit_mutex_);
+    ReaderMutexLock commit(&commit_mutex_);
     bool written = false;
     // Samples of series in memory and in the journal have the same order: one lock around both.
-    absl::MutexLock lock(&loose_mutex_);
+    MutexLock lock(&loose_mutex_);
     const uint64_t sequence = AppendJournal(EncodeLooseRecord(samples), &written);
     if (loose_->empty()) loose_->first_sequence = sequence;
     loose_->last_sequence = sequence;
@@ -355,8 +355,8 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
 absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose) {
   const double floats = static_cast<double>(round.present.CountOnes());
   {
-    absl::ReaderMutexLock commit(&commit_mutex_);
-    absl::MutexLock lock(&group->mutex);
+    ReaderMutexLock commit(&commit_mutex_);
+    MutexLock lock(&group->mutex);
     const int64_t t = round.t;
     if (group->NeedsNewTile(t, options_.window_ms)) {
       group->CloseTile();
@@ -366,7 +366,7 @@ absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<Lo
     std::string bytes;
     PutRound(&bytes, round, row == 0 ? nullptr : &group->open.last);
     bool written = false;
-    absl::MutexLock loose_lock(&loose_mutex_);
+    MutexLock loose_lock(&loose_mutex_);
     const uint64_t sequence = AppendJournal(EncodeRoundRecord(group->id, row, bytes, loose), &written);
     // The journal misses this round: the next one must not build on it.
     if (!written) group->broken_chain = true;

@@ -24,7 +24,7 @@ DbImpl::DbImpl(Options options)
 
 DbImpl::~DbImpl() {
   {
-    absl::MutexLock lock(&stop_mutex_);
+    MutexLock lock(&stop_mutex_);
     stop_ = true;
   }
   if (thread_.joinable()) thread_.join();
@@ -40,8 +40,8 @@ void DbImpl::Background() {
       std::max<int64_t>(100, options_.sync_interval_ms > 0 ? options_.sync_interval_ms : 5000);
   while (true) {
     {
-      absl::MutexLock lock(&stop_mutex_);
-      if (stop_mutex_.AwaitWithTimeout(absl::Condition(&stop_), absl::Milliseconds(tick))) return;
+      MutexLock lock(&stop_mutex_);
+      if (stop_mutex_.AwaitWithTimeout(Condition(&stop_), absl::Milliseconds(tick))) return;
     }
     const absl::Status s = SyncAll();
     if (!s.ok()) options_.logger->Error("Storage sync failed", {{"err", std::string(s.message())}});
@@ -72,7 +72,7 @@ void DbImpl::NoteTime(int64_t t) {
 absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* created) {
   *created = false;
   if (SeriesId id = index_.Find(labels); id != 0) return id;
-  absl::MutexLock lock(&create_mutex_);
+  MutexLock lock(&create_mutex_);
   if (SeriesId id = index_.Find(labels); id != 0) return id;
   if (next_series_ == UINT32_MAX)
     return absl::ResourceExhaustedError("too many series: series ids are used up");
@@ -97,7 +97,7 @@ absl::Status DbImpl::SaveSlot(Group* group, SeriesId id, Slot slot) {
   PutBig32(&value, id);
   IndexBatch batch;
   batch.puts.emplace_back(SlotKey(group->id, slot), value);
-  absl::MutexLock lock(&create_mutex_);
+  MutexLock lock(&create_mutex_);
   if (has_unsaved_ || !store_->Write(batch, false).ok()) {
     unsaved_.puts.push_back(batch.puts[0]);
     has_unsaved_ = true;
@@ -109,7 +109,7 @@ absl::Status DbImpl::SaveSlot(Group* group, SeriesId id, Slot slot) {
 absl::Status DbImpl::RetryUnsaved() {
   if (!has_unsaved_) return absl::OkStatus();
   store_->Resume();
-  absl::MutexLock lock(&create_mutex_);
+  MutexLock lock(&create_mutex_);
   RETURN_IF_ERROR(store_->Write(unsaved_, false));
   unsaved_ = IndexBatch{};
   has_unsaved_ = false;
@@ -146,7 +146,7 @@ void DbImpl::NoteMembership(SeriesId id, uint32_t group) {
 }
 
 void DbImpl::NoteMember(SeriesId id, uint32_t group) {
-  absl::MutexLock lock(&groups_mutex_);
+  MutexLock lock(&groups_mutex_);
   NoteMembership(id, group);
 }
 
@@ -161,20 +161,20 @@ std::shared_ptr<Group> DbImpl::FindOrAddGroup(uint32_t id, const Labels& key) {
 }
 
 std::shared_ptr<Group> DbImpl::LookupGroup(uint32_t id) const {
-  absl::ReaderMutexLock lock(&groups_mutex_);
+  ReaderMutexLock lock(&groups_mutex_);
   const auto it = groups_.find(id);
   return it == groups_.end() ? nullptr : it->second;
 }
 
 std::vector<std::shared_ptr<Group>> DbImpl::AllGroups() const {
-  absl::ReaderMutexLock lock(&groups_mutex_);
+  ReaderMutexLock lock(&groups_mutex_);
   std::vector<std::shared_ptr<Group>> out;
   for (const auto& [id, group] : groups_) out.push_back(group);
   return out;
 }
 
 std::vector<std::shared_ptr<Group>> DbImpl::GroupsOf(SeriesId id) const {
-  absl::ReaderMutexLock lock(&groups_mutex_);
+  ReaderMutexLock lock(&groups_mutex_);
   std::vector<std::shared_ptr<Group>> out;
   if (id >= group_of_.size() || group_of_[id] == 0) return out;
   const auto add = [&](uint32_t g) {
@@ -189,18 +189,18 @@ std::vector<std::shared_ptr<Group>> DbImpl::GroupsOf(SeriesId id) const {
 }
 
 std::vector<std::shared_ptr<const LooseStore>> DbImpl::FrozenLoose() const {
-  absl::ReaderMutexLock lock(&loose_mutex_);
+  ReaderMutexLock lock(&loose_mutex_);
   return frozen_;
 }
 
 void DbImpl::ReadLooseHead(SeriesId id, std::vector<Sample>* out) const {
-  absl::ReaderMutexLock lock(&loose_mutex_);
+  ReaderMutexLock lock(&loose_mutex_);
   for (const auto& store : frozen_) store->Read(id, out);
   loose_->Read(id, out);
 }
 
 std::vector<int64_t> DbImpl::WindowsIn(int64_t mint, int64_t maxt) const {
-  absl::ReaderMutexLock lock(&windows_mutex_);
+  ReaderMutexLock lock(&windows_mutex_);
   std::vector<int64_t> out;
   for (const auto& [window, series] : windows_) {
     if (window <= maxt && window + options_.window_ms > mint) out.push_back(window);
@@ -209,14 +209,14 @@ std::vector<int64_t> DbImpl::WindowsIn(int64_t mint, int64_t maxt) const {
 }
 
 std::shared_ptr<const Tombstones> DbImpl::tombstones() const {
-  absl::ReaderMutexLock lock(&windows_mutex_);
+  ReaderMutexLock lock(&windows_mutex_);
   return tombstones_;
 }
 
 Roaring DbImpl::SeriesIn(int64_t mint, int64_t maxt) const {
   Roaring out;
   for (const auto& group : AllGroups()) {
-    absl::ReaderMutexLock lock(&group->mutex);
+    ReaderMutexLock lock(&group->mutex);
     const bool has_head = group->HasHead();
     if (!has_head) continue;
     const int64_t first =
@@ -226,7 +226,7 @@ Roaring DbImpl::SeriesIn(int64_t mint, int64_t maxt) const {
     out.addMany(group->slots.size(), group->slots.data());
   }
   {
-    absl::ReaderMutexLock lock(&loose_mutex_);
+    ReaderMutexLock lock(&loose_mutex_);
     const auto add = [&](const LooseStore& store) {
       if (store.empty() || store.min_t() > maxt || store.max_t() < mint) return;
       for (const auto& [id, column] : store.columns())
@@ -235,7 +235,7 @@ Roaring DbImpl::SeriesIn(int64_t mint, int64_t maxt) const {
     for (const auto& store : frozen_) add(*store);
     add(*loose_);
   }
-  absl::ReaderMutexLock lock(&windows_mutex_);
+  ReaderMutexLock lock(&windows_mutex_);
   for (const auto& [window, series] : windows_) {
     if (window <= maxt && window + options_.window_ms > mint) out |= series;
   }

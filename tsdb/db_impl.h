@@ -16,7 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/format/keys.h"
 #include "tsdb/group.h"
@@ -127,13 +127,13 @@ class DbImpl : public Db {
   absl::Status RewriteStripes(const Tombstones& dead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
 
   int lock_fd_ = -1;
-  absl::Mutex maintain_mutex_;
+  Mutex maintain_mutex_;
   int64_t sane_now_ ABSL_GUARDED_BY(maintain_mutex_) = INT64_MIN;
   int64_t sane_mono_ns_ ABSL_GUARDED_BY(maintain_mutex_) = 0;
   uint64_t snapshots_ ABSL_GUARDED_BY(maintain_mutex_) = 0;
 
-  mutable absl::Mutex commit_mutex_;  // commits share it; a seal takes it alone for a moment
-  mutable absl::Mutex groups_mutex_;
+  mutable Mutex commit_mutex_;  // commits share it; a seal takes it alone for a moment
+  mutable Mutex groups_mutex_;
   std::map<uint32_t, std::shared_ptr<Group>> groups_ ABSL_GUARDED_BY(groups_mutex_);
   absl::flat_hash_map<std::string, std::shared_ptr<Group>> groups_by_key_ ABSL_GUARDED_BY(groups_mutex_);
   uint32_t next_group_ ABSL_GUARDED_BY(groups_mutex_) = 1;
@@ -142,24 +142,24 @@ class DbImpl : public Db {
   absl::flat_hash_map<SeriesId, std::vector<uint32_t>> more_groups_ ABSL_GUARDED_BY(groups_mutex_);
   void NoteMembership(SeriesId id, uint32_t group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(groups_mutex_);
 
-  mutable absl::Mutex create_mutex_;  // one series is created at a time
+  mutable Mutex create_mutex_;  // one series is created at a time
   SeriesId next_series_ ABSL_GUARDED_BY(create_mutex_) = 1;
   IndexBatch unsaved_ ABSL_GUARDED_BY(create_mutex_);  // index writes that failed (disk full)
   std::atomic<bool> has_unsaved_{false};
   std::atomic<bool> index_dirty_{false};
   std::atomic<bool> journal_failing_{false};
 
-  mutable absl::Mutex loose_mutex_;
+  mutable Mutex loose_mutex_;
   std::shared_ptr<LooseStore> loose_ ABSL_GUARDED_BY(loose_mutex_);
   std::vector<std::shared_ptr<const LooseStore>> frozen_ ABSL_GUARDED_BY(loose_mutex_);
   uint64_t loose_sealed_ ABSL_GUARDED_BY(loose_mutex_) = 0;
   int64_t loose_window_ ABSL_GUARDED_BY(loose_mutex_) = INT64_MIN;
 
-  mutable absl::Mutex windows_mutex_;
+  mutable Mutex windows_mutex_;
   std::map<int64_t, Roaring> windows_ ABSL_GUARDED_BY(windows_mutex_);
   std::shared_ptr<const Tombstones> tombstones_ ABSL_GUARDED_BY(windows_mutex_);
 
-  absl::Mutex stop_mutex_;
+  Mutex stop_mutex_;
   bool stop_ ABSL_GUARDED_BY(stop_mutex_) = false;
   std::thread thread_;
 

@@ -5,7 +5,7 @@
 namespace narthex::tsdb {
 
 bool ExemplarRing::Add(SeriesId series, const Exemplar& exemplar) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   auto [it, fresh] = newest_.try_emplace(series, 0, exemplar);
   if (!fresh && exemplar.t <= it->second.second.t) return false;
   it->second.second = exemplar;
@@ -26,7 +26,7 @@ std::vector<std::pair<SeriesId, std::vector<Exemplar>>> ExemplarRing::Select(
   for (SeriesId id : series) {
     if (place.emplace(id, out.size()).second) out.emplace_back(id, std::vector<Exemplar>());
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (const auto& [id, exemplar] : ring_) {
     const auto it = place.find(id);
     if (it != place.end() && exemplar.t >= mint && exemplar.t <= maxt)

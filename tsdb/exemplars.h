@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "tsdb/series_index.h"
 #include "tsdb/tsdb.h"
 
@@ -24,7 +24,7 @@ class ExemplarRing {
 
  private:
   const size_t capacity_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<std::pair<SeriesId, Exemplar>> ring_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<SeriesId, std::pair<size_t, Exemplar>> newest_
       ABSL_GUARDED_BY(mutex_);  // count in ring, last

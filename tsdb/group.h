@@ -11,7 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "model/labels.h"
 #include "tsdb/format/records.h"
 #include "tsdb/format/stripe.h"
@@ -50,7 +50,7 @@ struct Group {
   Group(uint32_t group_id, Labels group_key) : id(group_id), key(std::move(group_key)) {}
   const uint32_t id;
   const Labels key;
-  mutable absl::Mutex mutex;
+  mutable Mutex mutex;
   std::vector<SeriesId> slots;
   absl::flat_hash_map<SeriesId, Slot> slot_of;
   Bits tracked;  // slots with a value in the last round

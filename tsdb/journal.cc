@@ -81,7 +81,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& direct
 }
 
 Journal::~Journal() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (fd_ >= 0) {
     (void)::fdatasync(fd_);
     ::close(fd_);
@@ -215,7 +215,7 @@ absl::Status Journal::StartSegment(size_t record_size) {
 }
 
 uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ++sequence_;
   const size_t size = kRecordHeaderSize + payload.size();
   *written = absl::OkStatus();
@@ -237,7 +237,7 @@ uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
 absl::Status Journal::Sync() {
   int fd = -1;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!dirty_ || fd_ < 0) return absl::OkStatus();
     fd = ::dup(fd_);  // appends go on while the disk works
     dirty_ = false;
@@ -248,17 +248,17 @@ absl::Status Journal::Sync() {
 }
 
 uint64_t Journal::last_sequence() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return sequence_;
 }
 
 void Journal::RaiseSequence(uint64_t at_least) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   sequence_ = std::max(sequence_, at_least);
 }
 
 void Journal::Free(uint64_t needed) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   while (!segments_.empty() && segments_.front().last_sequence < needed) {
     const bool current = segments_.size() == 1 && fd_ >= 0;
     if (current) break;
@@ -273,17 +273,17 @@ void Journal::Free(uint64_t needed) {
 }
 
 uint64_t Journal::bytes_written() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return written_;
 }
 
 size_t Journal::segment_count() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return segments_.size();
 }
 
 absl::Status Journal::CopyTo(const std::string& directory) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::error_code ec;
   fs::create_directories(directory, ec);
   for (const Segment& s : segments_) {

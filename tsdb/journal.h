@@ -12,8 +12,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace narthex::tsdb {
 
@@ -58,7 +58,7 @@ class Journal {
 
   const std::string directory_;
   const Logger* const logger_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Segment> segments_ ABSL_GUARDED_BY(mutex_);  // the last one is written to if fd_ is open
   std::vector<std::string> spares_ ABSL_GUARDED_BY(mutex_);
   int fd_ ABSL_GUARDED_BY(mutex_) = -1;

@@ -93,10 +93,10 @@ absl::Status DbImpl::LoadIndex() {
     return true;
   }));
   {
-    absl::MutexLock lock(&create_mutex_);
+    MutexLock lock(&create_mutex_);
     next_series_ = newest + 1;
   }
-  absl::MutexLock lock(&groups_mutex_);
+  MutexLock lock(&groups_mutex_);
   RETURN_IF_ERROR(store_->Scan("G", [&](std::string_view key, std::string_view value) {
     if (key.size() == 5 && Labels::IsWellFormed(value)) {
       FindOrAddGroup(GetBig32(key.data() + 1), Labels::FromEncoded(std::string(value)));
@@ -107,7 +107,7 @@ absl::Status DbImpl::LoadIndex() {
     if (key.size() != 9 || value.size() != 4) return true;
     const auto it = groups_.find(GetBig32(key.data() + 1));
     if (it == groups_.end()) return true;
-    absl::MutexLock group_lock(&it->second->mutex);
+    MutexLock group_lock(&it->second->mutex);
     std::vector<SeriesId>& slots = it->second->slots;
     const Slot slot = GetBig32(key.data() + 5);
     if (slot > slots.size() + (1 << 20)) return true;
@@ -131,7 +131,7 @@ absl::Status DbImpl::LoadManifest() {
     }
     const std::shared_ptr<Group> group = LookupGroup(id);
     if (group == nullptr) return true;
-    absl::MutexLock lock(&group->mutex);
+    MutexLock lock(&group->mutex);
     group->sealed_sequence = m.sealed_sequence;
     group->last_t = m.last_t;
     group->tracked = m.tracked;
@@ -139,7 +139,7 @@ absl::Status DbImpl::LoadManifest() {
     return true;
   }));
   {
-    absl::MutexLock lock(&loose_mutex_);
+    MutexLock lock(&loose_mutex_);
     loose_sealed_ = loose_sealed;
   }
   auto tombstones = std::make_shared<Tombstones>();
@@ -151,7 +151,7 @@ absl::Status DbImpl::LoadManifest() {
     }
     return true;
   }));
-  absl::MutexLock lock(&windows_mutex_);
+  MutexLock lock(&windows_mutex_);
   tombstones_ = std::move(tombstones);
   return store_->Scan("W", [&](std::string_view key, std::string_view value) {
     if (key.size() != 9) return true;
@@ -178,11 +178,11 @@ absl::Status DbImpl::OpenJournal() {
                                  &stats));
   uint64_t sealed = 0;
   for (const auto& group : AllGroups()) {
-    absl::MutexLock lock(&group->mutex);
+    MutexLock lock(&group->mutex);
     sealed = std::max(sealed, group->sealed_sequence);
   }
   {
-    absl::MutexLock lock(&loose_mutex_);
+    MutexLock lock(&loose_mutex_);
     sealed = std::max(sealed, loose_sealed_);
   }
   journal_->RaiseSequence(sealed);
@@ -202,7 +202,7 @@ void DbImpl::ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t*
     return;
   }
   if (record.has_round) ReplayRound(sequence, record, bad);
-  absl::MutexLock lock(&loose_mutex_);
+  MutexLock lock(&loose_mutex_);
   if (sequence <= loose_sealed_) return;
   for (const LooseSample& s : record.loose) {
     if (!index_.Has(s.series)) {
@@ -222,7 +222,7 @@ void DbImpl::ReplayRound(uint64_t sequence, const Record& record, uint64_t* bad)
     ++*bad;
     return;
   }
-  absl::MutexLock lock(&group->mutex);
+  MutexLock lock(&group->mutex);
   if (sequence <= group->sealed_sequence) return;
   const bool keyframe = record.row == 0;
   if (keyframe) group->CloseTile();

@@ -10,7 +10,7 @@
 namespace narthex::tsdb {
 
 absl::Status DbImpl::Maintain(bool force_seal) {
-  absl::MutexLock lock(&maintain_mutex_);
+  MutexLock lock(&maintain_mutex_);
   RETURN_IF_ERROR(RetryUnsaved());
   if (journal_failing_) store_->Resume();
   RETURN_IF_ERROR(Seal(force_seal));
@@ -21,7 +21,7 @@ absl::Status DbImpl::Maintain(bool force_seal) {
 
 absl::Status DbImpl::ApplyRetention(int64_t retention_ms, int64_t retention_bytes,
                                     int64_t out_of_order_window_ms) {
-  absl::MutexLock lock(&maintain_mutex_);
+  MutexLock lock(&maintain_mutex_);
   options_.retention_ms = retention_ms;
   options_.retention_bytes = retention_bytes;
   ooo_window_ms_ = out_of_order_window_ms;
@@ -60,7 +60,7 @@ absl::Status DbImpl::Retain() {
   const int64_t now = SaneNow();
   int64_t oldest = INT64_MAX;
   {
-    absl::MutexLock lock(&windows_mutex_);
+    MutexLock lock(&windows_mutex_);
     if (windows_.empty()) return absl::OkStatus();
     oldest = windows_.begin()->first;
   }
@@ -77,7 +77,7 @@ absl::Status DbImpl::Retain() {
   // The newest window stays: without it there is nothing to answer from.
   int64_t before = INT64_MIN;
   {
-    absl::MutexLock lock(&windows_mutex_);
+    MutexLock lock(&windows_mutex_);
     for (auto it = windows_.begin(); it != windows_.end() && std::next(it) != windows_.end() && over > 0;
          ++it) {
       const int64_t end = it->first + options_.window_ms;
@@ -94,7 +94,7 @@ absl::Status DbImpl::Retain() {
 absl::Status DbImpl::DropWindows(int64_t before) {
   IndexBatch batch;
   {
-    absl::MutexLock lock(&windows_mutex_);
+    MutexLock lock(&windows_mutex_);
     for (auto it = windows_.begin(); it != windows_.end() && it->first < before;) {
       batch.deletes.push_back(WindowKey(it->first));
       it = windows_.erase(it);
@@ -126,7 +126,7 @@ void DbImpl::UpdateGauges() {
   uint64_t chunks = 0;
   int64_t head_min = INT64_MAX;
   for (const auto& group : AllGroups()) {
-    absl::ReaderMutexLock lock(&group->mutex);
+    ReaderMutexLock lock(&group->mutex);
     for (const TilePtr& t : group->tiles) {
       chunks += t->offsets.size() - 1;
       head_min = std::min(head_min, t->times.front());
@@ -137,7 +137,7 @@ void DbImpl::UpdateGauges() {
     }
   }
   {
-    absl::ReaderMutexLock lock(&loose_mutex_);
+    ReaderMutexLock lock(&loose_mutex_);
     chunks += loose_->columns().size();
     head_min = std::min(head_min, loose_->min_t());
   }
@@ -150,7 +150,7 @@ void DbImpl::UpdateGauges() {
   metrics_.retention_bytes->Set(static_cast<double>(options_.retention_bytes));
   metrics_.retention_seconds->Set(static_cast<double>(options_.retention_ms) / 1000);
   metrics_.wal_bytes->Set(static_cast<double>(journal_->segment_count()) * (4 << 20));
-  absl::ReaderMutexLock lock(&windows_mutex_);
+  ReaderMutexLock lock(&windows_mutex_);
   metrics_.blocks->Set(static_cast<double>(windows_.size()));
   const int64_t lowest = windows_.empty() ? head_min : std::min(head_min, windows_.begin()->first);
   metrics_.lowest->Set(static_cast<double>(lowest == INT64_MAX ? 0 : lowest));

@@ -110,7 +110,7 @@ void DbImpl::PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan
   std::vector<SeriesId> slots;
   SealPlan::GroupSeal seal;
   {
-    absl::MutexLock lock(&group->mutex);
+    MutexLock lock(&group->mutex);
     if (!group->HasHead()) return;
     const int64_t window = WindowOf(group->last_t, options_.window_ms);
     // A group that gets no more rounds is sealed once its window is over.
@@ -154,8 +154,8 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
   std::vector<std::shared_ptr<const LooseStore>> frozen;
   {
     // Alone for a moment: every record up to the last sequence is in memory.
-    absl::MutexLock commit(&commit_mutex_);
-    absl::MutexLock lock(&loose_mutex_);
+    MutexLock commit(&commit_mutex_);
+    MutexLock lock(&loose_mutex_);
     const int64_t window = max_t_ == INT64_MIN ? INT64_MIN : WindowOf(max_t_, options_.window_ms);
     if (loose_window_ == INT64_MIN) {
       loose_window_ = loose_->empty() ? window : WindowOf(loose_->min_t(), options_.window_ms);
@@ -240,7 +240,7 @@ absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
     m.sealed_sequence = plan.loose_sequence;
     batch.puts.emplace_back(ManifestKey(kLooseGroup), m.Encode());
   }
-  absl::MutexLock lock(&windows_mutex_);
+  MutexLock lock(&windows_mutex_);
   for (const auto& [window, members] : plan.members) {
     Roaring all = members;
     const auto it = windows_.find(window);
@@ -272,12 +272,12 @@ absl::Status DbImpl::Seal(bool force) {
   }
   seal_epoch_.fetch_add(1);
   for (const SealPlan::GroupSeal& g : plan.groups) {
-    absl::MutexLock lock(&g.group->mutex);
+    MutexLock lock(&g.group->mutex);
     g.group->tiles.erase(g.group->tiles.begin(), g.group->tiles.begin() + static_cast<ptrdiff_t>(g.tiles));
     g.group->sealed_sequence = std::max(g.group->sealed_sequence, g.manifest.sealed_sequence);
   }
   if (plan.loose) {
-    absl::MutexLock lock(&loose_mutex_);
+    MutexLock lock(&loose_mutex_);
     frozen_.clear();
     loose_sealed_ = std::max(loose_sealed_, plan.loose_sequence);
   }
@@ -289,13 +289,13 @@ absl::Status DbImpl::Seal(bool force) {
 
 void DbImpl::FreeJournal() {
   // No commit is between journal and memory meanwhile.
-  absl::MutexLock commit(&commit_mutex_);
+  MutexLock commit(&commit_mutex_);
   uint64_t needed = journal_->last_sequence() + 1;
   for (const auto& group : AllGroups()) {
-    absl::MutexLock lock(&group->mutex);
+    MutexLock lock(&group->mutex);
     needed = std::min(needed, group->FirstSequence());
   }
-  absl::MutexLock lock(&loose_mutex_);
+  MutexLock lock(&loose_mutex_);
   if (!loose_->empty()) needed = std::min(needed, loose_->first_sequence);
   for (const auto& store : frozen_) needed = std::min(needed, store->first_sequence);
   journal_->Free(needed);

@@ -47,7 +47,7 @@ Labels SeriesIndex::LabelsLocked(SeriesId id) const {
 }
 
 SeriesId SeriesIndex::Find(const Labels& labels) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   // A collision of the 64-bit hash moves the series to the next free hash.
   for (uint64_t h = labels.Hash();; ++h) {
     const auto it = by_hash_.find(h);
@@ -57,12 +57,12 @@ SeriesId SeriesIndex::Find(const Labels& labels) const {
 }
 
 SeriesId SeriesIndex::next_id() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   return std::max<SeriesId>(1, static_cast<SeriesId>(offsets_.size()));
 }
 
 void SeriesIndex::Add(SeriesId id, const Labels& labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (id < offsets_.size() && offsets_[id] != kNone) return;
   if (id >= offsets_.size()) offsets_.resize(id + 1, kNone);
   std::string ids;
@@ -96,7 +96,7 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
 }
 
 void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (SeriesId id : ids) {
     if (id >= offsets_.size() || offsets_[id] == kNone) continue;
     const Labels labels = LabelsLocked(id);
@@ -119,22 +119,22 @@ void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
 }
 
 Labels SeriesIndex::LabelsOf(SeriesId id) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   return LabelsLocked(id);
 }
 
 bool SeriesIndex::Has(SeriesId id) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   return id < offsets_.size() && offsets_[id] != kNone;
 }
 
 size_t SeriesIndex::series_count() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   return count_;
 }
 
 uint64_t SeriesIndex::text_bytes() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   return text_bytes_;
 }
 
@@ -146,7 +146,7 @@ std::vector<SeriesId> SeriesIndex::AllLocked() const {
 }
 
 std::vector<SeriesId> SeriesIndex::All() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   return AllLocked();
 }
 
@@ -185,7 +185,7 @@ std::vector<SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept) cons
 }
 
 std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   bool have = false;
   std::vector<SeriesId> out;
   // A matcher that refuses the empty value picks series; one that accepts it only takes series away.
@@ -205,7 +205,7 @@ std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
 }
 
 std::vector<std::string> SeriesIndex::Names(const Filter& filter, size_t limit) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   std::vector<std::string> out;
   for (const auto& [name, values] : names_) {
     const bool any = std::any_of(values.begin(), values.end(), [&](const auto& v) {
@@ -220,7 +220,7 @@ std::vector<std::string> SeriesIndex::Names(const Filter& filter, size_t limit) 
 
 std::vector<std::string> SeriesIndex::Values(std::string_view name, const Filter& filter,
                                              size_t limit) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   std::vector<std::string> out;
   const auto it = names_.find(std::string(name));
   if (it == names_.end()) return out;
@@ -233,7 +233,7 @@ std::vector<std::string> SeriesIndex::Values(std::string_view name, const Filter
 }
 
 void SeriesIndex::FillStatus(size_t limit, Status* status) const {
-  absl::ReaderMutexLock lock(&mutex_);
+  ReaderMutexLock lock(&mutex_);
   status->head_series = count_;
   status->label_pairs = 0;
   for (const auto& [name, values] : names_) {

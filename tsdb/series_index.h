@@ -11,7 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "tsdb/tsdb.h"
@@ -55,7 +55,7 @@ class SeriesIndex {
   std::vector<SeriesId> WithValue(const Matcher& matcher, bool accept) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<Pair> pairs_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string_view, PairId> pair_ids_ ABSL_GUARDED_BY(mutex_);  // keys point into pairs_
   // name -> value -> pair, in the order that the API lists them

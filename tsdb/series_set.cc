@@ -83,7 +83,7 @@ class SeriesSetImpl : public SeriesSet {
         it->second.group = group;
         LoadHead(&it->second);
       }
-      absl::ReaderMutexLock lock(&group->mutex);
+      ReaderMutexLock lock(&group->mutex);
       const auto slot = group->slot_of.find(id);
       if (slot != group->slot_of.end()) it->second.slots[id] = slot->second;
     }
@@ -96,7 +96,7 @@ class SeriesSetImpl : public SeriesSet {
     std::vector<std::string> open;
     uint64_t first = 0, last = 0;
     {
-      absl::ReaderMutexLock lock(&columns->group->mutex);
+      ReaderMutexLock lock(&columns->group->mutex);
       tiles.assign(columns->group->tiles.begin(), columns->group->tiles.end());
       const OpenTile& tile = columns->group->open;
       if (!tile.times.empty() && tile.times.front() <= maxt_ && tile.times.back() >= mint_) {

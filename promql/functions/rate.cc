@@ -1,32 +1,20 @@
-// rate(), increase(), delta(), irate(), idelta(), changes() and resets().
+// rate(), increase(), delta(), irate() and idelta().
 
 #include "promql/functions/rate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 
 #include "promql/functions/annotation_texts.h"
+#include "promql/functions/any_sample.h"
+#include "promql/functions/extended_rate.h"
+#include "promql/functions/histogram_sum.h"
+#include "promql/functions/start_timestamps.h"
 
 namespace narthex::promql {
 
 namespace {
-
-// A start timestamp of 0 says nothing; nor does one after its own sample.
-bool StartsAnew(int64_t previous_start, int64_t previous_t, int64_t start, int64_t t) {
-  if (start == 0 || start > t || start < previous_t) return false;
-  if (start > previous_t) return true;
-  // It names the sample before: a reset of delta series, but not of cumulative ones that never knew their
-  // start.
-  return previous_start != 0;
-}
-
-// Start timestamps run parallel to the points, or are absent.
-template <typename Point>
-bool StartsAnew(std::span<const Point> points, std::span<const int64_t> starts, size_t i) {
-  return i < starts.size() && StartsAnew(starts[i - 1], points[i - 1].t, starts[i], points[i].t);
-}
 
 // The difference of last and first histogram with what counter resets took away; nullopt (and an annotation)
 // if the histograms do not fit together.
@@ -55,7 +43,8 @@ class HistogramDifference {
       }
     }
     result.ReduceResolution(schema);
-    if (!Combine(before, true, &result) || (is_counter_ && !AddResets(before, &result))) return Mixed();
+    if (!Accumulate(before, /*subtract=*/true, context_, &result)) return std::nullopt;
+    if (is_counter_ && !AddResets(before, &result)) return std::nullopt;
     if (!is_counter_ && !(first_is_gauge && last_is_gauge)) {
       context_->Annotate(NotGaugeHistogramText(context_->MetricName()));
     }
@@ -81,18 +70,10 @@ class HistogramDifference {
     for (size_t i = 1; i < points_.size(); ++i) {
       const FloatHistogram& h = *points_[i].h;
       if (StartsAnew(points_, starts_, i) || h.DetectReset(*previous)) {
-        if (!Combine(*previous, false, result)) return false;
+        if (!Accumulate(*previous, /*subtract=*/false, context_, result)) return false;
       }
       previous = &h;
     }
-    return true;
-  }
-
-  // Hints that contradict each other are what resets are made of here: no warning.
-  bool Combine(const FloatHistogram& other, bool subtract, FloatHistogram* result) {
-    bool reconciled = false;
-    if (!result->Add(other, nullptr, &reconciled, subtract).ok()) return false;
-    if (reconciled) context_->Annotate(CustomBucketsReconciledText(subtract ? "subtraction" : "addition"));
     return true;
   }
 
@@ -115,13 +96,20 @@ class HistogramDifference {
 class Extrapolation {
  public:
   Extrapolation(const Window& window, int64_t first_ms, int64_t last_ms, size_t samples)
-      : sampled_(static_cast<double>(last_ms - first_ms) / 1000),
-        interval_(sampled_ / static_cast<double>(samples - 1)),
+      : last_ms_(last_ms),
+        sampled_(static_cast<double>(last_ms - first_ms) / 1000),
+        interval_(samples > 1 ? sampled_ / static_cast<double>(samples - 1) : 0),
         to_start_(static_cast<double>(first_ms - window.start_ms) / 1000),
         to_end_(static_cast<double>(window.end_ms - last_ms) / 1000) {
     const double threshold = interval_ * 1.1;
     if (to_start_ >= threshold) to_start_ = interval_ / 2;
     if (to_end_ >= threshold) to_end_ = interval_ / 2;
+  }
+
+  // The series is known to have begun then, with zero.
+  void BeginAt(int64_t start_ms) {
+    sampled_ = static_cast<double>(last_ms_ - start_ms) / 1000;
+    to_start_ = 0;
   }
 
   // A counter cannot have been below zero: it began no earlier than its slope allows.
@@ -130,115 +118,77 @@ class Extrapolation {
       to_start_ = std::min(to_start_, sampled_ * (first_value / increase));
   }
 
-  double factor() const { return (sampled_ + to_start_ + to_end_) / sampled_; }
+  double Factor(const Window& window, bool is_rate) const {
+    const double factor = (sampled_ + to_start_ + to_end_) / sampled_;
+    return is_rate ? factor / (static_cast<double>(window.range_ms) / 1000) : factor;
+  }
 
  private:
+  const int64_t last_ms_;
   double sampled_;
   double interval_;
   double to_start_;
   double to_end_;
 };
 
-double Interpolate(const FloatPoint& a, const FloatPoint& b, int64_t t, bool is_counter) {
-  // After a reset the counter is taken to have started from 0.
-  const double from = is_counter && b.v < a.v ? 0 : a.v;
-  return from + (b.v - from) * static_cast<double>(t - a.t) / static_cast<double>(b.t - a.t);
-}
-
-// rate() and its kin with `anchored` or `smoothed`: values at the borders instead of extrapolation.
-bool ExtendedRate(const Window& window, bool is_counter, bool is_rate, Value* out) {
-  const std::span<const FloatPoint> points = window.floats;
-  if (points.empty()) return false;
-  auto begin = points.begin();
-  auto last = points.end() - 1;
-  auto first = std::partition_point(begin, last, [&](const FloatPoint& p) { return p.t <= window.start_ms; });
-  if (first != begin) --first;
-  if (window.smoothed) {
-    last = std::partition_point(begin, last, [&](const FloatPoint& p) { return p.t < window.end_ms; });
-  }
-  if (last->t <= window.start_ms) return false;
-  double left = first->v;
-  if (window.smoothed && first->t < window.start_ms) {
-    left = Interpolate(*first, *(first + 1), window.start_ms, is_counter);
-  }
-  double right = last->v;
-  if (window.smoothed && last != begin && last->t > window.end_ms) {
-    right = Interpolate(*(last - 1), *last, window.end_ms, is_counter);
-  }
-  double result = right - left;
-  if (is_counter) {
-    double previous = left;
-    for (auto p = first; p <= last; ++p) {
-      // The border values stand for these.
-      if ((p == first && p->t <= window.start_ms) || (p == last && p->t >= window.end_ms)) continue;
-      if (p->v < previous) result += previous;
-      previous = p->v;
-    }
-    if (right < previous) result += previous;
-  }
-  if (is_rate) result /= static_cast<double>(window.range_ms) / 1000;
-  out->v = result;
-  return true;
-}
-
 bool FloatRate(const Window& window, bool is_counter, bool is_rate, Value* out) {
   const std::span<const FloatPoint> points = window.floats;
-  if (points.size() < 2) return false;
+  if (points.empty()) return false;
+  std::optional<int64_t> start;
+  if (is_counter) start = StartInside(window, window.float_starts, points.front().t);
+  if (points.size() < 2 && !start.has_value()) return false;
   double result = points.back().v - points.front().v;
+  for (size_t i = 1; is_counter && i < points.size(); ++i) {
+    if (points[i].v < points[i - 1].v || StartsAnew(points, window.float_starts, i))
+      result += points[i - 1].v;
+  }
   Extrapolation extrapolation(window, points.front().t, points.back().t, points.size());
-  if (is_counter) {
-    for (size_t i = 1; i < points.size(); ++i) {
-      if (points[i].v < points[i - 1].v || StartsAnew(points, window.float_starts, i))
-        result += points[i - 1].v;
-    }
+  if (start.has_value()) {
+    result += points.front().v;
+    extrapolation.BeginAt(*start);
+  } else if (is_counter) {
     extrapolation.LimitToZero(points.front().v, result);
   }
-  double factor = extrapolation.factor();
-  if (is_rate) factor /= static_cast<double>(window.range_ms) / 1000;
-  out->v = result * factor;
+  out->v = result * extrapolation.Factor(window, is_rate);
   return true;
 }
 
 bool HistogramRate(const Window& window, bool is_counter, bool is_rate, CallContext* context, Value* out) {
   const std::span<const HistogramPoint> points = window.histograms;
-  if (points.size() < 2) return false;
-  std::optional<FloatHistogram> result = HistogramDifference(window, is_counter, context).Run();
-  if (!result.has_value()) return false;
+  std::optional<int64_t> start;
+  if (is_counter) start = StartInside(window, window.histogram_starts, points.front().t);
+  const FloatHistogram& first = *points.front().h;
+  std::optional<FloatHistogram> result;
+  if (points.size() > 1) {
+    result = HistogramDifference(window, is_counter, context).Run();
+    if (!result.has_value()) return false;
+    if (start.has_value() && !Accumulate(first, /*subtract=*/false, context, &*result)) return false;
+  } else if (start.has_value()) {
+    result = first;
+  } else {
+    return false;
+  }
   Extrapolation extrapolation(window, points.front().t, points.back().t, points.size());
-  if (is_counter) extrapolation.LimitToZero(points.front().h->count, result->count);
-  double factor = extrapolation.factor();
-  if (is_rate) factor /= static_cast<double>(window.range_ms) / 1000;
-  result->Scale(factor);
+  if (start.has_value()) {
+    extrapolation.BeginAt(*start);
+  } else if (is_counter) {
+    extrapolation.LimitToZero(first.count, result->count);
+  }
+  result->Scale(extrapolation.Factor(window, is_rate));
   out->h = std::make_shared<const FloatHistogram>(*std::move(result));
   return true;
 }
 
 bool ExtrapolatedRate(const Window& window, bool is_counter, bool is_rate, CallContext* context, Value* out) {
-  if (window.anchored || window.smoothed) return ExtendedRate(window, is_counter, is_rate, out);
+  if (window.anchored || window.smoothed) {
+    return ExtendedRate(window, is_counter, is_rate, context, out);
+  }
   if (!window.floats.empty() && !window.histograms.empty()) {
     context->Annotate(MixedFloatsHistogramsText(context->MetricName()));
     return false;
   }
   if (window.histograms.empty()) return FloatRate(window, is_counter, is_rate, out);
   return HistogramRate(window, is_counter, is_rate, context, out);
-}
-
-// One sample of a window that may mix both kinds.
-struct AnySample {
-  int64_t t = 0;
-  int64_t start = 0;
-  double v = 0;
-  const FloatHistogram* h = nullptr;
-};
-
-AnySample FloatSample(const Window& window, size_t i) {
-  return {window.floats[i].t, i < window.float_starts.size() ? window.float_starts[i] : 0, window.floats[i].v,
-          nullptr};
-}
-
-AnySample HistogramSample(const Window& window, size_t i) {
-  return {window.histograms[i].t, i < window.histogram_starts.size() ? window.histogram_starts[i] : 0, 0,
-          window.histograms[i].h.get()};
 }
 
 // The last two samples; false if there are fewer.
@@ -266,12 +216,7 @@ bool InstantHistogramDifference(const AnySample& a, const AnySample& b, bool is_
   if (!is_rate && !all_gauge) context->Annotate(NotGaugeHistogramText(context->MetricName()));
   *out = *b.h;
   if (!is_rate || !(StartsAnew(a.start, a.t, b.start, b.t) || b.h->DetectReset(*a.h))) {
-    bool reconciled = false;
-    if (!out->Add(*a.h, nullptr, &reconciled, /*subtract=*/true).ok()) {
-      context->Annotate(MixedBucketSchemasText(context->MetricName()));
-      return false;
-    }
-    if (reconciled) context->Annotate(CustomBucketsReconciledText("subtraction"));
+    if (!Accumulate(*a.h, /*subtract=*/true, context, out)) return false;
   }
   out->hint = CounterResetHint::kGauge;
   out->Compact();
@@ -299,41 +244,6 @@ bool InstantValue(const Window& window, bool is_rate, CallContext* context, Valu
   return true;
 }
 
-// Counts the neighbours for which `differs`; a step from one kind of sample to the other always counts.
-// Anchored ranges begin with the last sample at or before the range.
-template <typename FloatsDiffer, typename HistogramsDiffer>
-bool CountSteps(const Window& window, FloatsDiffer floats_differ, HistogramsDiffer histograms_differ,
-                Value* out) {
-  const std::span<const FloatPoint> floats = window.floats;
-  const std::span<const HistogramPoint> histograms = window.histograms;
-  if (floats.empty() && histograms.empty()) return false;
-  size_t f = 0;
-  if (window.anchored) {
-    if (floats.empty() || floats.back().t <= window.start_ms) return false;
-    const auto first = std::partition_point(floats.begin(), floats.end() - 1,
-                                            [&](const FloatPoint& p) { return p.t <= window.start_ms; });
-    f = static_cast<size_t>(first - floats.begin());
-    if (f > 0) --f;
-  }
-  double count = 0;
-  std::optional<AnySample> previous;
-  for (size_t h = 0; f < floats.size() || h < histograms.size();) {
-    const bool take_float = h >= histograms.size() || (f < floats.size() && floats[f].t < histograms[h].t);
-    const AnySample current = take_float ? FloatSample(window, f++) : HistogramSample(window, h++);
-    if (previous.has_value()) {
-      if ((previous->h == nullptr) != (current.h == nullptr)) {
-        ++count;
-      } else if (current.h == nullptr ? floats_differ(previous->v, current.v)
-                                      : histograms_differ(*previous->h, *current.h)) {
-        ++count;
-      }
-    }
-    previous = current;
-  }
-  out->v = count;
-  return true;
-}
-
 }  // namespace
 
 bool Rate(const Window& window, CallContext* context, Value* out) {
@@ -354,18 +264,6 @@ bool Irate(const Window& window, CallContext* context, Value* out) {
 
 bool Idelta(const Window& window, CallContext* context, Value* out) {
   return InstantValue(window, false, context, out);
-}
-
-bool Changes(const Window& window, CallContext*, Value* out) {
-  return CountSteps(
-      window, [](double a, double b) { return a != b && !(std::isnan(a) && std::isnan(b)); },
-      [](const FloatHistogram& a, const FloatHistogram& b) { return !b.Equals(a); }, out);
-}
-
-bool Resets(const Window& window, CallContext*, Value* out) {
-  return CountSteps(
-      window, [](double a, double b) { return b < a; },
-      [](const FloatHistogram& a, const FloatHistogram& b) { return b.DetectReset(a); }, out);
 }
 
 }  // namespace narthex::promql

@@ -10,7 +10,5 @@ bool Increase(const Window& window, CallContext* context, Value* out);
 bool Delta(const Window& window, CallContext* context, Value* out);
 bool Irate(const Window& window, CallContext* context, Value* out);
 bool Idelta(const Window& window, CallContext* context, Value* out);
-bool Changes(const Window& window, CallContext* context, Value* out);
-bool Resets(const Window& window, CallContext* context, Value* out);
 
 }  // namespace narthex::promql

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "promql/functions/call.h"
+#include "promql/functions/changes.h"
 #include "promql/functions/math_functions.h"
 #include "promql/functions/over_time.h"
 #include "promql/functions/quantile.h"

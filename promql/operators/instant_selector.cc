@@ -1,8 +1,12 @@
 #include <algorithm>
-#include <cmath>
+#include <memory>
+#include <optional>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "promql/functions/annotation_texts.h"
+#include "promql/functions/extended_rate.h"
+#include "promql/histogram_starts.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
@@ -38,8 +42,8 @@ class InstantSelector : public Operator {
     RETURN_IF_ERROR(set_->ReadBlock(at_, count, &rows_));
     batch->Reset(count, static_cast<size_t>(steps_.count));
     for (size_t r = 0; r < count; ++r) {
-      if (selector_.smoothed) {
-        RETURN_IF_ERROR(FillSmoothed(rows_[r], r, batch));
+      if (selector_.smoothed && reading_ == SelectorReading::kValue) {
+        FillSmoothed(rows_[r], at_ + r, r, batch);
       } else {
         Fill(rows_[r], r, batch);
       }
@@ -76,8 +80,9 @@ class InstantSelector : public Operator {
       if (reading_ == SelectorReading::kTimestamp) {
         batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(newest) / 1000);
       } else if (reading_ == SelectorReading::kStartTimestamp) {
-        int64_t start = is_histogram || row.start_t.empty() ? 0 : row.start_t[f - 1];
-        if (start != 0) batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(start) / 1000);
+        std::span<const int64_t> starts = is_histogram ? HistogramStartsOf(r) : row.start_t;
+        int64_t start = starts.empty() ? 0 : starts[is_histogram ? h - 1 : f - 1];
+        batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(start) / 1000);
       } else if (is_histogram) {
         batch->SetHistogram(r, static_cast<size_t>(i), row.h[h - 1].h);
       } else {
@@ -86,32 +91,64 @@ class InstantSelector : public Operator {
     }
   }
 
+  std::span<const int64_t> HistogramStartsOf(size_t r) const {
+    const auto* starts = dynamic_cast<const HistogramStarts*>(set_.get());
+    return starts != nullptr ? starts->StartsOfRow(r) : std::span<const int64_t>();
+  }
+
   // Interpolated between the newest sample at or before the time and the oldest after it.
-  absl::Status FillSmoothed(const tsdb::Row& row, size_t r, Batch* batch) {
-    if (!row.h.empty()) {
-      return absl::FailedPreconditionError(
-          "smoothed and anchored modifiers do not work with native histograms");
-    }
-    size_t next = 0;
+  void FillSmoothed(const tsdb::Row& row, size_t series, size_t r, Batch* batch) {
+    CallContext context;
+    context.labels = &series_[series].labels;
+    context.pos = selector_.pos;
+    context.annotations = &state_->annotations;
+    std::vector<FloatPoint> floats(row.t.size());
+    for (size_t i = 0; i < floats.size(); ++i) floats[i] = {row.t[i], row.v[i]};
     for (int i = 0; i < steps_.count; ++i) {
-      int64_t reference = shift_.Reference(steps_.Time(i));
-      while (next < row.t.size() && row.t[next] <= reference) ++next;
-      size_t before = next, after = next;
-      bool has_before =
-          before > 0 && row.t[before - 1] > reference - state_->lookback_ms && !IsStale(row.v[before - 1]);
-      bool has_after =
-          after < row.t.size() && row.t[after] <= reference + state_->lookback_ms && !IsStale(row.v[after]);
-      if (!has_before) continue;
-      ++held_;
-      double v = row.v[before - 1];
-      if (has_after && row.t[before - 1] != reference) {
-        double share = static_cast<double>(reference - row.t[before - 1]) /
-                       static_cast<double>(row.t[after] - row.t[before - 1]);
-        v += (row.v[after] - v) * share;
+      const int64_t reference = shift_.Reference(steps_.Time(i));
+      const int64_t from = reference - state_->lookback_ms, to = reference + state_->lookback_ms;
+      const std::span<const FloatPoint> near_floats = Between(std::span<const FloatPoint>(floats), from, to);
+      const std::span<const HistogramPoint> near_histograms = Between(row.h, from, to);
+      if (!near_floats.empty() && !near_histograms.empty()) {
+        context.Annotate(MixedFloatsHistogramsText(context.MetricName()));
+      } else if (std::optional<double> v = Smoothed(near_floats, reference)) {
+        batch->SetFloat(r, static_cast<size_t>(i), *v);
+        ++held_;
+      } else if (std::optional<FloatHistogram> h = Smoothed(near_histograms, reference, &context)) {
+        batch->SetHistogram(r, static_cast<size_t>(i), std::make_shared<const FloatHistogram>(*std::move(h)));
+        ++held_;
       }
-      batch->SetFloat(r, static_cast<size_t>(i), v);
     }
-    return absl::OkStatus();
+  }
+
+  template <typename Point>
+  static size_t CountUpTo(std::span<const Point> points, int64_t t) {
+    auto after = std::partition_point(points.begin(), points.end(), [&](const Point& p) { return p.t <= t; });
+    return static_cast<size_t>(after - points.begin());
+  }
+  template <typename Point>
+  static std::span<const Point> Between(std::span<const Point> points, int64_t after, int64_t up_to) {
+    const size_t first = CountUpTo(points, after);
+    return points.subspan(first, CountUpTo(points, up_to) - first);
+  }
+
+  static std::optional<double> Smoothed(std::span<const FloatPoint> points, int64_t t) {
+    const size_t next = CountUpTo(points, t);
+    if (next == 0 || IsStale(points[next - 1].v)) return std::nullopt;
+    const FloatPoint& before = points[next - 1];
+    if (before.t == t || next == points.size() || IsStale(points[next].v)) return before.v;
+    return Interpolate(before, points[next], t, /*is_counter=*/false);
+  }
+
+  static std::optional<FloatHistogram> Smoothed(std::span<const HistogramPoint> points, int64_t t,
+                                                CallContext* context) {
+    const size_t next = CountUpTo(points, t);
+    if (next == 0 || points[next - 1].h->IsStaleMarker()) return std::nullopt;
+    const HistogramPoint& before = points[next - 1];
+    if (next == points.size() || points[next].h->IsStaleMarker()) return *before.h;
+    const bool gauges =
+        before.h->hint == CounterResetHint::kGauge && points[next].h->hint == CounterResetHint::kGauge;
+    return Interpolate(before, points[next], t, /*is_counter=*/!gauges, context);
   }
 
   const Expr& selector_;

@@ -65,7 +65,8 @@ class RangeFunction : public Operator {
   }
 
  private:
-  // The window of a step, with what anchored and smoothed need beyond its borders.
+  // The window of a step. anchored and smoothed also look before the range, as far as the lookback goes, and
+  // smoothed as far behind it.
   Window WindowOf(const RangeSource::Points& points, int64_t end_ms) const {
     Window window;
     window.end_ms = end_ms;
@@ -73,39 +74,25 @@ class RangeFunction : public Operator {
     window.range_ms = source_->range_ms;
     window.anchored = source_->anchored;
     window.smoothed = source_->smoothed;
-    bool extended = window.anchored || window.smoothed;
-    int64_t from = window.start_ms, to = end_ms;
-    if (extended) std::tie(from, to) = ExtendedBorders(points, window);
+    int64_t from = window.start_ms, to = window.end_ms;
+    if (window.anchored || window.smoothed) from -= state_->lookback_ms;
+    if (window.smoothed) to += state_->lookback_ms;
     window.floats = FloatWindow(points.floats, from, to);
     window.histograms = HistogramWindow(points.histograms, from, to);
-    if (!points.float_starts.empty() && !window.floats.empty()) {
-      size_t first = static_cast<size_t>(window.floats.data() - points.floats.data());
-      window.float_starts = std::span(points.float_starts).subspan(first, window.floats.size());
-    }
+    window.float_starts = StartsOf(window.floats, points.floats, points.float_starts);
+    window.histogram_starts = StartsOf(window.histograms, points.histograms, points.histogram_starts);
     return window;
   }
 
-  // One sample at or before the start (within the lookback), and with smoothed one at or after the end.
-  std::pair<int64_t, int64_t> ExtendedBorders(const RangeSource::Points& points, const Window& window) const {
-    auto after = [](int64_t t, const FloatPoint& p) { return t < p.t; };
-    auto begin = points.floats.begin(), end = points.floats.end();
-    int64_t from = window.start_ms, to = window.end_ms;
-    auto lo = std::upper_bound(begin, end, window.start_ms, after);
-    if (lo != begin && std::prev(lo)->t > window.start_ms - state_->lookback_ms) from = std::prev(lo)->t - 1;
-    if (window.smoothed) {
-      auto hi = std::upper_bound(begin, end, window.end_ms, after);
-      bool at_end = hi != begin && std::prev(hi)->t == window.end_ms;
-      if (!at_end && hi != end && hi->t <= window.end_ms + state_->lookback_ms) to = hi->t;
-    }
-    return {from, to};
+  template <typename Point>
+  static std::span<const int64_t> StartsOf(std::span<const Point> window, const std::vector<Point>& points,
+                                           const std::vector<int64_t>& starts) {
+    if (starts.empty() || window.empty()) return {};
+    return std::span(starts).subspan(static_cast<size_t>(window.data() - points.data()), window.size());
   }
 
   absl::Status Fill(const RangeSource::Points& points, size_t series, size_t r, Batch* batch) {
     if (points.floats.empty() && points.histograms.empty()) return absl::OkStatus();
-    if ((source_->anchored || source_->smoothed) && !points.histograms.empty()) {
-      return absl::FailedPreconditionError(
-          "smoothed and anchored modifiers do not work with native histograms");
-    }
     std::vector<double> scalars(scalar_rows_.size());
     CallContext context;
     context.labels = &(*inner_)[series].labels;

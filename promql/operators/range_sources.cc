@@ -3,6 +3,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "promql/histogram_starts.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
@@ -35,20 +36,14 @@ class MatrixSource : public RangeSource {
   absl::Status Read(size_t first, size_t count, std::vector<Points>* out) override {
     RETURN_IF_ERROR(state_->Check());
     RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
+    const HistogramStarts* starts =
+        state_->use_start_timestamps ? dynamic_cast<const HistogramStarts*>(set_.get()) : nullptr;
     out->assign(count, Points());
     for (size_t r = 0; r < count; ++r) {
-      const tsdb::Row& row = rows_[r];
       Points& points = (*out)[r];
-      points.floats.reserve(row.t.size());
-      for (size_t i = 0; i < row.t.size(); ++i) {
-        if (IsStale(row.v[i])) continue;
-        points.floats.push_back({row.t[i], row.v[i]});
-        if (!row.start_t.empty() && state_->use_start_timestamps)
-          points.float_starts.push_back(row.start_t[i]);
-      }
-      for (const HistogramPoint& point : row.h) {
-        if (!point.h->IsStaleMarker()) points.histograms.push_back(point);
-      }
+      ReadFloats(rows_[r], &points);
+      ReadHistograms(rows_[r], starts != nullptr ? starts->StartsOfRow(r) : std::span<const int64_t>(),
+                     &points);
       state_->samples_read += static_cast<int64_t>(points.floats.size() + points.histograms.size());
     }
     return absl::OkStatus();
@@ -60,6 +55,23 @@ class MatrixSource : public RangeSource {
   }
 
  private:
+  void ReadFloats(const tsdb::Row& row, Points* points) const {
+    const bool starts = state_->use_start_timestamps && !row.start_t.empty();
+    points->floats.reserve(row.t.size());
+    for (size_t i = 0; i < row.t.size(); ++i) {
+      if (IsStale(row.v[i])) continue;
+      points->floats.push_back({row.t[i], row.v[i]});
+      if (starts) points->float_starts.push_back(row.start_t[i]);
+    }
+  }
+  static void ReadHistograms(const tsdb::Row& row, std::span<const int64_t> starts, Points* points) {
+    for (size_t i = 0; i < row.h.size(); ++i) {
+      if (row.h[i].h->IsStaleMarker()) continue;
+      points->histograms.push_back(row.h[i]);
+      if (!starts.empty()) points->histogram_starts.push_back(starts[i]);
+    }
+  }
+
   const Expr& matrix_;
   const Expr& selector_;
   QueryState* const state_;

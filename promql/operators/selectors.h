@@ -29,7 +29,7 @@ class RangeSource {
   struct Points {
     std::vector<FloatPoint> floats;
     std::vector<HistogramPoint> histograms;
-    std::vector<int64_t> float_starts;
+    std::vector<int64_t> float_starts, histogram_starts;  // parallel to the points, or empty
   };
   virtual ~RangeSource() = default;
   virtual absl::StatusOr<const std::vector<SeriesMeta>*> Series() = 0;

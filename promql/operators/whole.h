@@ -1,4 +1,4 @@
-// Functions of whole vectors: absent, sort, sort_by_label, sort out an instant result's order.
+// Functions of whole vectors: absent, sort, sort_by_label, info.
 #pragma once
 
 #include "promql/operator.h"
@@ -16,5 +16,9 @@ OperatorPtr NewSort(OperatorPtr child, bool descending, QueryState* state, Steps
 // sort_by_label, sort_by_label_desc: by these labels in natural order, then by all.
 OperatorPtr NewSortByLabel(OperatorPtr child, std::vector<std::string> labels, bool descending,
                            QueryState* state, Steps steps);
+// info(v, selector): v, evaluated by `child`, with the labels of the info series (target_info, ...) of the
+// same instance and job.
+OperatorPtr NewInfo(const Expr& v, const Matchers& selector, OperatorPtr child, QueryState* state,
+                    Steps steps);
 
 }  // namespace narthex::promql

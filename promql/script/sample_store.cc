@@ -1,13 +1,15 @@
 #include "promql/script/sample_store.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/status_macros.h"
+#include "promql/histogram_starts.h"
 
 namespace narthex::promql::script {
 namespace {
 
-class StoreSeriesSet : public tsdb::SeriesSet {
+class StoreSeriesSet : public tsdb::SeriesSet, public HistogramStarts {
  public:
   using Entry = std::pair<const Labels, StoredSeries>;
   StoreSeriesSet(std::vector<const Entry*> entries, int64_t mint, int64_t maxt)
@@ -16,9 +18,18 @@ class StoreSeriesSet : public tsdb::SeriesSet {
   const Labels& labels(size_t i) const override { return entries_[i]->first; }
   absl::Status ReadBlock(size_t first, size_t count, std::vector<tsdb::Row>* rows) override {
     rows->assign(count, tsdb::Row());
-    for (size_t i = 0; i < count; ++i) (*rows)[i] = Cut(entries_[first + i]->second);
+    histogram_starts_.assign(count, {});
+    for (size_t i = 0; i < count; ++i) {
+      const StoredSeries& series = entries_[first + i]->second;
+      (*rows)[i] = Cut(series);
+      const std::span<const HistogramPoint> h = (*rows)[i].h;
+      if (h.empty()) continue;
+      histogram_starts_[i] = std::span(series.histogram_starts)
+                                 .subspan(static_cast<size_t>(h.data() - series.histograms.data()), h.size());
+    }
     return absl::OkStatus();
   }
+  std::span<const int64_t> StartsOfRow(size_t row) const override { return histogram_starts_[row]; }
 
  private:
   tsdb::Row Cut(const StoredSeries& series) const {
@@ -37,6 +48,7 @@ class StoreSeriesSet : public tsdb::SeriesSet {
   }
   const std::vector<const Entry*> entries_;
   const int64_t mint_, maxt_;
+  std::vector<std::span<const int64_t>> histogram_starts_;
 };
 
 class StoreQuerier : public tsdb::Querier {
@@ -61,26 +73,35 @@ class StoreQuerier : public tsdb::Querier {
   const SampleStore* const store_;
 };
 
-template <typename T>
-void SortByTime(std::vector<T>* points) {
-  std::stable_sort(points->begin(), points->end(), [](const T& a, const T& b) { return a.t < b.t; });
+// The order of the points by time; empty if they have it already. A second load of a series may lie before
+// the first.
+template <typename TimeOf>
+std::vector<size_t> OrderByTime(size_t count, TimeOf time_of) {
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), size_t{0});
+  auto before = [&](size_t a, size_t b) { return time_of(a) < time_of(b); };
+  if (std::is_sorted(order.begin(), order.end(), before)) return {};
+  std::stable_sort(order.begin(), order.end(), before);
+  return order;
 }
 
-// A second load of a series may lie before the first.
-void SortFloats(StoredSeries* s) {
-  if (std::is_sorted(s->times.begin(), s->times.end())) return;
-  struct Point {
-    int64_t t, start;
-    double v;
-  };
-  std::vector<Point> points;
-  for (size_t i = 0; i < s->times.size(); ++i) points.push_back({s->times[i], s->starts[i], s->values[i]});
-  SortByTime(&points);
-  for (size_t i = 0; i < points.size(); ++i) {
-    s->times[i] = points[i].t;
-    s->starts[i] = points[i].start;
-    s->values[i] = points[i].v;
-  }
+template <typename T>
+void Reorder(const std::vector<size_t>& order, std::vector<T>* values) {
+  if (order.empty()) return;
+  std::vector<T> out;
+  out.reserve(values->size());
+  for (size_t i : order) out.push_back((*values)[i]);
+  *values = std::move(out);
+}
+
+void SortByTime(StoredSeries* s) {
+  std::vector<size_t> order = OrderByTime(s->times.size(), [s](size_t i) { return s->times[i]; });
+  Reorder(order, &s->times);
+  Reorder(order, &s->starts);
+  Reorder(order, &s->values);
+  order = OrderByTime(s->histograms.size(), [s](size_t i) { return s->histograms[i].t; });
+  Reorder(order, &s->histograms);
+  Reorder(order, &s->histogram_starts);
 }
 
 // Storage knows of each histogram but the first whether the counter was reset before it.
@@ -103,26 +124,28 @@ absl::Status SampleStore::Load(const LoadCommand& load) {
       const SequencePoint& point = loaded.series.points[i];
       if (point.missing) continue;
       int64_t t = static_cast<int64_t>(i) * load.step_ms;
+      bool has_start = !loaded.start_offsets_ms.empty() && loaded.start_offsets_ms[i];
+      int64_t start = has_start ? t + *loaded.start_offsets_ms[i] : 0;
       if (point.h) {
         series.histograms.push_back({t, point.h});
+        series.histogram_starts.push_back(start);
         continue;
       }
-      bool has_start = !loaded.start_offsets_ms.empty() && loaded.start_offsets_ms[i];
       series.times.push_back(t);
       series.values.push_back(point.v);
-      series.starts.push_back(has_start ? t + *loaded.start_offsets_ms[i] : 0);
+      series.starts.push_back(start);
     }
-    SortFloats(&series);
-    SortByTime(&series.histograms);
+    SortByTime(&series);
     SetHints(&series.histograms);
   }
   if (!load.with_nhcb) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto converted, CustomBucketHistograms(load));
   for (auto& [labels, points] : converted) {
-    std::vector<HistogramPoint>& to = series_[labels].histograms;
-    to.insert(to.end(), points.begin(), points.end());
-    SortByTime(&to);
-    SetHints(&to);
+    StoredSeries& series = series_[labels];
+    series.histograms.insert(series.histograms.end(), points.begin(), points.end());
+    series.histogram_starts.resize(series.histograms.size());
+    SortByTime(&series);
+    SetHints(&series.histograms);
   }
   return absl::OkStatus();
 }

@@ -15,6 +15,7 @@ struct StoredSeries {
   std::vector<int64_t> times, starts;  // starts: as long as times, 0 = none
   std::vector<double> values;
   std::vector<HistogramPoint> histograms;
+  std::vector<int64_t> histogram_starts;  // as long as histograms, 0 = none
 };
 
 // Not thread-safe. Queriers read it while it is not changed.

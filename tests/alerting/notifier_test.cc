@@ -5,10 +5,10 @@
 #include <fstream>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "alerting/alerting.h"
 #include "base/http_server.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 
 namespace narthex::alerting {
@@ -31,22 +31,22 @@ class FakeAlertmanager {
   std::string address() const { return StrCat("127.0.0.1:", server_->ports()[0]); }
   std::string url() const { return StrCat("http://", address(), "/api/v2/alerts"); }
   void Hold() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     held_ = true;
   }
   void Release() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     held_ = false;
   }
   // Waits until `count` requests came in; all bodies so far.
   std::vector<std::string> Requests(size_t count) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto enough = [&]() { return bodies_.size() >= count; };
-    mutex_.AwaitWithTimeout(absl::Condition(&enough), kPatience);
+    mutex_.AwaitWithTimeout(Condition(&enough), kPatience);
     return bodies_;
   }
   std::string last_content_type() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return content_type_;
   }
 
@@ -54,11 +54,11 @@ class FakeAlertmanager {
   void Handle(const HttpRequest& request, HttpResponseWriter& out) {
     int status = 200;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       content_type_ = std::string(request.Header("content-type"));
       bodies_.push_back(request.method + " " + request.path + " " + request.body);
       auto free = [this]() { return !held_; };
-      mutex_.AwaitWithTimeout(absl::Condition(&free), kPatience);
+      mutex_.AwaitWithTimeout(Condition(&free), kPatience);
       if (!script_.empty()) {
         status = script_.front();
         script_.pop_front();
@@ -67,7 +67,7 @@ class FakeAlertmanager {
     out.Send(status, "application/json", "{}");
   }
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::deque<int> script_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> bodies_ ABSL_GUARDED_BY(mutex_);
   std::string content_type_ ABSL_GUARDED_BY(mutex_);

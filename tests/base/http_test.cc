@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "absl/synchronization/notification.h"
 #include "base/http_client.h"
 #include "base/http_server.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 
 namespace narthex {
@@ -105,7 +105,7 @@ TEST_F(HttpTest, MergesFormAndUrlParameters) {
 }
 
 TEST_F(HttpTest, TellsTheHandlerThatTheClientWentAway) {
-  absl::Notification cancelled, started;
+  Notification cancelled, started;
   Serve([&](const HttpRequest& request, HttpResponseWriter& out) {
     started.Notify();
     while (!request.cancelled->load()) std::this_thread::yield();

@@ -1,8 +1,8 @@
 #include <atomic>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "base/http_server.h"
+#include "base/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/sample.h"

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace narthex::testing {
 namespace {
@@ -26,7 +26,7 @@ bool SameBits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 // Everything the store holds. Thread-safe through its mutex.
 struct Data {
-  mutable absl::Mutex mutex;
+  mutable Mutex mutex;
   std::map<Labels, std::shared_ptr<StoredSeries>> series ABSL_GUARDED_BY(mutex);
   std::vector<std::shared_ptr<StoredSeries>> by_ref ABSL_GUARDED_BY(mutex);
   std::vector<std::pair<Labels, Exemplar>> exemplars ABSL_GUARDED_BY(mutex);
@@ -85,7 +85,7 @@ class MemoryGroup : public GroupAppender {
     return SetSample(slot, sample, true);
   }
   AppendResult SetSample(Slot slot, const Sample& sample, bool track_staleness) override {
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     auto it = data_->series.find(labels_[slot]);
     if (it != data_->series.end()) {
       AppendResult result = data_->Check(*it->second, sample);
@@ -100,7 +100,7 @@ class MemoryGroup : public GroupAppender {
   }
 
   absl::StatusOr<RoundStats> Commit() override {
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     RoundStats stats;
     std::set<Labels> live;
     for (const auto& [slot, sample] : round_) {
@@ -140,7 +140,7 @@ class MemoryAppender : public Appender {
  public:
   explicit MemoryAppender(Data* data) : data_(data) {}
   absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) override {
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     std::shared_ptr<StoredSeries> s = data_->GetOrCreate(labels);
     auto it = std::find(data_->by_ref.begin(), data_->by_ref.end(), s);
     if (it == data_->by_ref.end()) it = data_->by_ref.insert(it, s);
@@ -153,11 +153,11 @@ class MemoryAppender : public Appender {
     return result;
   }
   void AddExemplar(SeriesRef ref, const Exemplar& exemplar) override {
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     data_->exemplars.emplace_back(data_->by_ref[ref - 1]->labels, exemplar);
   }
   absl::Status Commit() override {
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     for (const auto& [s, sample] : pending_) data_->Add(s.get(), sample);
     pending_.clear();
     return absl::OkStatus();
@@ -209,7 +209,7 @@ class MemoryQuerier : public Querier {
   absl::StatusOr<std::unique_ptr<SeriesSet>> Select(const Matchers& matchers, int64_t mint, int64_t maxt,
                                                     const SelectHints& hints) override {
     std::vector<StoredSeries> found;
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     for (const auto& [labels, s] : data_->series) {
       if (MatchesAll(matchers, labels)) found.push_back(*s);
     }
@@ -242,7 +242,7 @@ class MemoryQuerier : public Querier {
   }
   std::vector<Labels> Find(const LabelQuery& query) const {
     std::vector<Labels> out;
-    absl::MutexLock lock(&data_->mutex);
+    MutexLock lock(&data_->mutex);
     for (const auto& [labels, s] : data_->series) {
       bool match = query.match.empty();
       for (const Matchers& matchers : query.match) match |= MatchesAll(matchers, labels);
@@ -268,7 +268,7 @@ class MemoryDb : public Db {
   absl::StatusOr<std::vector<ExemplarSeries>> SelectExemplars(const std::vector<Matchers>& match,
                                                               int64_t mint, int64_t maxt) const override {
     std::map<Labels, ExemplarSeries> found;
-    absl::MutexLock lock(&data_.mutex);
+    MutexLock lock(&data_.mutex);
     for (const auto& [labels, exemplar] : data_.exemplars) {
       bool matches =
           exemplar.t >= mint && exemplar.t <= maxt &&
@@ -282,26 +282,26 @@ class MemoryDb : public Db {
     return out;
   }
   absl::Status PutState(std::string_view key, std::string_view value) override {
-    absl::MutexLock lock(&data_.mutex);
+    MutexLock lock(&data_.mutex);
     data_.state[std::string(key)] = std::string(value);
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(
       std::string_view prefix) const override {
     std::vector<std::pair<std::string, std::string>> out;
-    absl::MutexLock lock(&data_.mutex);
+    MutexLock lock(&data_.mutex);
     for (const auto& [key, value] : data_.state) {
       if (key.starts_with(prefix)) out.emplace_back(key, value);
     }
     return out;
   }
   absl::Status DeleteState(std::string_view key) override {
-    absl::MutexLock lock(&data_.mutex);
+    MutexLock lock(&data_.mutex);
     data_.state.erase(std::string(key));
     return absl::OkStatus();
   }
   absl::Status DeleteSeries(const Matchers& matchers, int64_t mint, int64_t maxt) override {
-    absl::MutexLock lock(&data_.mutex);
+    MutexLock lock(&data_.mutex);
     for (auto& [labels, s] : data_.series) {
       if (!MatchesAll(matchers, labels)) continue;
       StoredSeries kept;
@@ -326,7 +326,7 @@ class MemoryDb : public Db {
   }
   absl::StatusOr<tsdb::Status> GetStatus(size_t limit) const override {
     tsdb::Status status;
-    absl::MutexLock lock(&data_.mutex);
+    MutexLock lock(&data_.mutex);
     status.head_series = data_.series.size();
     return status;
   }

@@ -65,11 +65,10 @@ TEST(AlertTemplate, HandlesText) {
 
 TEST(AlertTemplate, SaysWhereAnErrorIs) {
   EXPECT_EQ(CheckAlertText("{{ $labels.x ", "__alert_Down").message(),
-            "error parsing template __alert_Down: template: __alert_Down:1: unclosed action");
+            "template: __alert_Down:1: unclosed action");
   EXPECT_EQ(CheckAlertText("{{ nonsense }}", "n").message(),
-            "error parsing template n: template: n:1: function \"nonsense\" not defined");
-  EXPECT_EQ(CheckAlertText("a\n{{ $no }}", "n").message(),
-            "error parsing template n: template: n:2: undefined variable \"$no\"");
+            "template: n:1: function \"nonsense\" not defined");
+  EXPECT_EQ(CheckAlertText("a\n{{ $no }}", "n").message(), "template: n:2: undefined variable \"$no\"");
   EXPECT_NE(Expand("{{ query \"bad\" }}").find("error calling query: no such thing"), std::string::npos);
   EXPECT_NE(Expand("{{ .Nope }}").find("can't evaluate field Nope"), std::string::npos);
 }
@@ -81,6 +80,14 @@ TEST(AlertTemplate, RefusesEndlessWork) {
   EXPECT_NE(Expand("{{ range 100000 }}{{ range 100000 }}{{ end }}{{ end }}").find("too many steps"),
             std::string::npos);
   ExpandOptions options = Options();
+  EXPECT_NE(Expand("{{ $x := \"ab\" }}{{ range 40 }}{{ $x = printf \"%s%s\" $x $x }}{{ end }}")
+                .find("is longer than"),
+            std::string::npos);
+  EXPECT_NE(Expand("{{ $x := 1 }}{{ range 2000 }}{{ $x = args $x }}{{ end }}").find("nested too deeply"),
+            std::string::npos);
+  EXPECT_NE(
+      Expand("{{ $x := 1 }}{{ range 40 }}{{ $x = args $x $x }}{{ end }}{{ $x }}").find("output is longer"),
+      std::string::npos);
   options.max_output_bytes = 10;
   EXPECT_FALSE(ExpandAlertText("{{ range 100 }}xxxxxxxx{{ end }}", options).ok());
   EXPECT_FALSE(CheckAlertText(std::string(100000, '(').insert(0, "{{"), "n").ok());
