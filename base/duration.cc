@@ -1,5 +1,6 @@
 #include "base/duration.h"
 
+#include <iterator>
 #include <limits>
 
 #include "base/go_format.h"
@@ -26,14 +27,15 @@ absl::Status NotValid(std::string_view text) {
   return absl::InvalidArgumentError(StrCat("not a valid duration string: ", GoQuote(text)));
 }
 
-// Index of the unit at the front of `text`, -1 if none.
-int UnitAt(std::string_view text) {
-  if (text.starts_with("ms")) return 6;
-  for (int i = 0; i < 6; ++i) {
-    if (text.starts_with(kUnits[i].name)) return i;
+// Index of the unit of that name, -1 if there is none.
+int UnitOf(std::string_view name) {
+  for (int i = 0; i < static_cast<int>(std::size(kUnits)); ++i) {
+    if (kUnits[i].name == name) return i;
   }
   return -1;
 }
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
@@ -46,10 +48,18 @@ absl::StatusOr<int64_t> ParseDurationMs(std::string_view text) {
   int last = -1;
   std::string_view rest = text;
   while (!rest.empty()) {
-    size_t digits = 0;
-    while (digits < rest.size() && rest[digits] >= '0' && rest[digits] <= '9') ++digits;
-    int unit = UnitAt(rest.substr(digits));
-    if (digits == 0 || unit <= last) return NotValid(text);
+    size_t digits = 0, end = 0;
+    while (digits < rest.size() && IsDigit(rest[digits])) ++digits;
+    end = digits;
+    while (end < rest.size() && !IsDigit(rest[end])) ++end;
+    if (digits == 0 || digits > 19 || end == digits) return NotValid(text);
+    std::string_view name = rest.substr(digits, end - digits);
+    int unit = UnitOf(name);
+    if (unit < 0) {
+      return absl::InvalidArgumentError(
+          StrCat("unknown unit ", GoQuote(name), " in duration ", GoQuote(text)));
+    }
+    if (unit <= last) return NotValid(text);  // from the largest to the smallest
     if (digits > 15) return absl::InvalidArgumentError("duration out of range");
     int64_t number = 0;
     for (char c : rest.substr(0, digits)) number = number * 10 + (c - '0');
@@ -57,7 +67,7 @@ absl::StatusOr<int64_t> ParseDurationMs(std::string_view text) {
       return absl::InvalidArgumentError("duration out of range");
     total += number * kUnits[unit].ms;
     last = unit;
-    rest.remove_prefix(digits + kUnits[unit].name.size());
+    rest.remove_prefix(end);
   }
   return total;
 }

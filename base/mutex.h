@@ -1,8 +1,8 @@
 // Mutexes, condition variables and notifications: Abseil's, under our own names.
 //
-// In ThreadSanitizer builds they are stand-ins with the same interface, as far as Narthex uses it: Debian's Abseil is
-// a shared library without instrumentation, so that ThreadSanitizer does not see its locks and reports every guarded
-// access as a race.
+// In ThreadSanitizer builds they are stand-ins with the same interface, as far as Narthex uses it: Debian's
+// Abseil is a shared library without instrumentation, so that ThreadSanitizer does not see its locks and
+// reports every guarded access as a race.
 #pragma once
 
 #include "absl/base/thread_annotations.h"
@@ -110,7 +110,9 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 };
 class ABSL_SCOPED_LOCKABLE ReaderMutexLock {
  public:
-  explicit ReaderMutexLock(Mutex* mutex) ABSL_SHARED_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex_->ReaderLock(); }
+  explicit ReaderMutexLock(Mutex* mutex) ABSL_SHARED_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+    mutex_->ReaderLock();
+  }
   ~ReaderMutexLock() ABSL_UNLOCK_FUNCTION() { mutex_->ReaderUnlock(); }
   ReaderMutexLock(const ReaderMutexLock&) = delete;
 

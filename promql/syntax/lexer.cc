@@ -91,7 +91,9 @@ class Lexer {
   }
 
   void End() {
+    if (in_duration_) return Fail(at_, "unexpected end of input in duration expression");
     if (parens_ > 0) return Fail(at_, "unclosed left parenthesis");
+    if (bracket_) return Fail(at_, "unclosed left bracket");
     if (braces_) return Fail(at_, "unexpected end of input inside braces");
     Emit(TokenKind::kEof, in_.size(), in_.size());
     done_ = true;
@@ -117,6 +119,9 @@ class Lexer {
 
   void Statement() {
     char c = Peek();
+    if (in_duration_ && !DurationPiece(c)) {
+      return Fail(at_, StrCat("unexpected character in duration expression: ", QuoteRune(in_, at_)));
+    }
     if (c == '=' && Peek(1) == '~') return Fail(at_ + 0, StrCat("unexpected character after '=': '~'"));
     if (c == '!' && Peek(1) != '=') return BadBang();
     if (c == '"' || c == '\'' || c == '`') return String();
@@ -131,13 +136,13 @@ class Lexer {
     if (c == '(' || c == ')') return Paren(c);
     if (c == '[') {
       if (bracket_) return Fail(at_, "unexpected left bracket '['");
-      bracket_ = true;
-      bracket_has_value_ = false;
+      bracket_ = in_duration_ = true;
+      bracket_has_value_ = bracket_has_colon_ = false;
       return Emit(TokenKind::kPunctuation, at_, at_ + 1);
     }
     if (c == ']') {
       if (!bracket_) return Fail(at_, "unexpected right bracket ']'");
-      bracket_ = false;
+      bracket_ = in_duration_ = false;
       return Emit(TokenKind::kPunctuation, at_, at_ + 1);
     }
     if (IsAlpha(c) || c == ':') return Word();
@@ -149,31 +154,52 @@ class Lexer {
     Fail(at_, StrCat("unexpected character after '!': ", QuoteRune(in_, at_ + 1)));
   }
 
+  // Whether a duration expression may go on with this character: from "[" up to its first number, nothing
+  // else may.
+  bool DurationPiece(char c) const {
+    if (IsAlpha(c)) return IsDurationWord(WordHere());
+    return IsDigit(c) || (c == '.' && IsDigit(Peek(1))) ||
+           std::string_view("]():+-*/%^,").find(c) != std::string_view::npos;
+  }
+
+  std::string WordHere() const {
+    size_t end = at_;
+    while (end < in_.size() && IsAlphaNumeric(in_[end])) ++end;
+    return Lower(in_.substr(at_, end - at_));
+  }
+
+  static bool IsDurationWord(std::string_view word) {
+    return word == "step" || word == "range" || word == "min_of" || word == "max_of";
+  }
+
   // Inside [...]: a colon separates range and step; words are step, range, min_of, max_of only.
   bool BracketPiece() {
     char c = Peek();
     if (c == ':') {
-      Emit(TokenKind::kPunctuation, at_, at_ + 1);
-      bracket_has_value_ = false;
+      Colon();
       return true;
     }
-    if (!IsAlpha(c)) return false;
-    size_t end = at_;
-    while (end < in_.size() && IsAlphaNumeric(in_[end])) ++end;
-    std::string word = Lower(in_.substr(at_, end - at_));
-    if (word == "step" || word == "range" || word == "min_of" || word == "max_of") return false;
-    if (bracket_has_value_) {
-      Fail(at_, StrCat("unexpected character: ", QuoteRune(in_, at_), ", expected ':'"));
-      return true;
+    if (!IsAlpha(c) || IsDurationWord(WordHere())) return false;
+    if (!bracket_has_value_) return false;
+    Fail(at_, StrCat("unexpected character: ", QuoteRune(in_, at_), ", expected ':'"));
+    return true;
+  }
+
+  void Colon() {
+    if (!bracket_has_value_) return Fail(at_, "unexpected colon before duration in duration expression");
+    if (bracket_has_colon_) {
+      return Fail(at_,
+                  in_duration_ ? "unexpected repeated colon in duration expression" : "unexpected colon ':'");
     }
-    return false;
+    bracket_has_colon_ = in_duration_ = true;
+    Emit(TokenKind::kPunctuation, at_, at_ + 1);
   }
 
   void Paren(char c) {
     if (c == '(') {
       ++parens_;
     } else if (--parens_ < 0) {
-      return Fail(at_, "unexpected right parenthesis ')'");
+      return Fail(at_ + 1, "unexpected right parenthesis ')'");
     }
     Emit(TokenKind::kPunctuation, at_, at_ + 1);
   }
@@ -259,75 +285,59 @@ class Lexer {
 
   void Number() {
     bracket_has_value_ = true;
-    size_t end = ScanNumber();
-    if (end < in_.size() && (IsAlpha(in_[end]) || in_[end] == '.')) {
-      size_t duration_end = ScanDuration();
-      if (duration_end > at_ && (duration_end >= in_.size() || !IsAlphaNumeric(in_[duration_end]))) {
-        return Emit(TokenKind::kDuration, at_, duration_end);
+    in_duration_ = false;
+    size_t end = at_;
+    if (ScanNumber(&end)) return Emit(TokenKind::kNumber, at_, end);
+    if (ScanDuration(&end)) return Emit(TokenKind::kDuration, at_, end);
+    Fail(at_, StrCat("bad number or duration syntax: ", GoQuote(in_.substr(at_, end - at_))));
+  }
+
+  bool SkipAny(std::string_view set, size_t* i) const {
+    if (*i >= in_.size() || set.find(in_[*i]) == set.npos) return false;
+    ++*i;
+    return true;
+  }
+
+  // Moves *i over a number: digits, underscores between them, one dot, one exponent. False leaves it behind
+  // the first character that does not fit, or before a unit.
+  bool ScanNumber(size_t* i) const {
+    bool hex = SkipAny("0", i) && SkipAny("xX", i), dot = false, exponent = false;
+    std::string_view digits = hex ? "0123456789abcdefABCDEF" : "0123456789";
+    if (hex) SkipAny("_", i);
+    while (true) {
+      while (SkipAny(digits, i)) {
       }
-      // "5mm", "5m1" and "100..4" are reported up to and with the first character that does not fit.
-      return BadNumber(std::max(end, duration_end));
-    }
-    double ignored;
-    if (!ParseNumberLiteral(in_.substr(at_, end - at_), &ignored)) return BadNumber(end);
-    Emit(TokenKind::kNumber, at_, end);
-  }
-
-  void BadNumber(size_t end) {
-    size_t stop = end;
-    while (stop < in_.size() && IsAlphaNumeric(in_[stop])) ++stop;
-    if (stop == end && stop < in_.size()) ++stop;
-    std::string_view text = in_.substr(at_, stop - at_);
-    Fail(at_, StrCat("bad number or duration syntax: ", GoQuote(text)));
-  }
-
-  size_t ScanNumber() const {
-    size_t i = at_;
-    auto digits = [&](auto accept) {
-      while (i < in_.size() && (accept(in_[i]) || in_[i] == '_')) ++i;
-    };
-    char kind = i + 1 < in_.size() && in_[i] == '0' ? in_[i + 1] : '\0';
-    if (kind == 'x' || kind == 'X') {
-      i += 2;
-      digits([](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
-      return i;
-    }
-    if (kind == 'b' || kind == 'B' || kind == 'o' || kind == 'O') {
-      i += 2;
-      digits(IsDigit);
-      return i;
-    }
-    digits(IsDigit);
-    if (i < in_.size() && in_[i] == '.') {
-      ++i;
-      digits(IsDigit);
-    }
-    if (i < in_.size() && (in_[i] == 'e' || in_[i] == 'E')) {
-      size_t j = i + 1;
-      if (j < in_.size() && (in_[j] == '+' || in_[j] == '-')) ++j;
-      if (j < in_.size() && IsDigit(in_[j])) {
-        i = j;
-        digits(IsDigit);
-      }
-    }
-    return i;
-  }
-
-  // End of digits-and-units from here; the position itself if there is none.
-  size_t ScanDuration() const {
-    size_t i = at_, good = at_;
-    while (i < in_.size() && IsDigit(in_[i])) {
-      while (i < in_.size() && IsDigit(in_[i])) ++i;
-      if (in_.substr(i).starts_with("ms")) {
-        i += 2;
-      } else if (i < in_.size() && std::string_view("smhdwy").find(in_[i]) != std::string_view::npos) {
-        ++i;
+      if (SkipAny(".", i)) {
+        if (dot || hex || SkipAny("_.", i)) return false;
+        dot = true;
+      } else if (!hex && SkipAny("eE", i)) {
+        if (exponent) return false;
+        exponent = true;
+        SkipAny("+-", i);
+        if (SkipAny("._eE", i) || *i >= in_.size()) return false;
+      } else if (SkipAny("_", i)) {
+        if (SkipAny("._eE", i) || *i >= in_.size()) return false;
       } else {
-        return good;
+        return *i >= in_.size() || !IsAlphaNumeric(in_[*i]);
       }
-      good = i;
     }
-    return good;
+  }
+
+  // Goes on where ScanNumber stopped: units, with digits between them. What is no unit ("hs") is found when
+  // the text is read as a duration.
+  bool ScanDuration(size_t* i) const {
+    std::string_view units = "smhdwy";
+    do {
+      if (!SkipAny(units, i)) return false;
+      SkipAny("s", i);  // ms
+      units = "smhdw";  // years come first
+      if (*i >= in_.size() || !IsDigit(in_[*i])) break;
+      while (SkipAny("0123456789", i)) {
+      }
+    } while (true);
+    if (*i >= in_.size() || !IsAlphaNumeric(in_[*i])) return true;
+    ++*i;
+    return false;
   }
 
   void Word() {
@@ -359,7 +369,9 @@ class Lexer {
   std::string_view in_;
   size_t at_ = 0;
   std::vector<Token> out_;
-  bool done_ = false, braces_ = false, bracket_ = false, bracket_has_value_ = false;
+  bool done_ = false, braces_ = false;
+  bool bracket_ = false, bracket_has_value_ = false, bracket_has_colon_ = false;
+  bool in_duration_ = false;  // in brackets, before the first number of the range or the step
   int parens_ = 0;
 };
 
@@ -377,15 +389,16 @@ std::string Token::Describe() const {
     case TokenKind::kError:
       return text;
     case TokenKind::kIdentifier:
-      return StrCat("identifier ", GoQuote(text));
+      return StrCat(text.find(':') == text.npos ? "identifier " : "metric identifier ", GoQuote(text));
     case TokenKind::kKeyword:
+      if (Is("start") || Is("end")) return GoQuote(text);
       return StrCat("<", text, ">");
     case TokenKind::kOperator:
       return StrCat("<op:", text, ">");
     case TokenKind::kAggregator:
       return StrCat("<aggr:", text, ">");
     case TokenKind::kPunctuation:
-      return text == "@" ? "<op:@>" : GoQuote(text);
+      return text == "@" || text.size() == 2 ? StrCat("<op:", text, ">") : GoQuote(text);
     default:
       break;
   }

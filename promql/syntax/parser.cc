@@ -45,6 +45,7 @@ int Precedence(Op op) {
 }
 
 constexpr int kUnaryPrecedence = 5;
+constexpr const char* kNoArguments = "no arguments for aggregate expression provided";
 
 bool TakesParameter(Aggregation a) {
   return a == Aggregation::kTopk || a == Aggregation::kBottomk || a == Aggregation::kQuantile ||
@@ -100,7 +101,8 @@ absl::StatusOr<Matchers> ParseMetricSelector(std::string_view text) {
 }
 
 void Parser::Fail(PositionRange pos, std::string message) {
-  if (errors_.empty()) errors_.push_back({pos, std::move(message)});
+  if (!failed_) Note(pos, std::move(message));
+  failed_ = true;
 }
 
 void Parser::Unexpected(std::string_view context, std::string_view expected) {
@@ -112,14 +114,19 @@ void Parser::Unexpected(std::string_view context, std::string_view expected) {
   Fail(token.pos, std::move(message));
 }
 
+// An open aggregation takes the blame for what does not fit inside it, and so ends up without arguments.
+void Parser::UnexpectedInExpression() {
+  Unexpected(aggregations_ > 0 ? "aggregation" : "");
+  if (aggregations_ > 0) Note({0, 0}, kNoArguments);
+}
+
 ExprPtr Parser::ParseQuery() {
   if (Current().kind == TokenKind::kEof) {
-    Fail(Current().pos, "no expression found in input");
+    Fail({0, 0}, "no expression found in input");
     return nullptr;
   }
   ExprPtr expr = Binary(1);
-  if (failed()) return nullptr;
-  if (Current().kind != TokenKind::kEof) Unexpected();
+  if (!failed() && Current().kind != TokenKind::kEof) Unexpected();
   return failed() ? nullptr : std::move(expr);
 }
 
@@ -151,17 +158,29 @@ ExprPtr Parser::Binary(int min_precedence) {
     auto node = std::make_unique<Expr>();
     node->kind = ExprKind::kBinary;
     node->op = op;
-    node->operator_pos = Current().pos;
     Advance();
     if (!BinaryModifiers(node.get())) return nullptr;
     ExprPtr right = Binary(op == Op::kPow ? precedence : precedence + 1);
     if (failed()) return nullptr;
     node->pos = {left->pos.start, right->pos.end};
+    node->operator_pos = Between(left->pos.end, right->pos.start);
     node->children.push_back(std::move(left));
     node->children.push_back(std::move(right));
     left = std::move(node);
   }
   return failed() ? nullptr : std::move(left);
+}
+
+// The operator and its modifiers; the end is its last character, as Prometheus counts here.
+PositionRange Parser::Between(int start, int end) const {
+  auto blank = [&](int i) {
+    char c = query_[static_cast<size_t>(i)];
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+  };
+  --end;
+  while (start < end && blank(start)) ++start;
+  while (end > start && blank(end)) --end;
+  return {start, end};
 }
 
 bool Parser::BinaryModifiers(Expr* node) {
@@ -208,10 +227,7 @@ bool Parser::FillModifiers(Expr* node) {
       Unexpected("fill modifier", "\")\"");
       return false;
     }
-    if (!options_.fill_modifiers) {
-      Fail(keyword.pos, "binop fill modifiers are experimental and not enabled");
-      return false;
-    }
+    if (!options_.fill_modifiers) Note(keyword.pos, "binop fill modifiers are experimental and not enabled");
     if (!node->matching) node->matching.emplace();
     if (!keyword.Is("fill_right")) node->matching->fill_left = value;
     if (!keyword.Is("fill_left")) node->matching->fill_right = value;
@@ -272,18 +288,19 @@ ExprPtr Parser::Primary() {
       if (Ahead().Is("(") || Ahead().Is("by") || Ahead().Is("without")) return Aggregate();
       if (Ahead().kind == TokenKind::kIdentifier) {
         Advance();
-        Unexpected();
-        return nullptr;
+        break;
       }
       return Selector();
     case TokenKind::kIdentifier:
-      return Ahead().Is("(") ? Call() : Selector();
+      // A name with colons is a metric's, never a function's.
+      return Ahead().Is("(") && token.text.find(':') == std::string::npos ? Call() : Selector();
     case TokenKind::kKeyword:
-      if (!Ahead().Is("(")) return Selector();
-      if (FindFunction(token.text) != nullptr) return Call();
-      break;
+      if (token.Is("on") || token.Is("bool") || token.Is("ignoring") || token.Is("group_left") ||
+          token.Is("group_right"))
+        break;
+      return Ahead().Is("(") && FindFunction(token.text) != nullptr ? Call() : Selector();
     case TokenKind::kOperator:
-      if (token.text[0] >= 'a' && !Ahead().Is("(")) return Selector();
+      if (token.text[0] >= 'a' && token.op != Op::kAtan2) return Selector();
       break;
     case TokenKind::kPunctuation:
       if (token.text == "(") return Paren();
@@ -292,7 +309,7 @@ ExprPtr Parser::Primary() {
     default:
       break;
   }
-  Unexpected();
+  UnexpectedInExpression();
   return nullptr;
 }
 
@@ -302,16 +319,12 @@ ExprPtr Parser::Number() {
   node->pos = Current().pos;
   if (Current().kind == TokenKind::kDuration) {
     absl::StatusOr<int64_t> ms = ParseDurationMs(Current().text);
-    if (!ms.ok()) {
-      Fail(Current().pos, std::string(ms.status().message()));
-      return nullptr;
-    }
-    node->number = static_cast<double>(*ms) / 1000;
+    if (!ms.ok()) Note(Current().pos, std::string(ms.status().message()));
+    node->number = static_cast<double>(ms.value_or(0)) / 1000;
     node->is_duration = true;
   } else if (!ParseNumberLiteral(Current().text, &node->number)) {
-    Fail(Current().pos, StrCat("error parsing number: strconv.ParseFloat: parsing ", GoQuote(Current().text),
+    Note(Current().pos, StrCat("error parsing number: strconv.ParseFloat: parsing ", GoQuote(Current().text),
                                ": invalid syntax"));
-    return nullptr;
   }
   Advance();
   return node;
@@ -334,7 +347,7 @@ ExprPtr Parser::Paren() {
   ExprPtr inner = Binary(1);
   if (failed()) return nullptr;
   if (!Accept(")")) {
-    Unexpected();
+    UnexpectedInExpression();
     return nullptr;
   }
   node->pos.end = last_end_;
@@ -352,14 +365,32 @@ bool Parser::Arguments(std::vector<ExprPtr>* out) {
     if (Accept(")")) return true;
     Token comma = Current();
     if (!Accept(",")) {
-      Unexpected();
+      UnexpectedInExpression();
       return false;
     }
-    if (Current().Is(")")) {
-      Fail(comma.pos, "trailing commas not allowed in function call args");
-      return false;
-    }
+    if (MissingArgument(comma.pos)) return Accept(")");
   }
+}
+
+// Whether no expression follows the comma; says so.
+bool Parser::MissingArgument(PositionRange comma) {
+  const Token& token = Current();
+  bool closed = token.Is(")");
+  bool sign = token.kind == TokenKind::kOperator && (token.op == Op::kAdd || token.op == Op::kSub);
+  bool word = token.kind == TokenKind::kOperator && token.text[0] >= 'a';
+  bool stray = (token.kind == TokenKind::kOperator && !sign && !word) || token.kind == TokenKind::kEof ||
+               (token.kind == TokenKind::kPunctuation && !closed && !token.Is("(") && !token.Is("{"));
+  constexpr const char* kText = "trailing commas not allowed in function call args";
+  if (token.kind == TokenKind::kError) {
+    // Bytes that are no token are found before the comma is understood.
+    Fail(token.pos, token.text);
+    Note(comma, kText);
+    return true;
+  }
+  if (!closed && !stray) return false;
+  Note(comma, kText);
+  if (stray) UnexpectedInExpression();
+  return true;
 }
 
 ExprPtr Parser::Call() {
@@ -368,16 +399,13 @@ ExprPtr Parser::Call() {
   node->kind = ExprKind::kCall;
   node->pos.start = name.pos.start;
   node->function = FindFunction(name.text);
-  if (node->function == nullptr) {
-    Fail(name.pos, StrCat("unknown function with name ", GoQuote(name.text)));
-    return nullptr;
-  }
-  if (node->function->experimental && !options_.experimental_functions) {
-    Fail(name.pos, StrCat("function ", GoQuote(name.text), " is not enabled"));
-    return nullptr;
-  }
   Advance();
   if (!Arguments(&node->children)) return nullptr;
+  if (node->function == nullptr) {
+    Note(name.pos, StrCat("unknown function with name ", GoQuote(name.text)));
+  } else if (node->function->experimental && !options_.experimental_functions) {
+    Note(name.pos, StrCat("function ", GoQuote(name.text), " is not enabled"));
+  }
   node->pos.end = last_end_;
   return node;
 }
@@ -391,37 +419,37 @@ ExprPtr Parser::Aggregate() {
   Advance();
   bool grouped = Current().Is("by") || Current().Is("without");
   if (grouped && !AggregateGrouping(node.get())) return nullptr;
+  ++aggregations_;
   if (!Current().Is("(")) {
-    Unexpected("aggregation");
+    UnexpectedInExpression();
     return nullptr;
   }
-  std::vector<ExprPtr> arguments;
-  if (!Arguments(&arguments)) return nullptr;
+  if (!Arguments(&node->children)) return nullptr;
+  --aggregations_;
   node->pos.end = last_end_;
   if (!grouped && (Current().Is("by") || Current().Is("without"))) {
     if (!AggregateGrouping(node.get())) return nullptr;
     node->pos.end = last_end_;
   }
-  if ((node->aggregation == Aggregation::kLimitk || node->aggregation == Aggregation::kLimitRatio) &&
-      !options_.experimental_functions) {
-    Fail(
-        keyword.pos,
-        StrCat(AggregationName(node->aggregation),
-               "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
-    return nullptr;
-  }
-  if (arguments.empty()) {
-    Fail(node->pos, "no arguments for aggregate expression provided");
-    return nullptr;
-  }
-  size_t wanted = TakesParameter(node->aggregation) ? 2 : 1;
-  if (arguments.size() != wanted) {
-    Fail(node->pos, StrCat("wrong number of arguments for aggregate expression provided, expected ", wanted,
-                           ", got ", arguments.size()));
-    return nullptr;
-  }
-  node->children = std::move(arguments);
+  CheckArguments(*node, keyword.pos);
   return node;
+}
+
+void Parser::CheckArguments(const Expr& node, PositionRange keyword) {
+  if ((node.aggregation == Aggregation::kLimitk || node.aggregation == Aggregation::kLimitRatio) &&
+      !options_.experimental_functions) {
+    Note(
+        keyword,
+        StrCat(AggregationName(node.aggregation),
+               "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
+  }
+  size_t wanted = TakesParameter(node.aggregation) ? 2 : 1, given = node.children.size();
+  if (given == 0) {
+    Note(node.pos, kNoArguments);
+  } else if (given != wanted) {
+    Note(node.pos, StrCat("wrong number of arguments for aggregate expression provided, expected ", wanted,
+                          ", got ", given));
+  }
 }
 
 bool Parser::AggregateGrouping(Expr* node) {
@@ -440,10 +468,7 @@ bool Parser::GroupingLabels(std::vector<std::string>* out, const char* context) 
     const Token& token = Current();
     if (token.kind == TokenKind::kString) {
       std::string name = GoUnquote(token.text).value_or("");
-      if (name.empty()) {
-        Fail(token.pos, StrCat("invalid label name for grouping: ", GoQuote(name)));
-        return false;
-      }
+      if (name.empty()) Note(token.pos, StrCat("invalid label name for grouping: ", GoQuote(name)));
       out->push_back(std::move(name));
     } else if (IsLabelToken(token) && IsLegacyLabelName(token.text)) {
       out->push_back(token.text);

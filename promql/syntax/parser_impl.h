@@ -10,7 +10,8 @@
 
 namespace narthex::promql {
 
-// One parse of one query. The first error stops it: methods return null (or false) once failed() is true.
+// One parse of one query. An error of syntax stops it: methods return null (or false) once failed() is true.
+// An error of meaning is noted, and parsing goes on with a stand-in, so that every such error is listed.
 class Parser {
  public:
   Parser(std::string_view query, const ParserOptions& options)
@@ -19,13 +20,14 @@ class Parser {
   ExprPtr ParseQuery();
   // `metric{labels}` alone.
   ExprPtr ParseSelectorOnly();
-  bool failed() const { return !errors_.empty(); }
+  bool failed() const { return failed_; }
   const std::vector<ParseError>& errors() const { return errors_; }
 
  private:
   friend class DepthGuard;
   // parser.cc: expressions
   ExprPtr Binary(int min_precedence);
+  PositionRange Between(int start, int end) const;
   bool BinaryModifiers(Expr* node);
   bool MatchingLabels(Expr* node);
   bool GroupModifier(Expr* node);
@@ -38,8 +40,10 @@ class Parser {
   ExprPtr Paren();
   ExprPtr Call();
   ExprPtr Aggregate();
+  void CheckArguments(const Expr& node, PositionRange keyword);
   bool AggregateGrouping(Expr* node);
   bool Arguments(std::vector<ExprPtr>* out);
+  bool MissingArgument(PositionRange comma);
   bool GroupingLabels(std::vector<std::string>* out, const char* context);
 
   // selector_parser.cc: selectors and what follows them
@@ -51,13 +55,12 @@ class Parser {
   ExprPtr Offset(ExprPtr inner);
   ExprPtr At(ExprPtr inner);
   ExprPtr Extended(ExprPtr inner);
-  Expr* ModifierTarget(Expr* inner, const char* what, PositionRange pos);
+  Expr* ModifierTarget(Expr* inner, const char* what);
   ExprPtr DurationExpr(const char* context, bool allow_negative_literal);
   ExprPtr DurationBinary(int min_precedence, const char* context);
   ExprPtr DurationUnary(const char* context, bool with_power);
   ExprPtr DurationPrimary(const char* context);
-  // Milliseconds of a plain literal; false (and an error) if out of range.
-  bool LiteralMs(const Expr& literal, int64_t* out);
+  static int64_t LiteralMs(const Expr& literal);
 
   const Token& Current() const { return tokens_[at_]; }
   const Token& Ahead() const { return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_]; }
@@ -71,9 +74,12 @@ class Parser {
     return true;
   }
   void Fail(PositionRange pos, std::string message);
+  void Note(PositionRange pos, std::string message) { errors_.push_back({pos, std::move(message)}); }
   // "unexpected X in CONTEXT, expected WHAT" at the current token; the lexer's own message where it is an
   // error.
   void Unexpected(std::string_view context = "", std::string_view expected = "");
+
+  void UnexpectedInExpression();
 
   std::string_view query_;
   const ParserOptions& options_;
@@ -81,6 +87,8 @@ class Parser {
   size_t at_ = 0;
   int last_end_ = 0;
   int depth_ = 0;
+  int aggregations_ = 0;  // whose arguments are being read
+  bool failed_ = false;
   std::vector<ParseError> errors_;
 };
 

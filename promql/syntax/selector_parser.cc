@@ -9,6 +9,7 @@ namespace narthex::promql {
 namespace {
 
 constexpr const char* kDurationWords = "number, duration, step(), or range()";
+constexpr const char* kRangesOnly = "ranges only allowed for vector selectors";
 constexpr const char* kRangeContext = "subquery or range selector";
 
 std::unique_ptr<Expr> NewDuration(Op op, int start, int end) {
@@ -66,12 +67,12 @@ bool Parser::OneMatcher(Expr* selector) {
   Advance();
   std::string label = name.kind == TokenKind::kString ? GoUnquote(name.text).value_or("") : name.text;
   if (name.kind == TokenKind::kString && (Current().Is(",") || Current().Is("}"))) {
-    if (!selector->text.empty()) {
-      Fail(name.pos,
-           StrCat("metric name must not be set twice: ", GoQuote(selector->text), " or ", GoQuote(label)));
-      return false;
+    if (selector->text.empty()) {
+      selector->text = label;
+      selector->name_in_braces = true;
+    } else {
+      selector->matchers.push_back(Matcher::Equal(kMetricName, label));
     }
-    selector->text = label;  // {"metric name"}
     return true;
   }
   static constexpr std::pair<std::string_view, MatchOp> kOps[] = {{"=", MatchOp::kEqual},
@@ -83,8 +84,8 @@ bool Parser::OneMatcher(Expr* selector) {
     if (Current().Is(text)) op = &value;
   }
   if (op == nullptr) {
-    Unexpected("label matching", name.kind == TokenKind::kString ? "label matching operator, \",\" or \"}\""
-                                                                 : "label matching operator");
+    Unexpected("label matching",
+               name.kind == TokenKind::kString ? "\",\" or \"}\"" : "label matching operator");
     return false;
   }
   Advance();
@@ -93,11 +94,11 @@ bool Parser::OneMatcher(Expr* selector) {
     return false;
   }
   absl::StatusOr<Matcher> matcher = Matcher::Create(*op, label, GoUnquote(Current().text).value_or(""));
-  if (!matcher.ok()) {
-    Fail({name.pos.start, Current().pos.end}, std::string(matcher.status().message()));
-    return false;
+  if (matcher.ok()) {
+    selector->matchers.push_back(*std::move(matcher));
+  } else {
+    Note({name.pos.start, Current().pos.end}, std::string(matcher.status().message()));
   }
-  selector->matchers.push_back(*std::move(matcher));
   Advance();
   return true;
 }
@@ -130,32 +131,36 @@ ExprPtr Parser::MatrixOrSubquery(ExprPtr inner, PositionRange bracket, ExprPtr r
       *expr = std::move(duration);
       return;
     }
-    if (LiteralMs(*duration, ms) && *ms <= 0) Fail(duration->pos, "duration must be greater than 0");
+    *ms = LiteralMs(*duration);
+    if (*ms <= 0) Note(duration->pos, "duration must be greater than 0");
   };
   take(std::move(range), &node->range_ms, &node->range_expr);
   if (step) take(std::move(step), &node->step_ms, &node->step_expr);
-  if (failed()) return nullptr;
   if (!colon) {
     PositionRange error{bracket.start, last_end_};
-    if (inner->kind != ExprKind::kVectorSelector) Fail(error, "ranges only allowed for vector selectors");
-    if (inner->original_offset_ms != 0 || inner->offset_expr)
-      Fail(error, "no offset modifiers allowed before range");
-    if (inner->at != AtModifier::kNone) Fail(error, "no @ modifiers allowed before range");
-    if (failed()) return nullptr;
+    if (inner->kind != ExprKind::kVectorSelector) {
+      Note(error, kRangesOnly);
+    } else if (inner->original_offset_ms != 0 || inner->offset_expr) {
+      Note(error, "no offset modifiers allowed before range");
+    } else if (inner->at != AtModifier::kNone) {
+      Note(error, "no @ modifiers allowed before range");
+    }
   }
   node->children.push_back(std::move(inner));
   return node;
 }
 
-// The node that carries offset and @ of `inner`: a selector or a subquery.
-Expr* Parser::ModifierTarget(Expr* inner, const char* what, PositionRange pos) {
+// The node that carries offset and @ of `inner`: a selector or a subquery. Null, and an error, for another.
+Expr* Parser::ModifierTarget(Expr* inner, const char* what) {
   if (inner->kind == ExprKind::kVectorSelector || inner->kind == ExprKind::kSubquery) return inner;
-  if (inner->kind == ExprKind::kMatrixSelector) return inner->children[0].get();
-  Fail(
-      pos,
-      StrCat(
-          what,
-          " modifier must be preceded by an instant vector selector or range vector selector or a subquery"));
+  if (inner->kind == ExprKind::kMatrixSelector) {
+    if (inner->children[0]->kind == ExprKind::kVectorSelector) return inner->children[0].get();
+    Note(inner->pos, kRangesOnly);
+    return nullptr;
+  }
+  Note(inner->pos, StrCat(what,
+                          " modifier must be preceded by an instant vector selector or range vector selector "
+                          "or a subquery"));
   return nullptr;
 }
 
@@ -163,14 +168,14 @@ ExprPtr Parser::Offset(ExprPtr inner) {
   Advance();
   ExprPtr duration = DurationUnary("offset", /*with_power=*/false);
   if (failed()) return nullptr;
-  Expr* target = ModifierTarget(inner.get(), "offset", {inner->pos.start, last_end_});
-  if (target == nullptr) return nullptr;
+  Expr* target = ModifierTarget(inner.get(), "offset");
+  if (target == nullptr) return inner;
   if (target->original_offset_ms != 0 || target->offset_expr) {
-    Fail({inner->pos.start, last_end_}, "offset may not be set multiple times");
-    return nullptr;
+    Note(inner->pos, "offset may not be set multiple times");
+    return inner;
   }
   if (IsLiteral(*duration) && !duration->wrapped) {
-    if (!LiteralMs(*duration, &target->original_offset_ms)) return nullptr;
+    target->original_offset_ms = LiteralMs(*duration);
     target->offset_ms = target->original_offset_ms;
   } else {
     target->offset_expr = std::move(duration);
@@ -203,18 +208,17 @@ ExprPtr Parser::At(ExprPtr inner) {
     if (failed()) return nullptr;
     seconds = negative ? -number->number : number->number;
   }
-  Expr* target = ModifierTarget(inner.get(), "@", {inner->pos.start, last_end_});
-  if (target == nullptr) return nullptr;
+  Expr* target = ModifierTarget(inner.get(), "@");
+  if (target == nullptr) return inner;
   if (target->at != AtModifier::kNone) {
-    Fail({inner->pos.start, last_end_}, "@ <timestamp> may not be set multiple times");
-    return nullptr;
+    Note(inner->pos, "@ <timestamp> may not be set multiple times");
+    return inner;
   }
   if (at == AtModifier::kTimestamp) {
     bool in_range = std::isfinite(seconds) && std::fabs(seconds) < 9223372036854775807.0 / 1000;
     if (!in_range) {
-      Fail({inner->pos.start, last_end_},
-           StrCat("timestamp out of bounds for @ modifier: ", FormatFloat(seconds, 'f', 6)));
-      return nullptr;
+      Note(inner->pos, StrCat("timestamp out of bounds for @ modifier: ", FormatFloat(seconds, 'f', 6)));
+      return inner;
     }
     target->at_ms = static_cast<int64_t>(std::round(seconds * 1000));
   }
@@ -234,22 +238,22 @@ ExprPtr Parser::Extended(ExprPtr inner) {
   std::string name = anchored ? "anchored" : "smoothed";
   PositionRange pos{inner->pos.start, last_end_};
   if (!options_.extended_range_selectors) {
-    Fail(pos, StrCat(name, " modifier is experimental and not enabled"));
-    return nullptr;
+    Note(pos, StrCat(name, " modifier is experimental and not enabled"));
+    return inner;
   }
   if (target == nullptr) {
-    Fail(pos,
+    Note(pos,
          inner->kind == ExprKind::kSubquery
              ? StrCat(name, " modifier is not supported for subqueries")
              : StrCat(name,
                       " modifier must be preceded by an instant vector selector or range vector selector"));
-    return nullptr;
+    return inner;
   }
   if (target->anchored || target->smoothed) {
     bool same = anchored ? target->anchored : target->smoothed;
-    Fail(pos, same ? StrCat(name, " modifier may not be set multiple times")
+    Note(pos, same ? StrCat(name, " modifier may not be set multiple times")
                    : "anchored and smoothed modifiers cannot be used together");
-    return nullptr;
+    return inner;
   }
   (anchored ? target->anchored : target->smoothed) = true;
   target->pos.end = last_end_;
@@ -257,14 +261,8 @@ ExprPtr Parser::Extended(ExprPtr inner) {
   return inner;
 }
 
-bool Parser::LiteralMs(const Expr& literal, int64_t* out) {
-  constexpr double kMaxSeconds = 9223372036.854775807;  // an int64 of nanoseconds
-  if (!(std::fabs(literal.number) <= kMaxSeconds)) {
-    Fail(literal.pos, "duration out of range");
-    return false;
-  }
-  *out = static_cast<int64_t>(std::round(literal.number * 1000));
-  return true;
+int64_t Parser::LiteralMs(const Expr& literal) {
+  return static_cast<int64_t>(std::round(literal.number * 1000));
 }
 
 ExprPtr Parser::DurationExpr(const char* context, bool) { return DurationBinary(1, context); }
@@ -285,8 +283,11 @@ ExprPtr Parser::DurationBinary(int min_precedence, const char* context) {
     ExprPtr right = DurationBinary(op == Op::kPow ? precedence : precedence + 1, context);
     if (failed()) return nullptr;
     if ((op == Op::kDiv || op == Op::kMod) && IsLiteral(*right) && right->number == 0) {
-      Fail(op_pos, op == Op::kDiv ? "division by zero" : "modulo by zero");
-      return nullptr;
+      Note(op_pos, op == Op::kDiv ? "division by zero" : "modulo by zero");
+      left = std::make_unique<Expr>();
+      left->kind = ExprKind::kNumber;
+      left->pos = {0, 0};
+      continue;
     }
     ExprPtr node = NewDuration(op, left->pos.start, right->pos.end);
     node->children.push_back(std::move(left));
@@ -322,8 +323,12 @@ ExprPtr Parser::DurationPrimary(const char* context) {
   Token token = Current();
   if (token.kind == TokenKind::kNumber || token.kind == TokenKind::kDuration) {
     ExprPtr literal = Number();
-    int64_t ignored;
-    if (failed() || !LiteralMs(*literal, &ignored)) return nullptr;
+    constexpr double kMaxSeconds = 9223372036.854775807;  // an int64 of nanoseconds
+    if (!(std::fabs(literal->number) <= kMaxSeconds)) {
+      Note(literal->pos, "duration out of range");
+      literal->number = 0;
+      literal->pos = {0, 0};
+    }
     return literal;
   }
   if (Accept("(")) {

@@ -30,6 +30,21 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       {"foo offset 5", ""},
       {"\"open", "1:1: parse error: unterminated quoted string"},
       {"min_of(1, 2)", "function \"min_of\" is not enabled"},
+      {"sum(foo bar)", "1:9: parse error: unexpected identifier \"bar\" in aggregation"},
+      {"nosuch(", "1:8: parse error: unclosed left parenthesis"},
+      {"rate(a, *)", "1:7: parse error: trailing commas not allowed in function call args"},
+      {"foo)", "1:5: parse error: unexpected right parenthesis ')'"},
+      {"foo[5m", "1:7: parse error: unclosed left bracket"},
+      {"foo[", "1:5: parse error: unexpected end of input in duration expression"},
+      {"foo[x]", "1:5: parse error: unexpected character in duration expression: 'x'"},
+      {"foo[1m1h]", "1:5: parse error: not a valid duration string: \"1m1h\""},
+      {"5hs", "1:1: parse error: unknown unit \"hs\" in duration \"5hs\""},
+      {"1__0", "1:1: parse error: bad number or duration syntax: \"1__\""},
+      {"foo  + bool  bar", "1:6: parse error: bool modifier can only be used on comparison operators"},
+      {"foo{__name__=\"bar\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
+      {"a:b c:d", "1:5: parse error: unexpected metric identifier \"c:d\""},
+      {"by(foo)", "1:3: parse error: unexpected \"(\""},
+      {"foo start()", "1:5: parse error: unexpected \"start\""},
   };
   for (const auto& [query, error] : kCases) {
     if (*error == '\0') {
@@ -38,6 +53,16 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       EXPECT_NE(ErrorOf(query).find(error), std::string::npos) << query << " gave: " << ErrorOf(query);
     }
   }
+}
+
+TEST(Parser, ListsEveryErrorOfMeaning) {
+  std::vector<ParseError> errors;
+  EXPECT_FALSE(ParseExpr("nosuch(foo[0s], bar offset 1m offset 2m)", ParserOptions(), &errors).ok());
+  ASSERT_EQ(errors.size(), 3u);
+  EXPECT_EQ(errors[0].message, "duration must be greater than 0");
+  EXPECT_EQ(errors[1].message, "offset may not be set multiple times");
+  EXPECT_EQ(errors[2].message, "unknown function with name \"nosuch\"");
+  EXPECT_EQ(errors[2].pos.start, 0);
 }
 
 TEST(Parser, RefusesWhatIsNestedTooDeep) {
