@@ -156,6 +156,7 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(alert["annotations"]["summary"], "flaky:1 is down, up=0")
 
         self.check_reload(w)
+        self.check_reload_by_signal(w, narthex)
         narthex = self.check_kill_and_restart(w, narthex)
 
         w.set_flaky(w.node_port)
@@ -174,6 +175,24 @@ class EndToEnd(unittest.TestCase):
         self.assertTrue(w.query('up{job="node"}'), "the running configuration stays")
         (w.folder / "prometheus.yml").write_text(good)
         self.assertEqual(fetch(w.url + "/-/reload", data=b"", method="POST")[0], 200)
+
+    def check_reload_by_signal(self, w, narthex):
+        def successful():
+            return "prometheus_config_last_reload_successful 1\n" in fetch(w.url + "/metrics")[1]
+
+        config = w.folder / "prometheus.yml"
+        good = config.read_text()
+        config.write_text(good + "\nnonsense: 1\n")
+        narthex.send_signal(signal.SIGHUP)
+        wait_for("refused reload", lambda: not successful())
+        self.assertTrue(w.query('up{job="node"}'), "the running configuration stays")
+        config.write_text(good + f"\n  - {{job_name: extra, static_configs: [{{targets: ['127.0.0.1:{w.node_port}']}}]}}\n")
+        narthex.send_signal(signal.SIGHUP)
+        wait_for("job of the new configuration", lambda: w.query('up{job="extra"}'))
+        self.assertTrue(successful())
+        config.write_text(good)
+        narthex.send_signal(signal.SIGHUP)
+        wait_for("end of the job", lambda: not w.query('up{job="extra"}'))
 
     def check_kill_and_restart(self, w, narthex):
         active_before = json.loads(fetch(w.url + "/api/v1/alerts")[1])["data"]["alerts"][0]["activeAt"]
