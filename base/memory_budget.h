@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "base/strings.h"
 
 namespace narthex {
 
@@ -18,7 +19,10 @@ class MemoryBudget {
     int64_t now = used_.fetch_add(bytes) + bytes;
     if (limit_ > 0 && now > limit_) {
       used_ -= bytes;
-      return absl::ResourceExhaustedError("query processing would use more memory than allowed");
+      return absl::ResourceExhaustedError(
+          StrCat("query processing would use more than ", limit_,
+                 " bytes of memory: ask for fewer series, a shorter range or a larger step, or raise "
+                 "--query.max-memory"));
     }
     if (parent_ != nullptr) {
       absl::Status s = parent_->Charge(bytes);

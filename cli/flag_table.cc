@@ -79,6 +79,8 @@ constexpr FlagRow kRows[] = {
     {"query.timeout", kDuration, "2m", true},
     {"query.max-concurrency", kInt, "20", true},
     {"query.max-samples", kInt, "50000000", true},
+    {"query.max-memory", kBytes, "0B", true},            // Narthex's own
+    {"query.max-memory-per-query", kBytes, "0B", true},  // Narthex's own
     {"scrape.adjust-timestamps", kBool, "true", true},
     {"scrape.timestamp-tolerance", kDuration, "2ms", true},
     {"scrape.discovery-reload-interval", kDuration, "5s", true},

@@ -174,6 +174,8 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->query_timeout_ms = reader.Duration("query.timeout");
   flags->max_concurrency = static_cast<int>(reader.Int("query.max-concurrency"));
   flags->max_samples = reader.Int("query.max-samples");
+  flags->max_query_memory = reader.Bytes("query.max-memory");
+  flags->max_memory_per_query = reader.Bytes("query.max-memory-per-query");
   flags->outage_tolerance_ms = reader.Duration("rules.alert.for-outage-tolerance");
   flags->grace_period_ms = reader.Duration("rules.alert.for-grace-period");
   flags->resend_delay_ms = reader.Duration("rules.alert.resend-delay");

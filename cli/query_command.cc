@@ -160,7 +160,7 @@ int QueryDirectory(const QueryArgs& args) {
   params.end_ms = *end;
   params.step_ms = *step;
   if (args.explain) {
-    absl::StatusOr<std::string> plan = engine.Explain(**db, params);
+    absl::StatusOr<std::string> plan = engine.Explain(**db, params, /*run=*/true);
     std::printf("%s\n", plan.ok() ? plan->c_str() : std::string(plan.status().message()).c_str());
     return plan.ok() ? 0 : 1;
   }

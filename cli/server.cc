@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "base/system_memory.h"
 #include "cli/process_metrics.h"
 #include "cli/version.h"
 
@@ -136,6 +137,10 @@ void Server::CreateEngines() {
   engine.timeout_ms = flags_.query_timeout_ms;
   engine.max_samples = flags_.max_samples;
   engine.max_concurrency = flags_.max_concurrency;
+  engine.max_total_query_bytes =
+      flags_.max_query_memory > 0 ? flags_.max_query_memory : MemoryLimitBytes() / 4;
+  engine.max_query_bytes =
+      flags_.max_memory_per_query > 0 ? flags_.max_memory_per_query : engine.max_total_query_bytes / 2;
   engine.delayed_name_removal = flags_.Feature("promql-delayed-name-removal");
   engine.use_start_timestamps = flags_.Feature("use-start-timestamps");
   engine.parser.experimental_functions = flags_.Feature("promql-experimental-functions");

@@ -68,6 +68,18 @@ absl::Status CheckParams(const Expr& expr, const QueryParams& params) {
   return absl::OkStatus();
 }
 
+// The bytes of one query; all of them go back when it ends, however it ends.
+class QueryAccount {
+ public:
+  QueryAccount(const EngineOptions& options, MemoryBudget* all) : budget_(options.max_query_bytes, all) {}
+  ~QueryAccount() { budget_.Release(budget_.used()); }
+  QueryAccount(const QueryAccount&) = delete;
+  MemoryBudget* budget() { return &budget_; }
+
+ private:
+  MemoryBudget budget_;
+};
+
 }  // namespace
 
 struct Engine::Impl {
@@ -75,10 +87,12 @@ struct Engine::Impl {
       : options(std::move(o)),
         metrics(options.metrics, options.max_concurrency),
         gate(options.max_concurrency, metrics.running),
-        subquery_step_ms(options.default_subquery_step_ms) {}
+        subquery_step_ms(options.default_subquery_step_ms),
+        memory(options.max_total_query_bytes) {}
 
-  QueryState NewState(const QueryParams& params) const {
+  QueryState NewState(const QueryParams& params, QueryAccount* account) const {
     QueryState state;
+    state.budget = account->budget();
     state.clock = options.clock;
     state.lookback_ms = params.lookback_delta_ms > 0 ? params.lookback_delta_ms : options.lookback_delta_ms;
     state.default_subquery_step_ms = subquery_step_ms.load();
@@ -145,6 +159,7 @@ struct Engine::Impl {
   EngineMetrics metrics;
   QueryGate gate;
   std::atomic<int64_t> subquery_step_ms;
+  MemoryBudget memory;  // of all queries
 };
 
 Engine::Engine(EngineOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -158,7 +173,8 @@ absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const QueryPa
 absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& expr,
                                    const QueryParams& params) {
   int64_t begin = impl_->options.clock->MonotonicNs();
-  QueryState state = impl_->NewState(params);
+  QueryAccount account(impl_->options, &impl_->memory);
+  QueryState state = impl_->NewState(params, &account);
   RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params)));
   impl_->metrics.queue->Observe(impl_->SecondsSince(begin));
   int64_t entered = impl_->options.clock->MonotonicNs();
@@ -172,22 +188,32 @@ absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& e
   return result;
 }
 
-absl::StatusOr<std::string> Engine::Explain(const tsdb::Queryable& storage, const QueryParams& params) {
+absl::StatusOr<std::string> Engine::Explain(const tsdb::Queryable& storage, const QueryParams& params,
+                                            bool run) {
   ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, impl_->options.parser));
-  QueryState state = impl_->NewState(params);
+  QueryAccount account(impl_->options, &impl_->memory);
+  QueryState state = impl_->NewState(params, &account);
+  state.profile = run;
   ASSIGN_OR_RETURN(ExprPtr tree, impl_->Prepare(*expr, params, state));
-  std::string out;
   if (TypeOf(*tree) == ValueType::kString) return StrCat("String ", ToString(*tree), "\n");
-  if (TypeOf(*tree) == ValueType::kMatrix) {
+  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier, storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
+  state.querier = querier.get();
+  Result result;
+  result.type = TypeOf(*tree);
+  std::string out;
+  if (result.type == ValueType::kMatrix) {
     ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(*tree, &state, state.steps));
+    if (run) RETURN_IF_ERROR(CollectMatrix(source.get(), &state, &result));
     source->Explain(0, &out);
     return out;
   }
   ASSIGN_OR_RETURN(OperatorPtr root, PlanQuery(*tree, &state, state.steps));
+  if (run) RETURN_IF_ERROR(CollectSeries(root.get(), params.step_ms > 0, &state, &result));
   root->Explain(0, &out);
   return out;
 }
 
+int64_t Engine::memory_used() const { return impl_->memory.used(); }
 void Engine::SetDefaultSubqueryStep(int64_t ms) { impl_->subquery_step_ms = ms; }
 const EngineOptions& Engine::options() const { return impl_->options; }
 

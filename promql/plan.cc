@@ -3,6 +3,7 @@
 #include "base/status_macros.h"
 #include "promql/operators/aggregates.h"
 #include "promql/operators/maps.h"
+#include "promql/operators/observed.h"
 #include "promql/operators/scalars.h"
 #include "promql/operators/vector_binary.h"
 #include "promql/plan_calls.h"
@@ -80,9 +81,7 @@ absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Step
   }
 }
 
-}  // namespace
-
-absl::StatusOr<OperatorPtr> PlanNode(const Expr& e, QueryState* state, Steps steps) {
+absl::StatusOr<OperatorPtr> PlanBare(const Expr& e, QueryState* state, Steps steps) {
   switch (e.kind) {
     case ExprKind::kNumber: {
       double value = e.number;
@@ -105,6 +104,13 @@ absl::StatusOr<OperatorPtr> PlanNode(const Expr& e, QueryState* state, Steps ste
     default:
       return absl::InternalError("this kind of expression has no operator of its own");
   }
+}
+
+}  // namespace
+
+absl::StatusOr<OperatorPtr> PlanNode(const Expr& e, QueryState* state, Steps steps) {
+  ASSIGN_OR_RETURN(OperatorPtr bare, PlanBare(e, state, steps));
+  return NewObserved(std::move(bare), state, steps.count);
 }
 
 Steps SubquerySteps(const Expr& subquery, const TimeShift& shift, const Steps& outer,

@@ -26,7 +26,8 @@ struct EngineOptions {
   int64_t lookback_delta_ms = 300'000;
   int64_t timeout_ms = 120'000;
   int64_t max_samples = 50'000'000;
-  int64_t max_query_bytes = 0;  // per query, 0 = unlimited
+  int64_t max_query_bytes = 0;        // of one query; 0 = unlimited
+  int64_t max_total_query_bytes = 0;  // of all queries together; 0 = unlimited
   int max_concurrency = 20;
   int64_t default_subquery_step_ms = 60'000;  // the global evaluation_interval; see SetDefaultSubqueryStep
   bool delayed_name_removal = false;
@@ -72,8 +73,10 @@ class Engine {
   absl::StatusOr<Result> Run(const tsdb::Queryable& storage, const QueryParams& params);
   // The same for a tree already parsed (rules); the tree is not changed.
   absl::StatusOr<Result> Run(const tsdb::Queryable& storage, const Expr& expr, const QueryParams& params);
-  // The plan, one operator a line.
-  absl::StatusOr<std::string> Explain(const tsdb::Queryable& storage, const QueryParams& params);
+  // The plan, one operator a line; with `run`, after a run, with series, samples, bytes and time of each.
+  absl::StatusOr<std::string> Explain(const tsdb::Queryable& storage, const QueryParams& params, bool run);
+  // Bytes charged by the queries that run now.
+  int64_t memory_used() const;
   void SetDefaultSubqueryStep(int64_t ms);
   const EngineOptions& options() const;
 

@@ -17,12 +17,13 @@ absl::Status QueryState::Check() const {
 }
 
 absl::Status QueryState::Hold(int64_t samples) {
-  current_samples += samples;
-  peak_samples = std::max(peak_samples, current_samples);
-  if (max_samples > 0 && current_samples > max_samples) {
+  peak_samples = std::max(peak_samples, current_samples + samples);
+  if (max_samples > 0 && current_samples + samples > max_samples) {
     return absl::ResourceExhaustedError(
         "query processing would load too many samples into memory in query execution");
   }
+  if (budget != nullptr) RETURN_IF_ERROR(budget->Charge(samples * kSampleBytes));
+  current_samples += samples;
   return absl::OkStatus();
 }
 

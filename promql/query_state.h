@@ -9,11 +9,15 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/memory_budget.h"
+#include "base/status_macros.h"
 #include "promql/functions/call.h"
 #include "promql/operator.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::promql {
+
+// What a sample held in memory is charged with: a timestamp and a value.
+inline constexpr int64_t kSampleBytes = 16;
 
 // Owned by the engine for the length of one query; used by one thread.
 struct QueryState {
@@ -28,14 +32,18 @@ struct QueryState {
   Steps steps;  // of the whole query: what start() and end() mean
   std::shared_ptr<std::atomic<bool>> cancelled;
   Annotations annotations;
-  MemoryBudget* budget = nullptr;
+  MemoryBudget* budget = nullptr;  // may be null
+  bool profile = false;            // whether operators count what they do
   int64_t samples_read = 0, current_samples = 0, peak_samples = 0;
 
   // Between batches: deadline and cancellation.
   absl::Status Check() const;
-  // Counts samples held in memory against the limit; give them back with Release.
+  // Counts samples held in memory against the limits; give them back with Release. An error holds nothing.
   absl::Status Hold(int64_t samples);
-  void Release(int64_t samples) { current_samples -= samples; }
+  void Release(int64_t samples) {
+    current_samples -= samples;
+    if (budget != nullptr) budget->Release(samples * kSampleBytes);
+  }
 };
 
 // Charges a materialised matrix while it lives.
@@ -45,9 +53,9 @@ class HeldSamples {
   ~HeldSamples() { Release(); }
   HeldSamples(const HeldSamples&) = delete;
   absl::Status Add(int64_t samples) {
-    absl::Status status = state_->Hold(samples);
+    RETURN_IF_ERROR(state_->Hold(samples));
     held_ += samples;
-    return status;
+    return absl::OkStatus();
   }
   void Release() {
     state_->Release(held_);

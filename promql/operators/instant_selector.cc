@@ -19,7 +19,8 @@ class InstantSelector : public Operator {
         state_(state),
         steps_(steps),
         shift_(ShiftOf(selector, state->steps)),
-        reading_(reading) {}
+        reading_(reading),
+        held_(state) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     int64_t first = shift_.Reference(steps_.Time(0)), last = shift_.Reference(steps_.Time(steps_.count - 1));
@@ -34,8 +35,7 @@ class InstantSelector : public Operator {
   }
 
   absl::StatusOr<bool> Next(Batch* batch) override {
-    if (held_ > 0) state_->Release(held_);
-    held_ = 0;
+    held_.Release();
     size_t count = std::min(kBatchSeries, series_.size() - at_);
     if (count == 0) return false;
     RETURN_IF_ERROR(state_->Check());
@@ -49,14 +49,14 @@ class InstantSelector : public Operator {
       }
     }
     at_ += count;
-    state_->samples_read += held_;
-    RETURN_IF_ERROR(state_->Hold(held_));
+    state_->samples_read += read_;
+    RETURN_IF_ERROR(held_.Add(read_));
+    read_ = 0;
     return true;
   }
 
   void Close() override {
-    if (held_ > 0) state_->Release(held_);
-    held_ = 0;
+    held_.Release();
     set_.reset();
   }
 
@@ -76,7 +76,7 @@ class InstantSelector : public Operator {
       if (newest == INT64_MIN || newest <= reference - state_->lookback_ms) continue;
       bool is_histogram = histogram_t > float_t;
       if (is_histogram ? row.h[h - 1].h->IsStaleMarker() : IsStale(row.v[f - 1])) continue;
-      ++held_;
+      ++read_;
       if (reading_ == SelectorReading::kTimestamp) {
         batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(newest) / 1000);
       } else if (reading_ == SelectorReading::kStartTimestamp) {
@@ -113,10 +113,10 @@ class InstantSelector : public Operator {
         context.Annotate(MixedFloatsHistogramsText(context.MetricName()));
       } else if (std::optional<double> v = Smoothed(near_floats, reference)) {
         batch->SetFloat(r, static_cast<size_t>(i), *v);
-        ++held_;
+        ++read_;
       } else if (std::optional<FloatHistogram> h = Smoothed(near_histograms, reference, &context)) {
         batch->SetHistogram(r, static_cast<size_t>(i), std::make_shared<const FloatHistogram>(*std::move(h)));
-        ++held_;
+        ++read_;
       }
     }
   }
@@ -160,7 +160,8 @@ class InstantSelector : public Operator {
   std::vector<SeriesMeta> series_;
   std::vector<tsdb::Row> rows_;
   size_t at_ = 0;
-  int64_t held_ = 0;
+  int64_t read_ = 0;  // of the batch
+  HeldSamples held_;
 };
 
 }  // namespace

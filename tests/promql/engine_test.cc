@@ -1,0 +1,110 @@
+// Limits of a query: memory, cancellation, deadline; and what --explain tells.
+#include <memory>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/strings.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "promql/promql.h"
+#include "tests/support/memory_db.h"
+
+namespace narthex::promql {
+namespace {
+
+using ::testing::HasSubstr;
+
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() : clock_(3'600'000), db_(narthex::testing::NewMemoryDb()) {
+    std::unique_ptr<tsdb::Appender> appender = db_->NewAppender();
+    for (int series = 0; series < 100; ++series) {
+      Labels labels = {{"__name__", "m"}, {"job", series % 2 == 0 ? "even" : "odd"}, {"n", StrCat(series)}};
+      tsdb::SeriesRef ref = 0;
+      for (int64_t t = 0; t <= 3'600'000; t += 15'000) {
+        tsdb::Sample sample;
+        sample.t = t;
+        sample.v = static_cast<double>(t);
+        EXPECT_TRUE(appender->Append(&ref, labels, sample).ok());
+      }
+    }
+    EXPECT_TRUE(appender->Commit().ok());
+    options_.clock = &clock_;
+    options_.metrics = &metrics_;
+  }
+
+  QueryParams Range(std::string query) const {
+    QueryParams params;
+    params.query = std::move(query);
+    params.end_ms = 3'600'000;
+    params.step_ms = 15'000;
+    return params;
+  }
+
+  FakeClock clock_;
+  MetricsRegistry metrics_;
+  EngineOptions options_;
+  std::unique_ptr<tsdb::Db> db_;
+};
+
+TEST_F(EngineTest, EveryByteIsGivenBackWhenAQueryEnds) {
+  options_.max_query_bytes = 64 << 20;
+  Engine engine(options_);
+  for (const char* query :
+       {"m", "sum by (job) (rate(m[5m]))", "topk(3, m)", "m + on (n) m", "quantile(0.5, m)",
+        "max_over_time(rate(m[5m])[10m:1m])", "sort(m)", "m and m", "count_values(\"v\", m)", "m + on () m",
+        "label_replace(m, \"n\", \"x\", \"\", \"\")"}) {
+    (void)engine.Run(*db_, Range(query));
+    EXPECT_EQ(engine.memory_used(), 0) << query;
+  }
+}
+
+TEST_F(EngineTest, AQueryOverItsMemoryIsRefusedWithAdvice) {
+  options_.max_query_bytes = 20'000;
+  Engine engine(options_);
+  absl::StatusOr<Result> result = engine.Run(*db_, Range("m"));
+  ASSERT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(std::string(result.status().message()),
+            "query processing would use more than 20000 bytes of memory: ask for fewer series, a shorter "
+            "range or a "
+            "larger step, or raise --query.max-memory");
+  EXPECT_EQ(engine.memory_used(), 0);
+  EXPECT_TRUE(engine.Run(*db_, Range("sum(vector(1))")).ok()) << "a small one still runs";
+}
+
+TEST_F(EngineTest, AllQueriesTogetherAreLimitedToo) {
+  options_.max_total_query_bytes = 20'000;
+  Engine engine(options_);
+  EXPECT_EQ(engine.Run(*db_, Range("m")).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(engine.memory_used(), 0);
+}
+
+TEST_F(EngineTest, TooManySamplesAreRefusedInPrometheussWords) {
+  options_.max_samples = 1'000;
+  Engine engine(options_);
+  EXPECT_EQ(std::string(engine.Run(*db_, Range("m")).status().message()),
+            "query processing would load too many samples into memory in query execution");
+  EXPECT_EQ(engine.memory_used(), 0);
+}
+
+TEST_F(EngineTest, ACancelledQueryStopsAndHoldsNothing) {
+  Engine engine(options_);
+  QueryParams params = Range("sum(rate(m[5m]))");
+  params.cancelled = std::make_shared<std::atomic<bool>>(true);
+  EXPECT_EQ(engine.Run(*db_, params).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(engine.memory_used(), 0);
+}
+
+TEST_F(EngineTest, ExplainTellsWhatEachOperatorDid) {
+  Engine engine(options_);
+  absl::StatusOr<std::string> plan = engine.Explain(*db_, Range("sum by (job) (m)"), /*run=*/true);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(*plan, HasSubstr("[series=2 samples=482 "));
+  EXPECT_THAT(*plan, HasSubstr("[series=100 samples=24100 "));
+  absl::StatusOr<std::string> bare = engine.Explain(*db_, Range("sum by (job) (m)"), /*run=*/false);
+  ASSERT_TRUE(bare.ok());
+  EXPECT_EQ(bare->find("samples="), std::string::npos);
+}
+
+}  // namespace
+}  // namespace narthex::promql
