@@ -303,7 +303,8 @@ class SeriesSetImpl : public SeriesSet {
     std::vector<int64_t>& start = times_.emplace_back();
     std::vector<double>& v = values_.emplace_back();
     std::vector<HistogramPoint>& h = histograms_.emplace_back();
-    bool has_start = false;
+    std::vector<int64_t>& h_start = times_.emplace_back();
+    bool has_start = false, h_has_start = false;
     for (size_t i = 0; i < samples.size(); ++i) {
       const Sample& s = samples[i];
       if (i + 1 < samples.size() && samples[i + 1].t == s.t) continue;
@@ -314,6 +315,8 @@ class SeriesSetImpl : public SeriesSet {
       }
       if (s.h) {
         h.push_back({s.t, s.h});
+        h_start.push_back(s.start_t);
+        h_has_start = h_has_start || s.start_t != 0;
         continue;
       }
       t.push_back(s.t);
@@ -325,6 +328,7 @@ class SeriesSetImpl : public SeriesSet {
     row->v = v;
     row->h = h;
     if (has_start) row->start_t = start;
+    if (h_has_start) row->h_start_t = h_start;
   }
 
   const DbImpl* const db_;

@@ -111,9 +111,10 @@ class Appender {
 // stale NaN. Valid until the next ReadBlock on the same set.
 struct Row {
   std::span<const int64_t> t;
-  std::span<const double> v;          // same length as t
-  std::span<const HistogramPoint> h;  // histogram samples, apart from the floats
-  std::span<const int64_t> start_t;   // empty if no sample of the row has one; else as t
+  std::span<const double> v;           // same length as t
+  std::span<const HistogramPoint> h;   // histogram samples, apart from the floats
+  std::span<const int64_t> start_t;    // empty if no sample of the row has one; else as t
+  std::span<const int64_t> h_start_t;  // the same of the histograms; else as h
 };
 
 struct SelectHints {

@@ -6,7 +6,6 @@
 #include "base/strings.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/functions/extended_rate.h"
-#include "promql/histogram_starts.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
@@ -80,7 +79,7 @@ class InstantSelector : public Operator {
       if (reading_ == SelectorReading::kTimestamp) {
         batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(newest) / 1000);
       } else if (reading_ == SelectorReading::kStartTimestamp) {
-        std::span<const int64_t> starts = is_histogram ? HistogramStartsOf(r) : row.start_t;
+        std::span<const int64_t> starts = is_histogram ? row.h_start_t : row.start_t;
         int64_t start = starts.empty() ? 0 : starts[is_histogram ? h - 1 : f - 1];
         batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(start) / 1000);
       } else if (is_histogram) {
@@ -89,11 +88,6 @@ class InstantSelector : public Operator {
         batch->SetFloat(r, static_cast<size_t>(i), row.v[f - 1]);
       }
     }
-  }
-
-  std::span<const int64_t> HistogramStartsOf(size_t r) const {
-    const auto* starts = dynamic_cast<const HistogramStarts*>(set_.get());
-    return starts != nullptr ? starts->StartsOfRow(r) : std::span<const int64_t>();
   }
 
   // Interpolated between the newest sample at or before the time and the oldest after it.

@@ -3,7 +3,6 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "promql/histogram_starts.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
@@ -36,14 +35,11 @@ class MatrixSource : public RangeSource {
   absl::Status Read(size_t first, size_t count, std::vector<Points>* out) override {
     RETURN_IF_ERROR(state_->Check());
     RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
-    const HistogramStarts* starts =
-        state_->use_start_timestamps ? dynamic_cast<const HistogramStarts*>(set_.get()) : nullptr;
     out->assign(count, Points());
     for (size_t r = 0; r < count; ++r) {
       Points& points = (*out)[r];
       ReadFloats(rows_[r], &points);
-      ReadHistograms(rows_[r], starts != nullptr ? starts->StartsOfRow(r) : std::span<const int64_t>(),
-                     &points);
+      ReadHistograms(rows_[r], &points);
       state_->samples_read += static_cast<int64_t>(points.floats.size() + points.histograms.size());
     }
     return absl::OkStatus();
@@ -64,11 +60,12 @@ class MatrixSource : public RangeSource {
       if (starts) points->float_starts.push_back(row.start_t[i]);
     }
   }
-  static void ReadHistograms(const tsdb::Row& row, std::span<const int64_t> starts, Points* points) {
+  void ReadHistograms(const tsdb::Row& row, Points* points) const {
+    const bool starts = state_->use_start_timestamps && !row.h_start_t.empty();
     for (size_t i = 0; i < row.h.size(); ++i) {
       if (row.h[i].h->IsStaleMarker()) continue;
       points->histograms.push_back(row.h[i]);
-      if (!starts.empty()) points->histogram_starts.push_back(starts[i]);
+      if (starts) points->histogram_starts.push_back(row.h_start_t[i]);
     }
   }
 

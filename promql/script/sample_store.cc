@@ -4,12 +4,11 @@
 #include <numeric>
 
 #include "base/status_macros.h"
-#include "promql/histogram_starts.h"
 
 namespace narthex::promql::script {
 namespace {
 
-class StoreSeriesSet : public tsdb::SeriesSet, public HistogramStarts {
+class StoreSeriesSet : public tsdb::SeriesSet {
  public:
   using Entry = std::pair<const Labels, StoredSeries>;
   StoreSeriesSet(std::vector<const Entry*> entries, int64_t mint, int64_t maxt)
@@ -18,18 +17,9 @@ class StoreSeriesSet : public tsdb::SeriesSet, public HistogramStarts {
   const Labels& labels(size_t i) const override { return entries_[i]->first; }
   absl::Status ReadBlock(size_t first, size_t count, std::vector<tsdb::Row>* rows) override {
     rows->assign(count, tsdb::Row());
-    histogram_starts_.assign(count, {});
-    for (size_t i = 0; i < count; ++i) {
-      const StoredSeries& series = entries_[first + i]->second;
-      (*rows)[i] = Cut(series);
-      const std::span<const HistogramPoint> h = (*rows)[i].h;
-      if (h.empty()) continue;
-      histogram_starts_[i] = std::span(series.histogram_starts)
-                                 .subspan(static_cast<size_t>(h.data() - series.histograms.data()), h.size());
-    }
+    for (size_t i = 0; i < count; ++i) (*rows)[i] = Cut(entries_[first + i]->second);
     return absl::OkStatus();
   }
-  std::span<const int64_t> StartsOfRow(size_t row) const override { return histogram_starts_[row]; }
 
  private:
   tsdb::Row Cut(const StoredSeries& series) const {
@@ -44,11 +34,12 @@ class StoreSeriesSet : public tsdb::SeriesSet, public HistogramStarts {
     auto h_lo = std::lower_bound(series.histograms.begin(), series.histograms.end(), mint_, before);
     auto h_hi = std::lower_bound(h_lo, series.histograms.end(), maxt_ + 1, before);
     row.h = {h_lo, h_hi};
+    row.h_start_t = std::span(series.histogram_starts)
+                        .subspan(static_cast<size_t>(h_lo - series.histograms.begin()), row.h.size());
     return row;
   }
   const std::vector<const Entry*> entries_;
   const int64_t mint_, maxt_;
-  std::vector<std::span<const int64_t>> histogram_starts_;
 };
 
 class StoreQuerier : public tsdb::Querier {

@@ -19,6 +19,7 @@ struct StoredSeries {
   std::vector<double> v;
   std::vector<int64_t> start_t;
   std::vector<HistogramPoint> h;
+  std::vector<int64_t> h_start_t;
   int64_t last_t = INT64_MIN;
 };
 
@@ -55,6 +56,7 @@ struct Data {
     s->last_t = sample.t;
     if (sample.h) {
       s->h.push_back({sample.t, sample.h});
+      s->h_start_t.push_back(sample.start_t);
       return;
     }
     s->t.push_back(sample.t);
@@ -192,7 +194,10 @@ class MemorySeriesSet : public SeriesSet {
       size_t hlo = static_cast<size_t>(std::lower_bound(s.h.begin(), s.h.end(), mint_, before) - s.h.begin());
       size_t hhi =
           static_cast<size_t>(std::lower_bound(s.h.begin(), s.h.end(), maxt_ + 1, before) - s.h.begin());
-      if (hlo < hhi) row.h = std::span(s.h).subspan(hlo, hhi - hlo);
+      if (hlo < hhi) {
+        row.h = std::span(s.h).subspan(hlo, hhi - hlo);
+        row.h_start_t = std::span(s.h_start_t).subspan(hlo, hhi - hlo);
+      }
     }
     return absl::OkStatus();
   }
@@ -313,8 +318,10 @@ class MemoryDb : public Db {
         kept.v.push_back(s->v[i]);
         kept.start_t.push_back(s->start_t[i]);
       }
-      for (const HistogramPoint& p : s->h) {
-        if (p.t < mint || p.t > maxt) kept.h.push_back(p);
+      for (size_t i = 0; i < s->h.size(); ++i) {
+        if (s->h[i].t >= mint && s->h[i].t <= maxt) continue;
+        kept.h.push_back(s->h[i]);
+        kept.h_start_t.push_back(s->h_start_t[i]);
       }
       *s = std::move(kept);
     }

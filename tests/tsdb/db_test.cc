@@ -238,6 +238,8 @@ TEST_F(DbTest, HistogramsSurviveSealAndKill) {
     ASSERT_TRUE(set->ReadBlock(0, 1, &rows).ok());
     ASSERT_EQ(rows[0].h.size(), 1u);
     EXPECT_TRUE(rows[0].h[0].h->Equals(*h));
+    ASSERT_EQ(rows[0].h_start_t.size(), 1u);
+    EXPECT_EQ(rows[0].h_start_t[0], kStart - 5);
     ASSERT_TRUE(db_->Maintain(true).ok());
   }
 }
