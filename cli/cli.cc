@@ -19,6 +19,7 @@ constexpr Command kCommands[] = {
     {"query", "query instant SERVER|DIR EXPR | query range SERVER|DIR EXPR", RunQuery},
     {"test", "test promql FILE...", RunTest},
     {"promql", "promql format EXPR", RunPromql},
+    {"tsdb", "tsdb list|analyze|dump|dump-openmetrics|verify ... (narthex tsdb --help)", RunTsdb},
 };
 
 void PrintUsage() {

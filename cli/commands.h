@@ -12,5 +12,6 @@ int RunCheck(const std::vector<std::string>& args);   // check config|rules FILE
 int RunQuery(const std::vector<std::string>& args);   // query instant|range SERVER|DIR EXPR
 int RunTest(const std::vector<std::string>& args);    // test promql FILE...
 int RunPromql(const std::vector<std::string>& args);  // promql format EXPR
+int RunTsdb(const std::vector<std::string>& args);    // tsdb list|analyze|dump|...
 
 }  // namespace narthex::cli

@@ -174,6 +174,22 @@ struct Status {
   std::vector<CardinalityStat> series_by_metric, values_by_label, memory_by_label, series_by_pair;
 };
 
+// A stretch of stored time as `narthex tsdb` lists it: a sealed window, or the head (all that is not sealed).
+struct BlockInfo {
+  int64_t mint = 0, maxt = 0;  // maxt is not included
+  bool head = false;
+  uint64_t samples = 0, chunks = 0, series = 0, bytes = 0;  // bytes: before RocksDB compresses
+};
+// One series in one stripe.
+struct ChunkInfo {
+  bool histogram = false;
+  uint32_t samples = 0, bytes = 0, buckets = 0;
+};
+struct InspectHooks {
+  std::function<void(const std::string&)> problem;                // what does not check; it is left out
+  std::function<void(const BlockInfo&, const ChunkInfo&)> chunk;  // every sealed chunk
+};
+
 // The store. Thread-safe. One process at a time has a directory open (Open refuses otherwise, and refuses a
 // newer format by name).
 class Db : public Queryable {
@@ -199,6 +215,10 @@ class Db : public Queryable {
   virtual absl::Status CleanTombstones() = 0;
   virtual absl::StatusOr<std::string> Snapshot(const std::string& directory, bool skip_head) = 0;
   virtual absl::StatusOr<Status> GetStatus(size_t limit) const = 0;
+  // Reads and checks everything that is stored; blocks in order of time, the head last.
+  virtual absl::StatusOr<std::vector<BlockInfo>> Inspect(const InspectHooks& hooks) const {
+    return absl::UnimplementedError("this store cannot be inspected");
+  }
   // One round of background work at the clock's time: seals, merges, retention. force_seal empties the head.
   virtual absl::Status Maintain(bool force_seal) = 0;
   virtual absl::Status ApplyRetention(int64_t retention_ms, int64_t retention_bytes,

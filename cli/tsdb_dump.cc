@@ -1,0 +1,134 @@
+// narthex tsdb dump and dump-openmetrics: every sample as a line, as promtool writes them.
+#include <cstdio>
+#include <limits>
+#include <map>
+
+#include "base/go_format.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "cli/tool_args.h"
+#include "cli/tsdb_tool.h"
+#include "promql/syntax/parser.h"
+
+namespace narthex::cli {
+namespace {
+
+constexpr size_t kBlockSeries = 64;
+
+struct DumpArgs {
+  std::string path = kDefaultDataPath, sandbox, format = "prom";
+  int64_t mint = std::numeric_limits<int64_t>::min(), maxt = std::numeric_limits<int64_t>::max();
+  std::vector<std::string> match;
+};
+
+// Collects text and writes it in large pieces.
+class Output {
+ public:
+  ~Output() { Flush(); }
+  std::string& text() { return text_; }
+  void MaybeFlush() {
+    if (text_.size() > (1 << 16)) Flush();
+  }
+
+ private:
+  void Flush() {
+    std::fwrite(text_.data(), 1, text_.size(), stdout);
+    text_.clear();
+  }
+  std::string text_;
+};
+
+// labels.Labels.String() without blanks and without the name, as OpenMetrics wants them.
+std::string Condensed(const Labels& labels) {
+  std::string out = "{";
+  for (const LabelView& label : labels) {
+    if (label.name == kMetricName) continue;
+    if (out.size() > 1) out += ',';
+    StrAppend(&out, label.name, "=", GoQuote(label.value));
+  }
+  return out + "}";
+}
+
+void DumpRow(const Labels& labels, const tsdb::Row& row, Output* out) {
+  const std::string name = GoLabels(labels);
+  size_t f = 0, h = 0;
+  while (f < row.t.size() || h < row.h.size()) {
+    const bool is_float = h == row.h.size() || (f < row.t.size() && row.t[f] <= row.h[h].t);
+    const int64_t t = is_float ? row.t[f] : row.h[h].t;
+    const std::string value = is_float ? FormatFloatG(row.v[f]) : row.h[h].h->ToString();
+    StrAppend(&out->text(), name, " ", value, " ", t, "\n");
+    out->MaybeFlush();
+    (is_float ? f : h)++;
+  }
+}
+
+// OpenMetrics has neither native histograms nor staleness.
+void DumpOpenMetricsRow(const Labels& labels, const tsdb::Row& row, Output* out) {
+  const std::string name = StrCat(labels.MetricName(), Condensed(labels));
+  for (size_t i = 0; i < row.t.size(); ++i) {
+    if (IsStale(row.v[i])) continue;
+    StrAppend(&out->text(), name, " ", FormatFloatG(row.v[i]), " ",
+              FormatFloat(static_cast<double>(row.t[i]) / 1000, 'f', 3), "\n");
+    out->MaybeFlush();
+  }
+}
+
+// The series of one or several selectors, each once, in order of labels.
+absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, bool openmetrics) {
+  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier, db.NewQuerier(args.mint, args.maxt));
+  Output out;
+  struct Place {
+    size_t set, index;
+  };
+  std::vector<std::unique_ptr<tsdb::SeriesSet>> sets;
+  std::map<Labels, Place> places;
+  for (const std::string& text : args.match) {
+    ASSIGN_OR_RETURN(const Matchers matchers, promql::ParseMetricSelector(text));
+    ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> set,
+                     querier->Select(matchers, args.mint, args.maxt, tsdb::SelectHints{}));
+    if (args.match.size() > 1) {
+      for (size_t i = 0; i < set->size(); ++i) places.try_emplace(set->labels(i), Place{sets.size(), i});
+    }
+    sets.push_back(std::move(set));
+  }
+  const auto print = [&](tsdb::SeriesSet* set, size_t first, size_t count) -> absl::Status {
+    std::vector<tsdb::Row> rows;
+    RETURN_IF_ERROR(set->ReadBlock(first, count, &rows));
+    for (size_t i = 0; i < count; ++i) {
+      (openmetrics ? DumpOpenMetricsRow : DumpRow)(set->labels(first + i), rows[i], &out);
+    }
+    return absl::OkStatus();
+  };
+  if (sets.size() == 1) {
+    for (size_t first = 0; first < sets[0]->size(); first += kBlockSeries) {
+      RETURN_IF_ERROR(print(sets[0].get(), first, std::min(kBlockSeries, sets[0]->size() - first)));
+    }
+  }
+  for (const auto& [labels, place] : places) RETURN_IF_ERROR(print(sets[place.set].get(), place.index, 1));
+  if (openmetrics) out.text() += "# EOF\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int TsdbDump(const std::vector<std::string>& args, bool openmetrics) {
+  DumpArgs dump;
+  const absl::Status parsed = ToolArgs()
+                                  .Text("sandbox-dir-root", &dump.sandbox)
+                                  .Int("min-time", &dump.mint)
+                                  .Int("max-time", &dump.maxt)
+                                  .List("match", &dump.match)
+                                  .Text("format", &dump.format)
+                                  .Positional("db path", &dump.path)
+                                  .Parse(args);
+  if (!parsed.ok()) return ToolError(parsed);
+  if (dump.format != "prom")
+    return ToolError(absl::InvalidArgumentError("enum value must be one of prom, got '" + dump.format + "'"));
+  if (dump.match.empty()) dump.match.push_back("{__name__=~'(?s:.*)'}");
+  absl::StatusOr<std::unique_ptr<ToolStore>> store = ToolStore::Open(dump.path, /*create=*/false);
+  if (!store.ok()) return ToolError(store.status());
+  const absl::Status done = Dump((*store)->db(), dump, openmetrics);
+  return done.ok() ? 0 : ToolError(done);
+}
+
+}  // namespace narthex::cli
