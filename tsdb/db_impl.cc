@@ -12,6 +12,21 @@ namespace narthex::tsdb {
 namespace {
 constexpr size_t kExemplars = 100'000;
 constexpr int64_t kMaintainMs = 10'000;
+
+bool HeadInRange(const Group& group, int64_t mint, int64_t maxt) {
+  ReaderMutexLock lock(&group.mutex);
+  if (!group.HasHead()) return false;
+  const int64_t first = group.tiles.empty() ? group.open.times.front() : group.tiles.front()->times.front();
+  const bool stepped_back = first > group.last_t;
+  return stepped_back || (first <= maxt && group.last_t >= mint);
+}
+
+bool HasSamples(const LooseStore& store, SeriesId id, int64_t mint, int64_t maxt) {
+  if (store.empty() || store.min_t() > maxt || store.max_t() < mint) return false;
+  const LooseColumn* column = store.Find(id);
+  return column != nullptr && column->count > 0;
+}
+
 }  // namespace
 
 DbImpl::DbImpl(Options options)
@@ -193,10 +208,21 @@ std::vector<std::shared_ptr<const LooseStore>> DbImpl::FrozenLoose() const {
   return frozen_;
 }
 
-void DbImpl::ReadLooseHead(SeriesId id, std::vector<Sample>* out) const {
+bool DbImpl::ReadLooseHead(SeriesId id, int64_t mint, int64_t maxt, std::vector<int64_t>* times,
+                           std::vector<double>* values, std::vector<Sample>* out) const {
+  times->clear();
+  values->clear();
   ReaderMutexLock lock(&loose_mutex_);
-  for (const auto& store : frozen_) store->Read(id, out);
-  loose_->Read(id, out);
+  std::vector<const LooseStore*> in_range;
+  const auto note = [&](const LooseStore& store) {
+    if (HasSamples(store, id, mint, maxt) && store.Find(id)->last_t >= mint) in_range.push_back(&store);
+  };
+  for (const auto& store : frozen_) note(*store);
+  note(*loose_);
+  if (in_range.empty()) return true;
+  if (in_range.size() == 1 && in_range[0]->ReadFloats(id, times, values)) return true;
+  for (const LooseStore* store : in_range) store->Read(id, out);
+  return false;
 }
 
 std::vector<int64_t> DbImpl::WindowsIn(int64_t mint, int64_t maxt) const {
@@ -213,33 +239,46 @@ std::shared_ptr<const Tombstones> DbImpl::tombstones() const {
   return tombstones_;
 }
 
-Roaring DbImpl::SeriesIn(int64_t mint, int64_t maxt) const {
-  Roaring out;
-  for (const auto& group : AllGroups()) {
-    ReaderMutexLock lock(&group->mutex);
-    const bool has_head = group->HasHead();
-    if (!has_head) continue;
-    const int64_t first =
-        group->tiles.empty() ? group->open.times.front() : group->tiles.front()->times.front();
-    const bool stepped_back = first > group->last_t;
-    if (!stepped_back && (first > maxt || group->last_t < mint)) continue;
-    out.addMany(group->slots.size(), group->slots.data());
-  }
-  {
-    ReaderMutexLock lock(&loose_mutex_);
-    const auto add = [&](const LooseStore& store) {
-      if (store.empty() || store.min_t() > maxt || store.max_t() < mint) return;
-      for (const auto& [id, column] : store.columns())
-        if (column.count > 0) out.add(id);
-    };
-    for (const auto& store : frozen_) add(*store);
-    add(*loose_);
-  }
+std::vector<std::shared_ptr<const Roaring>> DbImpl::WindowSeries(int64_t mint, int64_t maxt) const {
   ReaderMutexLock lock(&windows_mutex_);
+  std::vector<std::shared_ptr<const Roaring>> out;
   for (const auto& [window, series] : windows_) {
-    if (window <= maxt && window + options_.window_ms > mint) out |= series;
+    if (window <= maxt && window + options_.window_ms > mint) out.push_back(series);
   }
   return out;
+}
+
+void DbImpl::KeepInHead(int64_t mint, int64_t maxt, absl::flat_hash_map<uint32_t, bool>* groups,
+                        std::vector<SeriesId>* ids) const {
+  std::vector<char> keep(ids->size(), 0);
+  {
+    ReaderMutexLock lock(&groups_mutex_);
+    const auto group_has = [&](uint32_t id) ABSL_SHARED_LOCKS_REQUIRED(groups_mutex_) {
+      const auto [known, fresh] = groups->try_emplace(id, false);
+      if (!fresh) return known->second;
+      const auto it = groups_.find(id);
+      return known->second = it != groups_.end() && HeadInRange(*it->second, mint, maxt);
+    };
+    for (size_t i = 0; i < ids->size(); ++i) {
+      const SeriesId id = (*ids)[i];
+      if (id >= group_of_.size() || group_of_[id] == 0) continue;
+      keep[i] = group_has(group_of_[id]);
+      const auto more = keep[i] ? more_groups_.end() : more_groups_.find(id);
+      if (more != more_groups_.end()) {
+        keep[i] = std::any_of(more->second.begin(), more->second.end(), group_has);
+      }
+    }
+  }
+  ReaderMutexLock lock(&loose_mutex_);
+  size_t kept = 0;
+  for (size_t i = 0; i < ids->size(); ++i) {
+    const SeriesId id = (*ids)[i];
+    const bool has = keep[i] || HasSamples(*loose_, id, mint, maxt) ||
+                     std::any_of(frozen_.begin(), frozen_.end(),
+                                 [&](const auto& store) { return HasSamples(*store, id, mint, maxt); });
+    if (has) (*ids)[kept++] = id;
+  }
+  ids->resize(kept);
 }
 
 }  // namespace narthex::tsdb

@@ -24,6 +24,7 @@
 #include "tsdb/loose_store.h"
 #include "tsdb/rocks_store.h"
 #include "tsdb/series_index.h"
+#include "tsdb/stripe_directory.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::tsdb {
@@ -76,19 +77,26 @@ class DbImpl : public Db {
   // Writes a loose batch: journal, then memory.
   absl::Status CommitLoose(const std::vector<LooseSample>& samples);
   absl::Status CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose);
-  // Series that have or may have samples in [mint, maxt].
-  Roaring SeriesIn(int64_t mint, int64_t maxt) const;
+  // For RangeFilter: the series of the sealed windows in [mint, maxt], the oldest first.
+  std::vector<std::shared_ptr<const Roaring>> WindowSeries(int64_t mint, int64_t maxt) const;
+  // Keeps the series that may have samples in memory in [mint, maxt]; *groups remembers which groups have.
+  void KeepInHead(int64_t mint, int64_t maxt, absl::flat_hash_map<uint32_t, bool>* groups,
+                  std::vector<SeriesId>* ids) const;
   std::shared_ptr<const Tombstones> tombstones() const;
   std::vector<std::shared_ptr<Group>> GroupsOf(SeriesId id) const;
   std::vector<std::shared_ptr<Group>> AllGroups() const;
   std::vector<std::shared_ptr<const LooseStore>> FrozenLoose() const;
-  void ReadLooseHead(SeriesId id, std::vector<Sample>* out) const;
+  // The loose samples in memory of a series: true with times and values if they are floats in order (those in
+  // range are among them), else false with all of them appended to *out.
+  bool ReadLooseHead(SeriesId id, int64_t mint, int64_t maxt, std::vector<int64_t>* times,
+                     std::vector<double>* values, std::vector<Sample>* out) const;
   std::vector<int64_t> WindowsIn(int64_t mint, int64_t maxt) const;
   std::shared_ptr<Group> LookupGroup(uint32_t id) const;
 
   Options options_;
   DbMetrics metrics_;
   std::unique_ptr<RocksStore> store_;
+  std::unique_ptr<StripeDirectory> directory_;  // after store_, which it reads
   std::unique_ptr<Journal> journal_;
   SeriesIndex index_;
   ExemplarRing exemplars_;
@@ -101,6 +109,7 @@ class DbImpl : public Db {
   absl::Status CheckFormat();
   absl::Status LoadIndex();
   absl::Status LoadManifest();
+  absl::Status AddMissingLeaders();
   absl::Status OpenJournal();
   void ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t* bad);
   void ReplayRound(uint64_t sequence, const struct Record& record, uint64_t* bad);
@@ -157,7 +166,7 @@ class DbImpl : public Db {
   int64_t loose_window_ ABSL_GUARDED_BY(loose_mutex_) = INT64_MIN;
 
   mutable Mutex windows_mutex_;
-  std::map<int64_t, Roaring> windows_ ABSL_GUARDED_BY(windows_mutex_);
+  std::map<int64_t, std::shared_ptr<const Roaring>> windows_ ABSL_GUARDED_BY(windows_mutex_);
   std::shared_ptr<const Tombstones> tombstones_ ABSL_GUARDED_BY(windows_mutex_);
 
   Mutex stop_mutex_;

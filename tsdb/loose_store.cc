@@ -59,6 +59,32 @@ void LooseStore::Read(SeriesId id, std::vector<Sample>* out) const {
   }
 }
 
+bool LooseStore::ReadFloats(SeriesId id, std::vector<int64_t>* times, std::vector<double>* values) const {
+  times->clear();
+  values->clear();
+  const auto it = columns_.find(id);
+  if (it == columns_.end()) return true;
+  times->resize(it->second.count);
+  values->resize(it->second.count);
+  ByteReader in(it->second.bytes);
+  int64_t t = 0, delta = 0;
+  ValueDeltas deltas;
+  for (uint32_t i = 0; i < it->second.count; ++i) {
+    const uint8_t flags = in.Byte();
+    if ((flags & kSameStep) == 0) delta = in.SignedVarint();
+    t = WrapAdd(t, delta);
+    const bool plain = (flags & ~kSameStep) == 0 && (i == 0 || delta > 0);
+    if (plain) (*values)[i] = deltas.Read(&in);
+    if (!plain || !in.ok()) {
+      times->clear();
+      values->clear();
+      return false;
+    }
+    (*times)[i] = t;
+  }
+  return true;
+}
+
 const LooseColumn* LooseStore::Find(SeriesId id) const {
   const auto it = columns_.find(id);
   return it == columns_.end() ? nullptr : &it->second;

@@ -29,6 +29,9 @@ class LooseStore {
   void Add(const LooseSample& s);
   // Appends the samples of a series to *out in order of arrival.
   void Read(SeriesId id, std::vector<Sample>* out) const;
+  // The same for a series that has floats without start timestamps only, in the order of time. False (and
+  // nothing read) if it has others.
+  bool ReadFloats(SeriesId id, std::vector<int64_t>* times, std::vector<double>* values) const;
   const LooseColumn* Find(SeriesId id) const;
   const absl::flat_hash_map<SeriesId, LooseColumn>& columns() const { return columns_; }
   size_t bytes() const { return bytes_; }

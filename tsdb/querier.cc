@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/status_macros.h"
+#include "tsdb/range_filter.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -14,58 +14,91 @@ class QuerierImpl : public Querier {
 
   absl::StatusOr<std::unique_ptr<SeriesSet>> Select(const Matchers& matchers, int64_t mint, int64_t maxt,
                                                     const SelectHints& hints) override {
-    const Roaring in_range = db_->SeriesIn(mint, maxt);
-    std::vector<SelectedSeries> selected;
-    for (SeriesId id : db_->index_.Select(matchers)) {
-      if (in_range.contains(id)) selected.push_back({id, db_->index_.LabelsOf(id)});
-    }
-    std::sort(selected.begin(), selected.end(),
-              [](const SelectedSeries& a, const SelectedSeries& b) { return a.labels < b.labels; });
-    return MakeSeriesSet(db_, std::move(selected), mint, maxt);
+    std::vector<SeriesId> ids = db_->index_.Select(matchers);
+    RangeFilter(db_, mint, maxt).Keep(&ids);
+    std::shared_ptr<const SeriesIndex::Ranks> ranks = SortByLabels(&ids);
+    return MakeSeriesSet(db_, std::move(ids), std::move(ranks), mint, maxt);
   }
 
   absl::StatusOr<std::vector<std::string>> LabelNames(const LabelQuery& query) override {
-    if (query.match.empty()) {
-      const Roaring in_range = db_->SeriesIn(query.mint, query.maxt);
-      return db_->index_.Names([&](SeriesId id) { return in_range.contains(id); }, query.limit);
-    }
-    const Roaring ids = Matching(query);
-    return db_->index_.Names([&](SeriesId id) { return ids.contains(id); }, query.limit);
+    return Texts(query, [&](const SeriesIndex::Filter& filter) { return db_->index_.Names(filter); });
   }
 
   absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view name,
                                                        const LabelQuery& query) override {
-    const Roaring ids = Matching(query);
-    return db_->index_.Values(
-        name, [&](SeriesId id) { return ids.contains(id); }, query.limit);
+    return Texts(query, [&](const SeriesIndex::Filter& filter) { return db_->index_.Values(name, filter); });
   }
 
   absl::StatusOr<std::vector<Labels>> Series(const LabelQuery& query) override {
-    std::vector<Labels> out;
     const std::shared_ptr<const Tombstones> dead = db_->tombstones();
-    for (SeriesId id : Matching(query)) {
+    std::vector<SeriesId> ids = MatchingIds(query);
+    std::erase_if(ids, [&](SeriesId id) {
       const auto it = dead->find(id);
-      const bool gone =
-          it != dead->end() && std::any_of(it->second.begin(), it->second.end(), [&](const Interval& i) {
-            return i.first <= query.mint && i.second >= std::min(query.maxt, db_->max_t_.load());
-          });
-      if (!gone) out.push_back(db_->index_.LabelsOf(id));
-    }
-    std::sort(out.begin(), out.end());
-    if (query.limit > 0 && out.size() > query.limit + 1) out.resize(query.limit + 1);
-    return out;
+      return it != dead->end() && std::any_of(it->second.begin(), it->second.end(), [&](const Interval& i) {
+               return i.first <= query.mint && i.second >= std::min(query.maxt, db_->max_t_.load());
+             });
+    });
+    SortByLabels(&ids);
+    if (query.limit > 0 && ids.size() > query.limit + 1) ids.resize(query.limit + 1);
+    return db_->index_.LabelsOf(ids);
   }
 
  private:
-  Roaring Matching(const LabelQuery& query) const {
-    Roaring out = db_->SeriesIn(query.mint, query.maxt);
-    if (query.match.empty()) return out;
-    Roaring any;
-    for (const Matchers& m : query.match) {
-      const std::vector<SeriesId> ids = db_->index_.Select(m);
-      any.addMany(ids.size(), ids.data());
+  // `read` gets the candidates of the index, which holds its lock meanwhile: the head is looked at
+  // afterwards.
+  template <typename Read>
+  std::vector<std::string> Texts(const LabelQuery& query, Read read) const {
+    RangeFilter in_range(db_, query.mint, query.maxt);
+    const bool all = query.match.empty();
+    const Roaring ids = all ? Roaring() : Matching(query);
+    std::vector<std::string> out;
+    for (SeriesIndex::Candidate& c :
+         read([&](SeriesId id) { return all ? in_range.InWindows(id) : ids.contains(id); })) {
+      if (!c.unsure.empty()) {
+        if (!all) continue;
+        in_range.Keep(&c.unsure);
+        if (c.unsure.empty()) continue;
+      }
+      out.push_back(std::move(c.text));
+      if (query.limit > 0 && out.size() > query.limit) break;
     }
-    return out & any;
+    return out;
+  }
+
+  // Returns the ranks that the order came from.
+  std::shared_ptr<const SeriesIndex::Ranks> SortByLabels(std::vector<SeriesId>* ids) const {
+    std::shared_ptr<const SeriesIndex::Ranks> ranks = db_->index_.RanksByLabels();
+    // What was removed since the selection has no rank.
+    std::erase_if(*ids,
+                  [&](SeriesId id) { return id >= ranks->size() || (*ranks)[id] == SeriesIndex::kNoRank; });
+    std::sort(ids->begin(), ids->end(),
+              [&ranks](SeriesId a, SeriesId b) { return (*ranks)[a] < (*ranks)[b]; });
+    return ranks;
+  }
+
+  std::vector<SeriesId> MatchingIds(const LabelQuery& query) const {
+    std::vector<SeriesId> ids;
+    if (query.match.empty()) {
+      ids = db_->index_.All();
+    } else if (query.match.size() == 1) {
+      ids = db_->index_.Select(query.match[0]);
+    } else {
+      for (const Matchers& m : query.match) {
+        const std::vector<SeriesId> some = db_->index_.Select(m);
+        ids.insert(ids.end(), some.begin(), some.end());
+      }
+      std::sort(ids.begin(), ids.end());
+      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    }
+    RangeFilter(db_, query.mint, query.maxt).Keep(&ids);
+    return ids;
+  }
+
+  Roaring Matching(const LabelQuery& query) const {
+    const std::vector<SeriesId> ids = MatchingIds(query);
+    Roaring out;
+    out.addMany(ids.size(), ids.data());
+    return out;
   }
 
   const DbImpl* const db_;

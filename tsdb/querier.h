@@ -8,12 +8,9 @@
 
 namespace narthex::tsdb {
 
-struct SelectedSeries {
-  SeriesId id = 0;
-  Labels labels;
-};
-// `selected` is sorted by labels.
-std::unique_ptr<SeriesSet> MakeSeriesSet(const DbImpl* db, std::vector<SelectedSeries> selected, int64_t mint,
+// `ids` is sorted by labels; `ranks` says so.
+std::unique_ptr<SeriesSet> MakeSeriesSet(const DbImpl* db, std::vector<SeriesId> ids,
+                                         std::shared_ptr<const SeriesIndex::Ranks> ranks, int64_t mint,
                                          int64_t maxt);
 
 }  // namespace narthex::tsdb

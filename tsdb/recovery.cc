@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
 #include "tsdb/format/records.h"
+#include "tsdb/format/stripe.h"
 #include "tsdb/manifest.h"
 
 namespace narthex::tsdb {
@@ -75,8 +76,10 @@ absl::Status DbImpl::Init() {
   RETURN_IF_ERROR(TakeLock());
   RETURN_IF_ERROR(CheckFormat());
   ASSIGN_OR_RETURN(store_, RocksStore::Open(options_.path + "/store"));
+  directory_ = std::make_unique<StripeDirectory>(store_.get());
   RETURN_IF_ERROR(LoadIndex());
   RETURN_IF_ERROR(LoadManifest());
+  RETURN_IF_ERROR(AddMissingLeaders());
   RETURN_IF_ERROR(OpenJournal());
   UpdateGauges();
   if (options_.background_work) thread_ = std::thread([this] { Background(); });
@@ -162,9 +165,34 @@ absl::Status DbImpl::LoadManifest() {
       options_.logger->Warn("Series list of a window is corrupt, using all series");
       for (SeriesId id : index_.All()) series.add(id);
     }
-    windows_[window] = std::move(series);
+    windows_[window] = std::make_shared<const Roaring>(std::move(series));
     return true;
   });
+}
+
+// Directories written before stripes had leaders get them now.
+absl::Status DbImpl::AddMissingLeaders() {
+  for (int64_t window : WindowsIn(INT64_MIN, INT64_MAX)) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<const WindowRuns> runs, directory_->Window(window));
+    if (!runs->empty()) continue;
+    std::map<std::string, std::vector<SeriesId>> leaders;
+    const auto note = [&](std::string_view k, std::string_view bytes) {
+      StripeKey key;
+      StripeView view;
+      if (!DecodeStripeKey(k, &key)) return true;
+      std::vector<SeriesId>& list = leaders[LeadersKey(key)];
+      list.resize(key.stripe, 0);  // a stripe that is missing or corrupt has no leader
+      list.push_back(view.Parse(bytes) && !view.entries.empty() ? view.entries[0].series : 0);
+      return true;
+    };
+    RETURN_IF_ERROR(store_->ScanStripes(StripeWindowPrefix(window),
+                                        StripeWindowPrefix(window + options_.window_ms), note));
+    IndexBatch batch;
+    for (const auto& [key, list] : leaders) batch.puts.emplace_back(key, EncodeLeaders(list));
+    if (!batch.empty()) RETURN_IF_ERROR(store_->Write(batch, false));
+  }
+  directory_->Forget();
+  return absl::OkStatus();
 }
 
 absl::Status DbImpl::OpenJournal() {

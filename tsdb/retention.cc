@@ -100,13 +100,21 @@ absl::Status DbImpl::DropWindows(int64_t before) {
       it = windows_.erase(it);
     }
   }
+  const size_t windows = batch.deletes.size();
   if (batch.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(store_->Scan("B", [&](std::string_view key, std::string_view) {
+    StripeKey first;
+    if (!DecodeLeadersKey(key, &first)) return true;
+    if (first.window < before) batch.deletes.emplace_back(key);
+    return first.window < before;
+  }));
   RETURN_IF_ERROR(store_->DropStripes(StripeWindowPrefix(INT64_MIN), StripeWindowPrefix(before)));
   RETURN_IF_ERROR(store_->Write(batch, true));
+  directory_->Forget();
   seal_epoch_.fetch_add(1);
   min_t_ = std::max(min_t_.load(), before);
-  options_.logger->Info("Deleted old samples", {{"before", std::to_string(before)},
-                                                {"windows", std::to_string(batch.deletes.size())}});
+  options_.logger->Info("Deleted old samples",
+                        {{"before", std::to_string(before)}, {"windows", std::to_string(windows)}});
   return absl::OkStatus();
 }
 

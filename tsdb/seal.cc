@@ -16,13 +16,21 @@ constexpr size_t kStripeSeries = 128;
 constexpr size_t kMaxStripeBytes = 64 << 10;
 constexpr size_t kMaxLooseBytes = 16 << 20;
 
+// What a seal adds to the store, by key.
+struct SealedStripes {
+  std::map<std::string, std::string> stripes;
+  std::map<std::string, std::string> leaders;
+};
+
 // Cuts label-sorted entries into stripes; entries name columns of `columns`, each stripe keeps those it uses.
 class StripeWriter {
  public:
-  StripeWriter(StripeKey key, const std::vector<std::vector<int64_t>>& columns,
-               std::map<std::string, std::string>* out)
-      : key_(key), columns_(columns), out_(out) {}
-  ~StripeWriter() { Flush(); }
+  StripeWriter(StripeKey key, const std::vector<std::vector<int64_t>>& columns, SealedStripes* out)
+      : first_(key), key_(key), columns_(columns), out_(out) {}
+  ~StripeWriter() {
+    Flush();
+    if (!leaders_.empty()) out_->leaders[LeadersKey(first_)] = EncodeLeaders(leaders_);
+  }
   void Add(SeriesId series, uint32_t column, std::string bytes) {
     const bool new_series = entries_.empty() || entries_.back().series != series;
     if (new_series && (entries_.size() >= kStripeSeries || bytes_ > kMaxStripeBytes)) Flush();
@@ -35,16 +43,19 @@ class StripeWriter {
  private:
   void Flush() {
     if (entries_.empty()) return;
-    (*out_)[EncodeStripeKey(key_)] = EncodeStripe(used_, entries_);
+    out_->stripes[EncodeStripeKey(key_)] = EncodeStripe(used_, entries_);
+    leaders_.push_back(entries_.front().series);
     ++key_.stripe;
     entries_.clear();
     used_.clear();
     local_.clear();
     bytes_ = 0;
   }
+  const StripeKey first_;
   StripeKey key_;
   const std::vector<std::vector<int64_t>>& columns_;
-  std::map<std::string, std::string>* const out_;
+  SealedStripes* const out_;
+  std::vector<SeriesId> leaders_;
   std::vector<StripeEntry> entries_;
   std::vector<std::vector<int64_t>> used_;
   std::map<uint32_t, uint32_t> local_;
@@ -62,8 +73,7 @@ void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
 
 // Adjacent tiles of one window with ascending times, as one segment.
 void SealTiles(const std::vector<TilePtr>& tiles, const std::vector<SeriesId>& slots,
-               const std::vector<Slot>& by_labels, StripeKey key, Roaring* members,
-               std::map<std::string, std::string>* out) {
+               const std::vector<Slot>& by_labels, StripeKey key, Roaring* members, SealedStripes* out) {
   std::vector<std::vector<int64_t>> columns(1);
   for (const TilePtr& tile : tiles)
     columns[0].insert(columns[0].end(), tile->times.begin(), tile->times.end());
@@ -98,7 +108,7 @@ struct DbImpl::SealPlan {
     size_t tiles = 0;
     Manifest manifest;
   };
-  std::map<std::string, std::string> stripes;
+  SealedStripes sealed;
   std::map<int64_t, Roaring> members;  // by window
   std::vector<GroupSeal> groups;
   bool loose = false;
@@ -144,7 +154,7 @@ void DbImpl::PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan
     }
     const StripeKey key{window, group->id, tiles[begin]->first_sequence, 0};
     SealTiles({tiles.begin() + static_cast<ptrdiff_t>(begin), tiles.begin() + static_cast<ptrdiff_t>(end)},
-              slots, order, key, &plan->members[window], &plan->stripes);
+              slots, order, key, &plan->members[window], &plan->sealed);
     begin = end;
   }
   plan->groups.push_back(std::move(seal));
@@ -225,7 +235,7 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
     }
   }
   for (auto& [window, w] : windows) {
-    StripeWriter writer({window, kLooseGroup, frozen.front()->first_sequence, 0}, w.columns, &plan->stripes);
+    StripeWriter writer({window, kLooseGroup, frozen.front()->first_sequence, 0}, w.columns, &plan->sealed);
     for (Entry& e : w.entries) writer.Add(e.id, e.column, std::move(e.bytes));
   }
 }
@@ -240,14 +250,15 @@ absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
     m.sealed_sequence = plan.loose_sequence;
     batch.puts.emplace_back(ManifestKey(kLooseGroup), m.Encode());
   }
+  for (const auto& [key, leaders] : plan.sealed.leaders) batch.puts.emplace_back(key, leaders);
   MutexLock lock(&windows_mutex_);
   for (const auto& [window, members] : plan.members) {
     Roaring all = members;
     const auto it = windows_.find(window);
-    if (it != windows_.end()) all |= it->second;
+    if (it != windows_.end()) all |= *it->second;
     all.runOptimize();
     batch.puts.emplace_back(WindowKey(window), EncodeSeriesSet(all));
-    windows_[window] = std::move(all);
+    windows_[window] = std::make_shared<const Roaring>(std::move(all));
   }
   return store_->Write(batch, /*sync=*/true);
 }
@@ -261,11 +272,12 @@ absl::Status DbImpl::Seal(bool force) {
   // Series that the stripes name must be in the store for good before them.
   absl::Status s = store_->Sync();
   if (s.ok()) {
-    absl::StatusOr<uint64_t> bytes = store_->Ingest(plan.stripes);
+    absl::StatusOr<uint64_t> bytes = store_->Ingest(plan.sealed.stripes);
     s = bytes.status();
     if (s.ok()) metrics_.bytes_written->Add(static_cast<double>(*bytes));
   }
   if (s.ok()) s = NoteSeal(plan);
+  directory_->Forget();
   if (!s.ok()) {
     metrics_.seal_failures->Add();
     return s;  // everything is in memory still; the next round tries again

@@ -1,6 +1,7 @@
 #include "tsdb/series_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 
 #include "tsdb/format/bytes.h"
@@ -22,6 +23,23 @@ std::vector<SeriesId> Subtract(const std::vector<SeriesId>& a, const std::vector
   return out;
 }
 
+// `end`: above all ids. Many ids are marked and read off in order, few are sorted.
+void SortUnique(size_t end, std::vector<SeriesId>* ids) {
+  if (ids->size() < end / 64) {
+    std::sort(ids->begin(), ids->end());
+    ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
+    return;
+  }
+  std::vector<uint64_t> marks(end / 64 + 1, 0);
+  for (SeriesId id : *ids) marks[id / 64] |= uint64_t{1} << (id % 64);
+  ids->clear();
+  for (size_t w = 0; w < marks.size(); ++w) {
+    for (uint64_t bits = marks[w]; bits != 0; bits &= bits - 1) {
+      ids->push_back(static_cast<SeriesId>(w * 64 + std::countr_zero(bits)));
+    }
+  }
+}
+
 void KeepLargest(size_t limit, std::vector<CardinalityStat>* stats) {
   std::sort(stats->begin(), stats->end(), [](const CardinalityStat& a, const CardinalityStat& b) {
     return a.value != b.value ? a.value > b.value : a.name < b.name;
@@ -31,18 +49,19 @@ void KeepLargest(size_t limit, std::vector<CardinalityStat>* stats) {
 
 }  // namespace
 
-std::vector<SeriesIndex::PairId> SeriesIndex::PairsOf(SeriesId id) const {
-  std::vector<PairId> out;
-  if (id >= offsets_.size() || offsets_[id] == kNone) return out;
+template <typename F>
+void SeriesIndex::ForEachPair(SeriesId id, F f) const {
+  if (id >= offsets_.size() || offsets_[id] == kNone) return;
   ByteReader in(std::string_view(arena_).substr(offsets_[id]));
-  out.resize(in.Varint());
-  for (PairId& p : out) p = static_cast<PairId>(in.Varint());
-  return out;
+  for (uint64_t n = in.Varint(); n > 0; --n) f(static_cast<PairId>(in.Varint()));
 }
 
 Labels SeriesIndex::LabelsLocked(SeriesId id) const {
+  size_t size = 0;
+  ForEachPair(id, [&](PairId p) { size += pairs_[p].encoded.size(); });
   std::string encoded;
-  for (PairId p : PairsOf(id)) encoded += pairs_[p].encoded;
+  encoded.reserve(size);
+  ForEachPair(id, [&](PairId p) { encoded += pairs_[p].encoded; });
   return Labels::FromEncoded(std::move(encoded));
 }
 
@@ -93,6 +112,7 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
   uint64_t h = labels.Hash();
   while (!by_hash_.emplace(h, id).second) ++h;
   ++count_;
+  ++changes_;
 }
 
 void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
@@ -108,11 +128,12 @@ void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
         break;
       }
     }
-    for (PairId p : PairsOf(id)) {
+    ForEachPair(id, [&](PairId p) {
       std::vector<SeriesId>& postings = pairs_[p].postings;
       const auto at = std::lower_bound(postings.begin(), postings.end(), id);
       if (at != postings.end() && *at == id) postings.erase(at);
-    }
+    });
+    ++changes_;
     offsets_[id] = kNone;
     --count_;
   }
@@ -121,6 +142,88 @@ void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
 Labels SeriesIndex::LabelsOf(SeriesId id) const {
   ReaderMutexLock lock(&mutex_);
   return LabelsLocked(id);
+}
+
+std::vector<Labels> SeriesIndex::LabelsOf(std::span<const SeriesId> ids) const {
+  ReaderMutexLock lock(&mutex_);
+  std::vector<Labels> out;
+  out.reserve(ids.size());
+  for (SeriesId id : ids) out.push_back(LabelsLocked(id));
+  return out;
+}
+
+// Labels compare pair by pair, so series compare as the lists of their pairs' ranks.
+void SeriesIndex::SortByLabels(std::vector<SeriesId>* ids) const {
+  std::vector<uint32_t> pair_rank(pairs_.size(), 0);
+  uint32_t next = 1;
+  for (const auto& [name, values] : names_) {
+    for (const auto& [value, pair] : values) pair_rank[pair] = next++;
+  }
+  std::vector<uint32_t> keys;  // of each series: its ranks, then 0
+  std::vector<std::pair<uint32_t, SeriesId>> order;
+  for (SeriesId id : *ids) {
+    order.emplace_back(static_cast<uint32_t>(keys.size()), id);
+    ForEachPair(id, [&](PairId p) { keys.push_back(pair_rank[p]); });
+    keys.push_back(0);
+  }
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    const uint32_t *x = &keys[a.first], *y = &keys[b.first];
+    for (; *x == *y && *x != 0; ++x, ++y) {
+    }
+    return *x < *y;
+  });
+  for (size_t i = 0; i < order.size(); ++i) (*ids)[i] = order[i].second;
+}
+
+bool SeriesIndex::LabelsLess(SeriesId a, SeriesId b) const {
+  ByteReader x(std::string_view(arena_).substr(offsets_[a])), y(std::string_view(arena_).substr(offsets_[b]));
+  const uint64_t nx = x.Varint(), ny = y.Varint();
+  for (uint64_t i = 0; i < std::min(nx, ny); ++i) {
+    const uint64_t p = x.Varint(), q = y.Varint();
+    if (p == q) continue;
+    return Labels::FromEncoded(pairs_[p].encoded) < Labels::FromEncoded(pairs_[q].encoded);
+  }
+  return nx < ny;
+}
+
+// A few new series are put where they belong; many make a new sort cheaper.
+void SeriesIndex::UpdateSorted() const {
+  std::erase_if(sorted_, [&](SeriesId id) { return offsets_[id] == kNone; });
+  std::vector<SeriesId> fresh;
+  const size_t ranked = ranks_ == nullptr ? 0 : ranks_->size();
+  for (size_t id = std::max<size_t>(1, ranked); id < offsets_.size(); ++id) {
+    if (offsets_[id] != kNone) fresh.push_back(static_cast<SeriesId>(id));
+  }
+  if (fresh.size() > sorted_.size() / 32) {
+    sorted_.insert(sorted_.end(), fresh.begin(), fresh.end());
+    return SortByLabels(&sorted_);
+  }
+  const auto less = [&](SeriesId a, SeriesId b)
+                        ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return LabelsLess(a, b); };
+  std::sort(fresh.begin(), fresh.end(), less);
+  std::vector<SeriesId> merged;
+  merged.reserve(sorted_.size() + fresh.size());
+  auto copied = sorted_.begin();
+  for (SeriesId id : fresh) {
+    const auto at = std::upper_bound(copied, sorted_.end(), id, less);
+    merged.insert(merged.end(), copied, at);
+    merged.push_back(id);
+    copied = at;
+  }
+  merged.insert(merged.end(), copied, sorted_.end());
+  sorted_ = std::move(merged);
+}
+
+std::shared_ptr<const SeriesIndex::Ranks> SeriesIndex::RanksByLabels() const {
+  MutexLock order_lock(&order_mutex_);
+  ReaderMutexLock lock(&mutex_);
+  if (ranks_ != nullptr && ranked_changes_ == changes_) return ranks_;
+  UpdateSorted();
+  auto ranks = std::make_shared<Ranks>(offsets_.size(), kNoRank);
+  for (size_t i = 0; i < sorted_.size(); ++i) (*ranks)[sorted_[i]] = static_cast<uint32_t>(i);
+  ranks_ = std::move(ranks);
+  ranked_changes_ = changes_;
+  return ranks_;
 }
 
 bool SeriesIndex::Has(SeriesId id) const {
@@ -177,10 +280,7 @@ std::vector<SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept) cons
       if (!pairs_[it->second].postings.empty() && m.Matches(it->first) == accept) take(it->second);
     }
   }
-  if (lists > 1) {
-    std::sort(out.begin(), out.end());
-    out.erase(std::unique(out.begin(), out.end()), out.end());
-  }
+  if (lists > 1) SortUnique(offsets_.size(), &out);
   return out;
 }
 
@@ -204,30 +304,39 @@ std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
   return out;
 }
 
-std::vector<std::string> SeriesIndex::Names(const Filter& filter, size_t limit) const {
+bool SeriesIndex::AnyPasses(PairId pair, const Filter& filter) const {
+  const std::vector<SeriesId>& postings = pairs_[pair].postings;
+  return std::any_of(postings.begin(), postings.end(), filter);
+}
+
+std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter) const {
   ReaderMutexLock lock(&mutex_);
-  std::vector<std::string> out;
+  std::vector<Candidate> out;
   for (const auto& [name, values] : names_) {
-    const bool any = std::any_of(values.begin(), values.end(), [&](const auto& v) {
-      const std::vector<SeriesId>& p = pairs_[v.second].postings;
-      return std::any_of(p.begin(), p.end(), filter);
-    });
-    if (any) out.push_back(name);
-    if (limit > 0 && out.size() > limit) break;
+    Candidate candidate{name, {}};
+    bool passes = false;
+    for (auto it = values.begin(); it != values.end() && !passes; ++it)
+      passes = AnyPasses(it->second, filter);
+    if (!passes) {
+      for (const auto& [value, pair] : values) {
+        const std::vector<SeriesId>& postings = pairs_[pair].postings;
+        candidate.unsure.insert(candidate.unsure.end(), postings.begin(), postings.end());
+      }
+    }
+    if (passes || !candidate.unsure.empty()) out.push_back(std::move(candidate));
   }
   return out;
 }
 
-std::vector<std::string> SeriesIndex::Values(std::string_view name, const Filter& filter,
-                                             size_t limit) const {
+std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, const Filter& filter) const {
   ReaderMutexLock lock(&mutex_);
-  std::vector<std::string> out;
+  std::vector<Candidate> out;
   const auto it = names_.find(std::string(name));
   if (it == names_.end()) return out;
   for (const auto& [value, pair] : it->second) {
-    const std::vector<SeriesId>& p = pairs_[pair].postings;
-    if (std::any_of(p.begin(), p.end(), filter)) out.emplace_back(value);
-    if (limit > 0 && out.size() > limit) break;
+    if (pairs_[pair].postings.empty()) continue;
+    out.push_back({std::string(value), {}});
+    if (!AnyPasses(pair, filter)) out.back().unsure = pairs_[pair].postings;
   }
   return out;
 }

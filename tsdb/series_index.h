@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,16 +31,26 @@ class SeriesIndex {
   void Add(SeriesId id, const Labels& labels);
   void Remove(const std::vector<SeriesId>& ids);
   Labels LabelsOf(SeriesId id) const;  // empty if unknown
+  std::vector<Labels> LabelsOf(std::span<const SeriesId> ids) const;
   bool Has(SeriesId id) const;
   size_t series_count() const;
 
   // Ids of the series that match, ascending.
   std::vector<SeriesId> Select(const Matchers& matchers) const;
   std::vector<SeriesId> All() const;
-  using Filter = std::function<bool(SeriesId)>;
-  // Names and values of series that pass the filter, sorted, at most `limit` + 1 (0 = all).
-  std::vector<std::string> Names(const Filter& filter, size_t limit) const;
-  std::vector<std::string> Values(std::string_view name, const Filter& filter, size_t limit) const;
+  // By id: the place of each series in the order of their labels. Sorted again only when series came or went.
+  static constexpr uint32_t kNoRank = 0xffffffff;
+  using Ranks = std::vector<uint32_t>;
+  std::shared_ptr<const Ranks> RanksByLabels() const;
+  // A label name or value in use. `unsure`: none of these series passed the filter, and there are no others;
+  // empty: one passed.
+  struct Candidate {
+    std::string text;
+    std::vector<SeriesId> unsure;
+  };
+  using Filter = std::function<bool(SeriesId)>;  // takes no locks
+  std::vector<Candidate> Names(const Filter& filter) const;
+  std::vector<Candidate> Values(std::string_view name, const Filter& filter) const;
   void FillStatus(size_t limit, Status* status) const;
   uint64_t text_bytes() const;
 
@@ -48,14 +61,26 @@ class SeriesIndex {
     std::vector<SeriesId> postings;  // ascending
   };
   using PairId = uint32_t;
-  std::vector<PairId> PairsOf(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Calls f(PairId) for each label of the series, in their order.
+  template <typename F>
+  void ForEachPair(SeriesId id, F f) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   Labels LabelsLocked(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<SeriesId> AllLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // The series with a value of the matcher's label that the matcher accepts (accept) or refuses (!accept).
   std::vector<SeriesId> WithValue(const Matcher& matcher, bool accept) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool AnyPasses(PairId pair, const Filter& filter) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void SortByLabels(std::vector<SeriesId>* ids) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool LabelsLess(SeriesId a, SeriesId b) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void UpdateSorted() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(order_mutex_);
+
+  mutable Mutex order_mutex_;  // taken before mutex_
+  mutable std::vector<SeriesId> sorted_ ABSL_GUARDED_BY(order_mutex_);
+  mutable std::shared_ptr<const Ranks> ranks_ ABSL_GUARDED_BY(order_mutex_);
+  mutable uint64_t ranked_changes_ ABSL_GUARDED_BY(order_mutex_) = 0;
 
   mutable Mutex mutex_;
+  uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 1;  // series that came or went
   std::deque<Pair> pairs_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string_view, PairId> pair_ids_ ABSL_GUARDED_BY(mutex_);  // keys point into pairs_
   // name -> value -> pair, in the order that the API lists them

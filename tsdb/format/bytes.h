@@ -81,6 +81,11 @@ class Bits {
     words_.resize((n + 63) / 64, 0);
     TrimTail();
   }
+  void SetAll(size_t n) {
+    size_ = n;
+    words_.assign((n + 63) / 64, ~uint64_t{0});
+    TrimTail();
+  }
   void Clear() { std::fill(words_.begin(), words_.end(), 0); }
   size_t size() const { return size_; }
   bool Get(size_t i) const { return i < size_ && (words_[i >> 6] >> (i & 63) & 1) != 0; }

@@ -5,10 +5,10 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kBlock = 32;
+constexpr size_t kBlock = kIntBlock;
 constexpr uint8_t kMasked = 0x80;
 
-size_t PackedBytes(size_t n, int width) { return (n * width + 7) / 8; }
+size_t PackedBytes(size_t n, int width) { return (n * static_cast<size_t>(width) + 7) / 8; }
 
 // Lowest bit first.
 void Pack(std::string* out, const uint64_t* codes, size_t n, int width) {
@@ -22,6 +22,29 @@ void Pack(std::string* out, const uint64_t* codes, size_t n, int width) {
   if (filled > 0) out->push_back(static_cast<char>(acc));
 }
 
+// Codes of `width` bits from bytes that may be read 9 bytes beyond the last code.
+void UnpackWords(const char* bytes, uint64_t* codes, size_t n, int width) {
+  const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
+  size_t bit = 0;
+  if (width <= 56) {
+    for (size_t i = 0; i < n; ++i, bit += static_cast<size_t>(width)) {
+      uint64_t word;
+      std::memcpy(&word, bytes + bit / 8, 8);
+      codes[i] = (word >> (bit & 7)) & mask;
+    }
+    return;
+  }
+  for (size_t i = 0; i < n; ++i, bit += static_cast<size_t>(width)) {
+    uint64_t word;
+    std::memcpy(&word, bytes + bit / 8, 8);
+    const int shift = static_cast<int>(bit & 7);
+    word >>= shift;
+    if (shift + width > 64)
+      word |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[bit / 8 + 8])) << (64 - shift);
+    codes[i] = word & mask;
+  }
+}
+
 bool Unpack(ByteReader* in, uint64_t* codes, size_t n, int width) {
   if (width == 0) {
     std::fill(codes, codes + n, 0);
@@ -29,21 +52,14 @@ bool Unpack(ByteReader* in, uint64_t* codes, size_t n, int width) {
   }
   const std::string_view bytes = in->Take(PackedBytes(n, width));
   if (!in->ok()) return false;
-  // A padded copy lets every code be read with whole-word loads.
+  if (in->left() >= 9) {
+    UnpackWords(bytes.data(), codes, n, width);
+    return true;
+  }
+  // Near the end of the input: a padded copy lets every code be read with whole-word loads.
   char buffer[kBlock * 8 + 16] = {};
   std::memcpy(buffer, bytes.data(), bytes.size());
-  const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
-  size_t bit = 0;
-  for (size_t i = 0; i < n; ++i, bit += width) {
-    uint64_t word;
-    std::memcpy(&word, buffer + bit / 8, 8);
-    const int shift = bit & 7;
-    word >>= shift;
-    if (shift + width > 64) {
-      word |= static_cast<uint64_t>(static_cast<uint8_t>(buffer[bit / 8 + 8])) << (64 - shift);
-    }
-    codes[i] = word & mask;
-  }
+  UnpackWords(buffer, codes, n, width);
   return true;
 }
 
@@ -69,35 +85,39 @@ void PutBlock(std::string* out, const uint64_t* codes, size_t n) {
   }
 }
 
-bool ReadBlock(ByteReader* in, uint64_t* codes, size_t n) {
-  const uint8_t head = in->Byte();
-  const int width = head & 0x7f;
-  if (width > 64) in->Fail();
-  if (!in->ok()) return false;
-  if ((head & kMasked) == 0) return Unpack(in, codes, n, width);
-  const std::string_view mask_bytes = in->Take(4);
-  if (!in->ok()) return false;
-  uint32_t mask = GetFixed32(mask_bytes.data());
-  if (n < 32 && (mask >> n) != 0) {
-    in->Fail();
-    return false;
-  }
-  uint64_t changed[kBlock];
-  if (!Unpack(in, changed, std::popcount(mask), width)) return false;
-  std::fill(codes, codes + n, 0);
-  for (size_t i = 0; mask != 0; ++i, mask &= mask - 1) codes[std::countr_zero(mask)] = changed[i];
-  return true;
-}
-
 }  // namespace
 
 void PutBlocks(std::string* out, const uint64_t* codes, size_t n) {
   for (size_t i = 0; i < n; i += kBlock) PutBlock(out, codes + i, std::min(kBlock, n - i));
 }
 
+bool ReadBlock(ByteReader* in, size_t n, IntBlock* block) {
+  const uint8_t head = in->Byte();
+  const int width = head & 0x7f;
+  if (width > 64) in->Fail();
+  if (!in->ok()) return false;
+  block->changed = width == 0 ? 0 : n == 32 ? ~uint32_t{0} : (uint32_t{1} << n) - 1;
+  if ((head & kMasked) != 0) {
+    const std::string_view mask_bytes = in->Take(4);
+    if (!in->ok()) return false;
+    const uint32_t mask = GetFixed32(mask_bytes.data());
+    if (n < 32 && (mask >> n) != 0) {
+      in->Fail();
+      return false;
+    }
+    block->changed = width == 0 ? 0 : mask;
+  }
+  return width == 0 || Unpack(in, block->codes, static_cast<size_t>(std::popcount(block->changed)), width);
+}
+
 bool ReadBlocks(ByteReader* in, uint64_t* codes, size_t n) {
+  IntBlock block;
   for (size_t i = 0; i < n; i += kBlock) {
-    if (!ReadBlock(in, codes + i, std::min(kBlock, n - i))) return false;
+    const size_t m = std::min(kBlock, n - i);
+    if (!ReadBlock(in, m, &block)) return false;
+    std::fill(codes + i, codes + i + m, 0);
+    uint32_t mask = block.changed;
+    for (size_t k = 0; mask != 0; ++k, mask &= mask - 1) codes[i + std::countr_zero(mask)] = block.codes[k];
   }
   return in->ok();
 }

@@ -13,4 +13,13 @@ namespace narthex::tsdb {
 void PutBlocks(std::string* out, const uint64_t* codes, size_t n);
 bool ReadBlocks(ByteReader* in, uint64_t* codes, size_t n);
 
+inline constexpr size_t kIntBlock = 32;
+// A block as it stands: the codes that are not 0, in order, and which they are.
+struct IntBlock {
+  uint32_t changed = 0;
+  uint64_t codes[kIntBlock];
+};
+// Reads a block of n <= 32 codes.
+bool ReadBlock(ByteReader* in, size_t n, IntBlock* block);
+
 }  // namespace narthex::tsdb

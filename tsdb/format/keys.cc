@@ -52,6 +52,18 @@ std::string SlotKey(uint32_t group, uint32_t slot) {
   return key;
 }
 
+std::string LeadersPrefix(int64_t window) { return "B" + StripeWindowPrefix(window); }
+std::string LeadersKey(const StripeKey& first) {
+  const std::string key = EncodeStripeKey(first);
+  return "B" + key.substr(0, key.size() - 4);
+}
+bool DecodeLeadersKey(std::string_view bytes, StripeKey* first) {
+  if (bytes.size() != 21) return false;
+  std::string key(bytes.substr(1));
+  PutBig32(&key, 0);
+  return DecodeStripeKey(key, first);
+}
+
 std::string WindowKey(int64_t window) { return "W" + StripeWindowPrefix(window); }
 std::string StateKey(std::string_view name) { return "P" + std::string(name); }
 std::string MetadataKey(std::string_view metric) { return "D" + std::string(metric); }

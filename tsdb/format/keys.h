@@ -28,8 +28,11 @@ std::string GroupKey(uint32_t group);                // 'G' -> encoded key label
 std::string SlotKey(uint32_t group, uint32_t slot);  // 'L' -> series id
 std::string ManifestKey(uint32_t group);             // 'M' -> what the seals have covered
 std::string WindowKey(int64_t window);               // 'W' -> series that have samples in the window
-std::string TombstoneKey(uint32_t id);               // 'T' -> deleted ranges
-std::string StateKey(std::string_view name);         // 'P' -> value
-std::string MetadataKey(std::string_view metric);    // 'D' -> type, help, unit
+std::string LeadersPrefix(int64_t window);           // 'B' and the window
+std::string LeadersKey(const StripeKey& first);      // ... group, generation -> first series of each stripe
+bool DecodeLeadersKey(std::string_view bytes, StripeKey* first);
+std::string TombstoneKey(uint32_t id);             // 'T' -> deleted ranges
+std::string StateKey(std::string_view name);       // 'P' -> value
+std::string MetadataKey(std::string_view metric);  // 'D' -> type, help, unit
 
 }  // namespace narthex::tsdb

@@ -1,5 +1,6 @@
 #include "tsdb/format/nx_chunk.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tsdb/format/int_blocks.h"
@@ -105,28 +106,101 @@ void PutNxChunk(std::string* out, const double* values, size_t n) {
   PutBlocks(out, codes.data(), n - 1);
 }
 
+namespace {
+
+// Turns integers into the values they stand for.
+class ValueOf {
+ public:
+  ValueOf(bool ordered, int exponent) : ordered_(ordered), power_(kPow10[exponent]) {}
+
+  double operator()(int64_t k) const {
+    return ordered_ ? FromOrderedBits(k) : static_cast<double>(k) / power_;
+  }
+
+  // `span` has all bits that are set in any of the integers' distance from -2^51.
+  void Convert(const int64_t* ints, size_t n, uint64_t span, double* values) const {
+    if (ordered_ || (span >> 52) != 0) {
+      for (size_t i = 0; i < n; ++i) values[i] = (*this)(ints[i]);
+      return;
+    }
+    // Below 2^51 an integer becomes a double by adding it to the bits of 1.5 * 2^52: unlike the conversion
+    // instruction this is a vector operation on every machine.
+    constexpr int64_t kMagicBits = 0x4338000000000000;
+    constexpr double kMagic = 6755399441055744.0;
+    for (size_t i = 0; i < n; ++i) values[i] = std::bit_cast<double>(ints[i] + kMagicBits) - kMagic;
+    if (power_ == 1) return;
+    for (size_t i = 0; i < n; ++i) values[i] /= power_;
+  }
+
+ private:
+  const bool ordered_;
+  const double power_;
+};
+
+// One block of up to 32 deltas behind *current.
+template <bool kIsMonotonic>
+void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& value_of, int64_t* current,
+                 double* values) {
+  const auto next = [&](size_t k) {
+    const uint64_t d = kIsMonotonic ? block.codes[k] : static_cast<uint64_t>(UnZigZag(block.codes[k]));
+    return static_cast<int64_t>(static_cast<uint64_t>(*current) + d * gcd);
+  };
+  const size_t changes = static_cast<size_t>(std::popcount(block.changed));
+  if (changes < n / 4) {
+    // Runs of one value between the changes.
+    size_t i = 0, k = 0;
+    double value = value_of(*current);
+    for (uint32_t mask = block.changed; mask != 0; mask &= mask - 1, ++k) {
+      const size_t at = static_cast<size_t>(std::countr_zero(mask));
+      std::fill(values + i, values + at, value);
+      *current = next(k);
+      value = value_of(*current);
+      i = at;
+    }
+    std::fill(values + i, values + n, value);
+    return;
+  }
+  int64_t ints[kIntBlock];
+  uint64_t span = 0;
+  if (changes == n) {
+    for (size_t i = 0; i < n; ++i) {
+      ints[i] = *current = next(i);
+      span |= static_cast<uint64_t>(*current) + (uint64_t{1} << 51);
+    }
+  } else {
+    for (size_t i = 0, k = 0; i < n; ++i) {
+      if ((block.changed >> i & 1) != 0) *current = next(k++);
+      ints[i] = *current;
+      span |= static_cast<uint64_t>(*current) + (uint64_t{1} << 51);
+    }
+  }
+  value_of.Convert(ints, n, span, values);
+}
+
+}  // namespace
+
 bool ReadNxChunk(ByteReader* in, double* values, size_t n) {
   if (n == 0) return in->ok();
   const uint8_t header = in->Byte();
   const int mode = header & 3;
-  const bool ordered = (header & kOrdered) != 0;
-  const int e = header >> 4;
+  const ValueOf value_of((header & kOrdered) != 0, header >> 4);
   int64_t current = in->SignedVarint();
-  const auto value = [&](int64_t k) { return ordered ? FromOrderedBits(k) : FromDecimal(k, e); };
   if ((header & 4) != 0 || mode > kSigned) in->Fail();
   if (!in->ok()) return false;
   if (mode == kConstant) {
-    std::fill(values, values + n, value(current));
+    std::fill(values, values + n, value_of(current));
     return true;
   }
   const uint64_t gcd = in->Varint();
-  std::vector<uint64_t> codes(n - 1);
-  if (!ReadBlocks(in, codes.data(), n - 1)) return false;
-  values[0] = value(current);
-  for (size_t i = 1; i < n; ++i) {
-    const uint64_t d = mode == kMonotonic ? codes[i - 1] : static_cast<uint64_t>(UnZigZag(codes[i - 1]));
-    current = static_cast<int64_t>(static_cast<uint64_t>(current) + d * gcd);
-    values[i] = value(current);
+  values[0] = value_of(current);
+  IntBlock block;
+  for (size_t i = 1; i < n; i += kIntBlock) {
+    const size_t m = std::min(kIntBlock, n - i);
+    if (!ReadBlock(in, m, &block)) return false;
+    if (mode == kMonotonic)
+      DecodeBlock<true>(block, m, gcd, value_of, &current, values + i);
+    else
+      DecodeBlock<false>(block, m, gcd, value_of, &current, values + i);
   }
   return in->ok();
 }
@@ -173,6 +247,31 @@ double ReadValueDelta(ByteReader* in, double previous) {
   int64_t p = 0;
   if (!ExactDecimal(previous, e, &p)) p = 0;
   return FromDecimal(WrapAdd(p, UnZigZag(code >> 2)), e);
+}
+
+double ValueDeltas::Read(ByteReader* in) {
+  const uint64_t code = in->Varint();
+  int e = 0;
+  if ((code & 3) == 1) {
+    e = in->Byte();
+  } else if ((code & 3) != 0) {
+    exponent_ = -1;
+    if ((code & 3) != 2) in->Fail();
+    return value_ = in->Double();
+  }
+  if (e > kMaxExponent) {
+    in->Fail();
+    return 0;
+  }
+  int64_t p = mantissa_;
+  if (e != exponent_ && !ExactDecimal(value_, e, &p)) p = 0;
+  const int64_t k = WrapAdd(p, UnZigZag(code >> 2));
+  value_ = FromDecimal(k, e);
+  // Beyond 2^50 two integers may be one decimal, and the value alone decides which it is.
+  constexpr int64_t kUnique = int64_t{1} << 50;
+  exponent_ = k > -kUnique && k < kUnique ? e : -1;
+  mantissa_ = k;
+  return value_;
 }
 
 }  // namespace narthex::tsdb

@@ -26,4 +26,15 @@ double FromDecimal(int64_t mantissa, int exponent);
 void PutValueDelta(std::string* out, double previous, double value);
 double ReadValueDelta(ByteReader* in, double previous);
 
+// A run of such deltas from 0 on, read faster: the integer behind the last value is at hand.
+class ValueDeltas {
+ public:
+  double Read(ByteReader* in);
+
+ private:
+  double value_ = 0;
+  int exponent_ = -1;  // -1: unknown
+  int64_t mantissa_ = 0;
+};
+
 }  // namespace narthex::tsdb

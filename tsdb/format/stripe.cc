@@ -42,6 +42,17 @@ std::string EncodeEntry(const SeriesRows& rows, size_t n) {
   return out + starts;
 }
 
+EntryTraits TraitsOf(std::string_view entry) {
+  if (entry.empty()) return {};
+  const uint8_t flags = static_cast<uint8_t>(entry[0]);
+  return {flags == 0, (flags & ~(kHasGaps | kHasStale)) == 0};
+}
+
+bool DecodeDense(std::string_view entry, size_t n, double* values) {
+  ByteReader in(entry.substr(1));
+  return ReadNxChunk(&in, values, n);
+}
+
 bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows) {
   ByteReader in(bytes);
   *rows = SeriesRows{};
@@ -52,8 +63,7 @@ bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows) {
     rows->present = Bits::Read(&in, n);
     count = rows->present.CountOnes();
   } else {
-    rows->present.Resize(n);
-    for (size_t i = 0; i < n; ++i) rows->present.Set(i);
+    rows->present.SetAll(n);
   }
   rows->stale.Resize(n);
   if ((flags & kHasStale) != 0) {

@@ -23,6 +23,14 @@ struct SeriesRows {
 };
 std::string EncodeEntry(const SeriesRows& rows, size_t n);
 bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows);
+// What the first byte of an entry tells without decoding it.
+struct EntryTraits {
+  bool dense = false;   // a float in every row, and nothing else
+  bool floats = false;  // floats and stale markers only, no start timestamps
+};
+EntryTraits TraitsOf(std::string_view entry);
+// The values of a dense entry.
+bool DecodeDense(std::string_view entry, size_t n, double* values);
 
 struct StripeEntry {
   uint32_t series = 0;
