@@ -6,7 +6,7 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "model/sample.h"
-#include "scraper/parser.h"
+#include "scraper/line_parser.h"
 #include "scraper/text_util.h"
 
 namespace narthex::scraper {
@@ -17,9 +17,9 @@ constexpr std::string_view kNoEof = "data does not end with # EOF";
 
 bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-class OpenMetricsParser : public ExpositionParser {
+class OpenMetricsParser : public LineParser {
  public:
-  OpenMetricsParser(std::string_view body, ParserOptions options) : ExpositionParser(body, options, true) {}
+  OpenMetricsParser(std::string_view body, ParserOptions options) : LineParser(body, options, true) {}
 
   absl::StatusOr<EntryKind> Next() override {
     while (true) {
@@ -238,6 +238,7 @@ class OpenMetricsParser : public ExpositionParser {
     }
     name_ = {token_start_, i_};
     if (b_[name_.begin] == '"') name_ = {name_.begin + 1, name_.end - 1};
+    metric_ = Slice(name_);
     if (NextToken() != Token::kText) {
       return absl::InvalidArgumentError(StrCat("expected text in ", TokenName(kind)));
     }

@@ -12,7 +12,8 @@ namespace {
 constexpr std::pair<std::string_view, std::string_view> kProtocols[] = {
     {"OpenMetricsText0.0.1", "application/openmetrics-text;version=0.0.1"},
     {"OpenMetricsText1.0.0", "application/openmetrics-text;version=1.0.0"},
-    {"PrometheusProto", ""},
+    {"PrometheusProto",
+     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"},
     {"PrometheusText0.0.4", "text/plain;version=0.0.4"},
     {"PrometheusText1.0.0", "text/plain;version=1.0.0"},
 };
@@ -68,7 +69,7 @@ std::string AcceptHeader(const std::vector<std::string>& protocols, std::string_
   int weight = 6;
   for (const std::string& protocol : protocols) {
     for (const auto& [name, header] : kProtocols) {
-      if (name != protocol || header.empty()) continue;
+      if (name != protocol) continue;
       StrAppend(&out, header);
       if (name.ends_with("1.0.0")) StrAppend(&out, ";escaping=", escaping_scheme);
       StrAppend(&out, ";q=0.", weight, ",");

@@ -15,7 +15,7 @@ const std::vector<std::string>& ProtobufFirstScrapeProtocols();
 absl::Status ValidateScrapeProtocol(std::string_view protocol);
 // Errors lack the "for scrape config ..." that the caller adds.
 absl::Status ValidateScrapeProtocols(const std::vector<std::string>& protocols);
-// The Accept header. Protobuf is left out: it is not read yet.
+// The Accept header.
 std::string AcceptHeader(const std::vector<std::string>& protocols, std::string_view escaping_scheme);
 
 bool IsEscapingScheme(std::string_view scheme);

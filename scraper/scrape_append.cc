@@ -3,6 +3,7 @@
 
 #include "base/go_format.h"
 #include "base/status_macros.h"
+#include "scraper/histogram_limits.h"
 #include "scraper/scrape_loop.h"
 #include "scraper/text_util.h"
 
@@ -52,39 +53,51 @@ absl::Status ScrapeLoop::Append(absl::StatusOr<HttpClientResponse> response, int
     options_.logger->Debug("Invalid content type on scrape, using fallback setting.",
                            {{"target", target_.url}, {"err", choice.warning}});
   }
-  if (choice.format == Format::kProtobuf) {
-    return Invalid("the protobuf exposition format is not supported, Content-Type ",
-                   GoQuote(response->content_type));
-  }
-  ParserOptions parser_options{options_.start_timestamps, options_.type_and_unit_labels};
-  std::unique_ptr<ExpositionParser> parser = choice.format == Format::kOpenMetrics
-                                                 ? NewOpenMetricsParser(response->body, parser_options)
-                                                 : NewTextParser(&response->body, parser_options);
-  return AppendBody(parser.get(), t, outcome);
+  return AppendBody(NewParser(choice.format, &response->body).get(), t, outcome);
+}
+
+std::unique_ptr<ExpositionParser> ScrapeLoop::NewParser(Format format, std::string* body) const {
+  ParserOptions options;
+  options.skip_created = options_.start_timestamps;
+  options.type_and_unit_labels = options_.type_and_unit_labels;
+  options.native_histograms = config_->scrape_native_histograms;
+  options.keep_classic = config_->always_scrape_classic_histograms;
+  const bool convert = config_->convert_classic_histograms_to_nhcb;
+  std::unique_ptr<ExpositionParser> parser = format == Format::kProtobuf ? NewProtobufParser(*body, options)
+                                             : format == Format::kOpenMetrics
+                                                 ? NewOpenMetricsParser(*body, options)
+                                                 : NewTextParser(body, options);
+  return convert ? NewHistogramConverter(std::move(parser), options) : std::move(parser);
 }
 
 absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome) {
   while (true) {
     SeriesCache::Entry* entry = cache_.Predicted();
     const bool fast = entry != nullptr && parser->TrySeries(entry->raw);
+    EntryKind kind = EntryKind::kSeries;
     if (!fast) {
-      ASSIGN_OR_RETURN(EntryKind kind, parser->Next());
+      ASSIGN_OR_RETURN(kind, parser->Next());
       if (kind == EntryKind::kEnd) break;
       if (kind == EntryKind::kComment) continue;
-      if (kind != EntryKind::kSeries) {
+      if (kind != EntryKind::kSeries && kind != EntryKind::kHistogram) {
         NoteMetadata(*parser, kind);
         continue;
       }
-      entry = cache_.Find(parser->series());
+      if (entry == nullptr || entry->raw != parser->series()) entry = cache_.Find(parser->series());
     }
     ++outcome->scraped;
-    RETURN_IF_ERROR(AppendSeries(parser, entry, !fast, t, outcome));
+    RETURN_IF_ERROR(AppendSeries(parser, kind, entry, !fast, t, outcome));
   }
   // Counted to the end first, so that the report says how many samples there were.
   if (config_->sample_limit > 0 && outcome->added > config_->sample_limit) {
     metrics_->exceeded_sample_limit->Add();
     outcome->new_series = 0;
     return Invalid("sample limit exceeded");
+  }
+  if (outcome->bucket_limit) {
+    metrics_->exceeded_bucket_limit->Add();
+    outcome->new_series = 0;
+    return Invalid("histogram bucket limit exceeded");
   }
   return absl::OkStatus();
 }
@@ -111,8 +124,8 @@ absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser&
   return entry;
 }
 
-absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, SeriesCache::Entry* entry, bool parsed,
-                                      int64_t t, Outcome* outcome) {
+absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry,
+                                      bool parsed, int64_t t, Outcome* outcome) {
   if (entry == nullptr) {
     // Series past the limit are only counted: the scrape is going to be refused as a whole.
     if (config_->sample_limit > 0 && outcome->added >= config_->sample_limit) {
@@ -135,23 +148,39 @@ absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, SeriesCache::Ent
     metrics_->out_of_bounds->Add();
     return absl::OkStatus();
   }
-  const int64_t start_t = parsed && options_.start_timestamps ? parser->StartTimestamp() : 0;
-  if (!own_time && start_t == 0) {
+  if (!parsed && !own_time) {
     Count(group_->Set(entry->slot, parser->value()), outcome);
-  } else {
-    tsdb::Sample sample;
-    sample.t = own_time ? parser->timestamp() : t;
-    sample.v = parser->value();
-    sample.start_t = start_t;
-    Count(group_->SetSample(entry->slot, sample, !own_time || config_->track_timestamps_staleness), outcome);
+    return absl::OkStatus();
   }
-  if (parsed && parser->has_exemplar()) {
-    ParsedExemplar found = parser->exemplar();
-    group_->AddExemplar(entry->slot, {Labels::FromPairs(std::move(found.labels)), found.value,
-                                      found.has_t ? found.t
-                                      : own_time  ? parser->timestamp()
-                                                  : t,
-                                      found.has_t});
+  return AppendSample(parser, kind, entry->slot, parsed, own_time ? parser->timestamp() : t, outcome);
+}
+
+absl::Status ScrapeLoop::AppendSample(ExpositionParser* parser, EntryKind kind, tsdb::Slot slot, bool parsed,
+                                      int64_t t, Outcome* outcome) {
+  const bool own_time = config_->honor_timestamps && parser->has_timestamp();
+  tsdb::Sample sample;
+  sample.t = t;
+  sample.start_t = parsed && options_.start_timestamps ? parser->StartTimestamp() : 0;
+  if (kind == EntryKind::kHistogram) {
+    absl::StatusOr<HistogramPtr> histogram = LimitHistogram(parser->Histogram(), *config_);
+    if (absl::IsResourceExhausted(histogram.status())) {
+      outcome->bucket_limit = true;
+      return absl::OkStatus();
+    }
+    RETURN_IF_ERROR(histogram.status());
+    sample.h = *std::move(histogram);
+  } else {
+    sample.v = parser->value();
+  }
+  if (own_time || sample.h != nullptr || sample.start_t != 0) {
+    Count(group_->SetSample(slot, sample, !own_time || config_->track_timestamps_staleness), outcome);
+  } else {
+    Count(group_->Set(slot, sample.v), outcome);
+  }
+  if (!parsed || !parser->has_exemplar()) return absl::OkStatus();
+  for (ParsedExemplar& found : parser->Exemplars()) {
+    group_->AddExemplar(slot, {Labels::FromPairs(std::move(found.labels)), found.value,
+                               found.has_t ? found.t : t, found.has_t});
   }
   return absl::OkStatus();
 }

@@ -61,6 +61,7 @@ class ScrapeLoop {
   struct Outcome {
     int64_t scraped = 0, added = 0, new_series = 0, body_bytes = 0;
     int64_t out_of_order = 0, duplicate = 0, out_of_bounds = 0;
+    bool bucket_limit = false;  // a histogram had too many buckets
   };
   struct Meta {
     TargetMetadata data;
@@ -70,7 +71,11 @@ class ScrapeLoop {
 
   absl::Status Append(absl::StatusOr<HttpClientResponse> response, int64_t t, Outcome* outcome);
   absl::Status AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome);
-  absl::Status AppendSeries(ExpositionParser* parser, SeriesCache::Entry* entry, bool parsed, int64_t t,
+  std::unique_ptr<ExpositionParser> NewParser(Format format, std::string* body) const;
+  // `kind` is kSeries or kHistogram; `parsed`: the parser went the long way, and has more than the value.
+  absl::Status AppendSeries(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry, bool parsed,
+                            int64_t t, Outcome* outcome);
+  absl::Status AppendSample(ExpositionParser* parser, EntryKind kind, tsdb::Slot slot, bool parsed, int64_t t,
                             Outcome* outcome);
   absl::StatusOr<SeriesCache::Entry*> AddEntry(const ExpositionParser& parser, Outcome* outcome);
   void Count(tsdb::AppendResult result, Outcome* outcome) const;

@@ -6,7 +6,7 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "model/sample.h"
-#include "scraper/parser.h"
+#include "scraper/line_parser.h"
 #include "scraper/text_util.h"
 
 namespace narthex::scraper {
@@ -15,9 +15,9 @@ namespace {
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-class TextParser : public ExpositionParser {
+class TextParser : public LineParser {
  public:
-  TextParser(std::string_view body, ParserOptions options) : ExpositionParser(body, options, false) {}
+  TextParser(std::string_view body, ParserOptions options) : LineParser(body, options, false) {}
 
   absl::StatusOr<EntryKind> Next() override {
     while (true) {
@@ -188,6 +188,7 @@ class TextParser : public ExpositionParser {
     }
     name_ = {token_start_, i_};
     if (b_[name_.begin] == '"') name_ = {name_.begin + 1, name_.end - 1};
+    metric_ = Slice(name_);
     NextToken();  // kText: this state knows no other
     text_ = TokenText();
     if (!text_.empty()) text_.remove_prefix(1);

@@ -33,6 +33,8 @@ std::string_view KindName(EntryKind kind) {
       return "comment";
     case EntryKind::kSeries:
       return "series";
+    case EntryKind::kHistogram:
+      return "histogram";
     case EntryKind::kEnd:
       break;
   }
@@ -48,7 +50,7 @@ std::string CompareExemplars(const YamlNode* want, const ExpositionParser& parse
   if (want == nullptr || want->items().empty()) return parser.has_exemplar() ? "unexpected exemplar" : "";
   if (!parser.has_exemplar()) return "no exemplar";
   const YamlNode& expected = want->items()[0];
-  scraper::ParsedExemplar got = parser.exemplar();
+  scraper::ParsedExemplar got = parser.Exemplars().at(0);
   if (!SameNumber(got.value, Number(*expected.Find("value")))) return StrCat("exemplar value ", got.value);
   if (got.t != Milliseconds(expected, "ts_ms")) return StrCat("exemplar time ", got.t);
   return Different("exemplar labels", Labels::FromPairs(got.labels).ToString(),

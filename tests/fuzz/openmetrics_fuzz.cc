@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (*kind != narthex::scraper::EntryKind::kSeries) continue;
     parser->BuildLabels(&labels);
     (void)parser->StartTimestamp();
-    if (parser->has_exemplar()) (void)parser->exemplar();
+    if (parser->has_exemplar()) (void)parser->Exemplars();
   }
   return 0;
 }

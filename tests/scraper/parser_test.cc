@@ -87,7 +87,7 @@ TEST(OpenMetricsParser, ReadsExemplars) {
   ASSERT_EQ(*parser->Next(), EntryKind::kSeries);
   EXPECT_EQ(parser->timestamp(), 2500);
   ASSERT_TRUE(parser->has_exemplar());
-  ParsedExemplar e = parser->exemplar();
+  ParsedExemplar e = parser->Exemplars().at(0);
   EXPECT_EQ(e.labels, (LabelPairs{{"id", "x"}}));
   EXPECT_EQ(e.value, 4);
   EXPECT_EQ(e.t, 1500);

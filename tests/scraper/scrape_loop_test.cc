@@ -7,6 +7,7 @@
 #include "model/sample.h"
 #include "scraper/text_util.h"
 #include "tests/support/memory_db.h"
+#include "tests/support/proto_writer.h"
 
 namespace narthex::scraper {
 namespace {
@@ -235,6 +236,38 @@ TEST_F(ScrapeLoopTest, StoresExemplars) {
   EXPECT_EQ((*found)[0].exemplars[0].value, 0.5);
 }
 
+std::string NativeHistogram(std::initializer_list<int64_t> deltas) {
+  testing::ProtoWriter span = testing::ProtoWriter().Signed(1, 0).Int(2, deltas.size());
+  testing::ProtoWriter h =
+      testing::ProtoWriter().Int(1, deltas.size()).Double(2, 1).Bytes(12, span).PackedSigned(13, deltas);
+  testing::ProtoWriter metric = testing::ProtoWriter().Bytes(7, h);
+  return testing::ProtoWriter().Bytes(1, "h").Int(3, 4).Bytes(4, metric).Delimited();
+}
+
+TEST_F(ScrapeLoopTest, NativeHistogramsComeByProtobuf) {
+  const std::string type = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily";
+  config_.scrape_native_histograms = true;
+  config_.native_histogram_bucket_limit = 2;
+  Scrape(NativeHistogram({1, 0}), type);
+  ASSERT_EQ(Loop().State().last_error, "");
+  auto querier = db_->NewQuerier(0, kStart * 2);
+  auto set = (*querier)->Select({Matcher::Equal("__name__", "h")}, 0, kStart * 2, {});
+  ASSERT_EQ((*set)->size(), 1u);
+  std::vector<tsdb::Row> rows;
+  ASSERT_TRUE((*set)->ReadBlock(0, 1, &rows).ok());
+  ASSERT_EQ(rows[0].h.size(), 1u);
+  EXPECT_EQ(rows[0].h[0].h->ToString(), "{count:2, sum:1, (0.5,1]:1, (1,2]:1}");
+  // Buckets far apart stay too many at any resolution.
+  testing::ProtoWriter h = testing::ProtoWriter().Int(1, 3).Double(2, 1);
+  for (int i = 0; i < 3; ++i) {
+    h.Bytes(12, testing::ProtoWriter().Signed(1, 100).Int(2, 1)).Signed(13, i == 0);
+  }
+  testing::ProtoWriter metric = testing::ProtoWriter().Bytes(7, h);
+  Scrape(testing::ProtoWriter().Bytes(1, "h").Int(3, 4).Bytes(4, metric).Delimited(), type);
+  EXPECT_EQ(Loop().State().last_error, "histogram bucket limit exceeded");
+  EXPECT_EQ(metrics_.exceeded_bucket_limit->value(), 1);
+}
+
 TEST_F(ScrapeLoopTest, RequestCarriesTheScrapeHeaders) {
   config_.scrape_protocols = {"PrometheusText0.0.4"};
   HttpClientRequest request = Loop().Request();
@@ -242,6 +275,13 @@ TEST_F(ScrapeLoopTest, RequestCarriesTheScrapeHeaders) {
   std::map<std::string, std::string> headers(request.headers.begin(), request.headers.end());
   EXPECT_EQ(headers["Accept"], "text/plain;version=0.0.4;q=0.6,*/*;q=0.5");
   EXPECT_EQ(headers["X-Prometheus-Scrape-Timeout-Seconds"], "10");
+  config_.scrape_protocols = {"PrometheusProto", "OpenMetricsText1.0.0"};
+  loop_.reset();
+  request = Loop().Request();
+  EXPECT_EQ(
+      request.headers[0].second,
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
+      "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,*/*;q=0.4");
 }
 
 }  // namespace

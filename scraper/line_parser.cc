@@ -1,5 +1,4 @@
-#include "scraper/parser.h"
-#include "scraper/text_util.h"
+#include "scraper/line_parser.h"
 
 #include <charconv>
 #include <cmath>
@@ -7,6 +6,7 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "model/sample.h"
+#include "scraper/text_util.h"
 
 namespace narthex::scraper {
 namespace {
@@ -35,12 +35,7 @@ std::string Unescape(std::string_view s, bool quotes) {
 // "1" -> "1.0": the one spelling under which bucket and quantile values of both formats meet.
 std::string NormalFloat(std::string text) {
   std::optional<double> f = ParseGoFloat(text);
-  if (!f) return text;
-  if (std::isnan(*f)) return "NaN";
-  if (std::isinf(*f)) return *f > 0 ? "+Inf" : "-Inf";
-  std::string out = FormatFloat(*f, 'g', -1);
-  if (out.find_first_of("e.") == std::string::npos) out += ".0";
-  return out;
+  return f ? FormatBound(*f) : text;
 }
 
 bool CutSuffix(std::string_view* name, std::string_view suffix) {
@@ -49,8 +44,10 @@ bool CutSuffix(std::string_view* name, std::string_view suffix) {
   return true;
 }
 
+}  // namespace
+
 // Does a series of this name belong to the family that TYPE described?
-bool InFamily(std::string_view name, std::string_view family, std::string_view type) {
+bool InMetricFamily(std::string_view name, std::string_view family, std::string_view type) {
   if (name == family) return true;
   if (type == "counter") {
     CutSuffix(&family, "_total");
@@ -66,7 +63,13 @@ bool InFamily(std::string_view name, std::string_view family, std::string_view t
   return name == family;
 }
 
-}  // namespace
+std::string FormatBound(double bound) {
+  if (std::isnan(bound)) return "NaN";
+  if (std::isinf(bound)) return bound > 0 ? "+Inf" : "-Inf";
+  std::string out = FormatFloat(bound, 'g', -1);
+  if (out.find_first_of("e.") == std::string::npos) out += ".0";
+  return out;
+}
 
 absl::StatusOr<double> ParseExpositionFloat(std::string_view text) {
   double value = 0;
@@ -88,18 +91,18 @@ absl::StatusOr<double> ParseExpositionFloat(std::string_view text) {
                                            out_of_range ? "value out of range" : "invalid syntax"));
 }
 
-absl::Status ExpositionParser::ParseError(std::string_view expectation, Token got) const {
+absl::Status LineParser::ParseError(std::string_view expectation, Token got) const {
   size_t end = std::min(b_.size(), i_ + 1);
   return absl::InvalidArgumentError(
       StrCat(expectation, ", got ", GoQuote(b_.substr(token_start_, end - token_start_)), " (\"",
              TokenName(got), "\") while parsing: ", GoQuote(b_.substr(entry_start_, end - entry_start_))));
 }
 
-absl::Status ExpositionParser::While(std::string_view error) const {
+absl::Status LineParser::While(std::string_view error) const {
   return absl::InvalidArgumentError(StrCat(error, " while parsing: ", GoQuote(EntryText())));
 }
 
-void ExpositionParser::StartEntry() {
+void LineParser::StartEntry() {
   entry_start_ = i_;
   name_set_ = false;
   labels_.clear();
@@ -107,12 +110,12 @@ void ExpositionParser::StartEntry() {
   has_exemplar_ = has_exemplar_ts_ = has_ts_ = false;
 }
 
-void ExpositionParser::ScanName(bool colon) {
+void LineParser::ScanName(bool colon) {
   while (i_ < b_.size() && (IsLetter(b_[i_]) || (colon && b_[i_] == ':') || (b_[i_] >= '0' && b_[i_] <= '9')))
     ++i_;
 }
 
-bool ExpositionParser::ScanQuoted(bool newline_ok, bool nul_ok) {
+bool LineParser::ScanQuoted(bool newline_ok, bool nul_ok) {
   for (++i_; i_ < b_.size(); ++i_) {
     char c = b_[i_];
     if (c == '"') {
@@ -128,7 +131,7 @@ bool ExpositionParser::ScanQuoted(bool newline_ok, bool nul_ok) {
   return false;
 }
 
-absl::Status ExpositionParser::ParseLabelValues(LabelRanges* labels, bool exemplar) {
+absl::Status LineParser::ParseLabelValues(LabelRanges* labels, bool exemplar) {
   Token t = NextToken();
   while (true) {
     if (t == Token::kBraceClose) return absl::OkStatus();
@@ -161,22 +164,23 @@ absl::Status ExpositionParser::ParseLabelValues(LabelRanges* labels, bool exempl
   }
 }
 
-ParsedExemplar ExpositionParser::exemplar() const {
-  ParsedExemplar out;
+std::vector<ParsedExemplar> LineParser::Exemplars() const {
+  std::vector<ParsedExemplar> all(1);
+  ParsedExemplar& out = all[0];
   out.value = exemplar_value_;
   out.t = exemplar_ts_;
   out.has_t = has_exemplar_ts_;
   for (const auto& [name, value] : exemplar_labels_) {
     out.labels.emplace_back(Unescape(Slice(name), true), Unescape(Slice(value), true));
   }
-  return out;
+  return all;
 }
 
-void ExpositionParser::BuildLabels(LabelPairs* out) const {
+void LineParser::BuildLabels(LabelPairs* out) const {
   out->clear();
   std::string name = Unescape(Slice(name_), true);
   std::string_view type_label, unit_label;
-  if (options_.type_and_unit_labels && InFamily(name, meta_name_, meta_type_)) {
+  if (options_.type_and_unit_labels && InMetricFamily(name, meta_name_, meta_type_)) {
     if (meta_type_ != "unknown") type_label = meta_type_;
     unit_label = meta_unit_;
   }
@@ -195,6 +199,6 @@ void ExpositionParser::BuildLabels(LabelPairs* out) const {
   }
 }
 
-std::string ExpositionParser::help() const { return Unescape(text_, openmetrics_); }
+std::string LineParser::help() const { return Unescape(text_, openmetrics_); }
 
 }  // namespace narthex::scraper
