@@ -1,11 +1,8 @@
 #include "base/http_client.h"
 
-#include <curl/curl.h>
-
+#include <chrono>
 #include <deque>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <thread>
 #include <unordered_map>
 
@@ -13,6 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
 #include "base/go_format.h"
+#include "base/http_oauth.h"
+#include "base/http_transfer.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -20,229 +19,53 @@
 namespace narthex {
 namespace {
 
-absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    return absl::NotFoundError(
-        StrCat("unable to read file ", path, ": open ", path, ": no such file or directory"));
-  std::stringstream buffer;
-  buffer << in.rdbuf();
-  return std::string(absl::StripAsciiWhitespace(std::move(buffer).str()));
-}
+using Seconds = std::chrono::seconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
 
-// The secret given in place, or read afresh from its file.
-absl::StatusOr<std::string> Secret(const std::string& text, const std::string& file) {
-  return file.empty() ? absl::StatusOr<std::string>(text) : ReadSecretFile(file);
-}
-
-std::string HostPort(const std::string& url) {
-  size_t begin = url.find("://");
-  begin = begin == url.npos ? 0 : begin + 3;
-  size_t end = url.find_first_of("/?", begin);
-  std::string host = url.substr(begin, end == url.npos ? url.npos : end - begin);
-  if (size_t at = host.rfind('@'); at != host.npos) host.erase(0, at + 1);
-  return host;
-}
-
-// One request under way. Owned by the client's thread.
-struct Transfer {
-  HttpClientRequest request;
-  HttpClient::Callback done;
-  HttpClientResponse response;
-  curl_slist* headers = nullptr;
-  bool too_large = false;
-  char error[CURL_ERROR_SIZE] = "";
-
-  ~Transfer() { curl_slist_free_all(headers); }
-};
-
-size_t OnBody(char* data, size_t size, size_t count, void* user) {
-  auto* transfer = static_cast<Transfer*>(user);
-  size_t n = size * count;
-  int64_t limit = transfer->request.max_body_bytes;
-  if (limit > 0 && static_cast<int64_t>(transfer->response.body.size() + n) > limit) {
-    transfer->too_large = true;
-    return 0;
-  }
-  transfer->response.body.append(data, n);
-  return n;
-}
-
-size_t OnHeader(char* data, size_t size, size_t count, void* user) {
-  auto* transfer = static_cast<Transfer*>(user);
-  std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/")) transfer->response.headers.clear();  // a redirect's answer went before
-  size_t colon = line.find(':');
-  if (colon != line.npos) {
-    std::string name = absl::AsciiStrToLower(ToAbsl(line.substr(0, colon)));
-    std::string value(absl::StripAsciiWhitespace(ToAbsl(line.substr(colon + 1))));
-    if (name == "content-type") transfer->response.content_type = value;
-    transfer->response.headers.emplace_back(std::move(name), std::move(value));
-  }
-  return size * count;
-}
-
-// libcurl's reason as Go's net/http words it: users see these texts on the targets page.
-std::string ErrorText(CURLcode code, const Transfer& transfer) {
-  std::string host = HostPort(transfer.request.url);
-  std::string reason;
-  switch (code) {
-    case CURLE_COULDNT_CONNECT:
-      reason = StrCat("dial tcp ", host, ": connect: connection refused");
-      break;
-    case CURLE_COULDNT_RESOLVE_HOST:
-      reason = StrCat("dial tcp: lookup ", host.substr(0, host.rfind(':')), ": no such host");
-      break;
-    case CURLE_OPERATION_TIMEDOUT:
-      reason = "context deadline exceeded";
-      break;
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-      reason = code == CURLE_GOT_NOTHING ? "EOF" : "unexpected EOF";
-      break;
-    case CURLE_RECV_ERROR:
-      reason = "read: connection reset by peer";
-      break;
-    case CURLE_TOO_MANY_REDIRECTS:
-      reason = "stopped after 10 redirects";
-      break;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-      reason = StrCat("tls: failed to verify certificate: ", transfer.error);
-      break;
-    default:
-      reason = transfer.error[0] != '\0' ? transfer.error : curl_easy_strerror(code);
-  }
-  std::string method = transfer.request.method == "GET"    ? "Get"
-                       : transfer.request.method == "POST" ? "Post"
-                                                           : transfer.request.method;
-  return StrCat(method, " ", GoQuote(transfer.request.url), ": ", reason);
-}
-
-long TlsVersion(const std::string& name, bool maximum) {
-  static const std::map<std::string, std::pair<long, long>> kVersions = {
-      {"TLS10", {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_MAX_TLSv1_0}},
-      {"TLS11", {CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_MAX_TLSv1_1}},
-      {"TLS12", {CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_2}},
-      {"TLS13", {CURL_SSLVERSION_TLSv1_3, CURL_SSLVERSION_MAX_TLSv1_3}}};
-  auto it = kVersions.find(name);
-  if (it == kVersions.end())
-    return maximum ? long{CURL_SSLVERSION_MAX_DEFAULT} : long{CURL_SSLVERSION_TLSv1_2};
-  return maximum ? it->second.second : it->second.first;
-}
-
-void SetTls(CURL* easy, const TlsConfig& tls) {
-  auto set_blob = [easy](CURLoption option, const std::string& text) {
-    curl_blob blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_COPY};
-    curl_easy_setopt(easy, option, &blob);
-  };
-  if (!tls.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, tls.ca_file.c_str());
-  if (!tls.ca.empty()) set_blob(CURLOPT_CAINFO_BLOB, tls.ca);
-  if (!tls.cert_file.empty()) curl_easy_setopt(easy, CURLOPT_SSLCERT, tls.cert_file.c_str());
-  if (!tls.cert.empty()) set_blob(CURLOPT_SSLCERT_BLOB, tls.cert);
-  if (!tls.key_file.empty()) curl_easy_setopt(easy, CURLOPT_SSLKEY, tls.key_file.c_str());
-  if (!tls.key.empty()) set_blob(CURLOPT_SSLKEY_BLOB, tls.key);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.insecure_skip_verify ? 0L : 1L);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.insecure_skip_verify ? 0L : 2L);
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION,
-                   TlsVersion(tls.min_version, false) | TlsVersion(tls.max_version, true));
-}
-
-absl::Status SetCredentials(CURL* easy, const HttpClientConfig& config, Transfer* transfer) {
-  if (config.has_basic_auth) {
-    ASSIGN_OR_RETURN(std::string user, Secret(config.basic_user, config.basic_user_file));
-    ASSIGN_OR_RETURN(std::string password, Secret(config.basic_password, config.basic_password_file));
-    curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    curl_easy_setopt(easy, CURLOPT_USERNAME, user.c_str());
-    curl_easy_setopt(easy, CURLOPT_PASSWORD, password.c_str());
-  }
-  if (config.has_authorization) {
-    ASSIGN_OR_RETURN(std::string credentials, Secret(config.auth_credentials, config.auth_credentials_file));
-    transfer->request.headers.emplace_back("Authorization", StrCat(config.auth_type, " ", credentials));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SetConfig(CURL* easy, const HttpClientConfig& config, Transfer* transfer) {
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, config.follow_redirects ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                   config.enable_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
-  if (!config.proxy_from_environment) curl_easy_setopt(easy, CURLOPT_PROXY, config.proxy_url.c_str());
-  if (!config.no_proxy.empty()) curl_easy_setopt(easy, CURLOPT_NOPROXY, config.no_proxy.c_str());
-  SetTls(easy, config.tls);
-  for (const auto& header : config.headers) transfer->request.headers.push_back(header);
-  return SetCredentials(easy, config, transfer);
-}
-
-absl::Status Prepare(CURL* easy, Transfer* transfer) {
-  HttpClientRequest& request = transfer->request;
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 32L << 10);
-  curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 300L);
-  if (request.accept_gzip) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-  if (request.config != nullptr) RETURN_IF_ERROR(SetConfig(easy, *request.config, transfer));
-  for (const auto& [name, value] : request.headers) {
-    transfer->headers = curl_slist_append(transfer->headers, StrCat(name, ": ", value).c_str());
-  }
-  // No "Expect: 100-continue": it costs a round trip and some servers never answer it.
-  transfer->headers = curl_slist_append(transfer->headers, "Expect:");
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-  if (request.method != "GET") {
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-  }
-  return absl::OkStatus();
-}
-
-std::string FormEncode(const HttpClientConfig& config, const std::string& secret) {
-  std::string body = StrCat("grant_type=client_credentials&client_id=", UrlEscape(config.oauth2_client_id),
-                            "&client_secret=", UrlEscape(secret));
-  std::string scope;
-  for (const std::string& s : config.oauth2_scopes) StrAppend(&scope, scope.empty() ? "" : " ", s);
-  if (!scope.empty()) StrAppend(&body, "&scope=", UrlEscape(scope));
-  for (const auto& [name, value] : config.oauth2_endpoint_params) {
-    StrAppend(&body, "&", UrlEscape(name), "=", UrlEscape(value));
-  }
-  return body;
-}
-
-// The value of a string field of a flat JSON object (which YAML reads too).
-std::string JsonField(const std::string& json, std::string_view name) {
-  absl::StatusOr<YamlNode> root = YamlNode::Parse(json);
-  const YamlNode* field = root.ok() ? root->Find(name) : nullptr;
-  return field == nullptr ? "" : field->scalar();
-}
+constexpr size_t kSpareHandles = 64;
+constexpr int64_t kTokenMarginS = 10;  // a token is renewed so long before it ends
 
 }  // namespace
 
-// Owner of the transfer thread. The queue is shared; handles and transfers belong to the thread.
+// Owner of the transfer thread. The queue and the tokens are shared; handles, files and transfers belong to
+// the thread.
 struct HttpClient::Impl {
+  struct Token {
+    std::string value;
+    SteadyTime until = SteadyTime::max();
+    bool fetching = false;
+    std::deque<std::pair<HttpClientRequest, Callback>> waiting;
+  };
+
   CURLM* multi = nullptr;
   Mutex mutex;
   std::deque<std::unique_ptr<Transfer>> incoming ABSL_GUARDED_BY(mutex);
   bool stopping ABSL_GUARDED_BY(mutex) = false;
-  std::map<std::string, std::string> tokens ABSL_GUARDED_BY(mutex);  // oauth2, by client and URL
+  std::map<std::string, Token> tokens ABSL_GUARDED_BY(mutex);
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running;
+  std::vector<CURL*> spare;  // handles for the next requests
+  FileCache files;
   std::thread thread;
 
   void Run();
   void StartIncoming();
   void FinishDone();
   void Finish(CURL* easy, CURLcode code);
+  void Recycle(CURL* easy);
+  void Enqueue(std::unique_ptr<Transfer> transfer);
+  void Begin(HttpClientRequest request, Callback done);
+  void BeginWithToken(HttpClientRequest request, Callback done);
+  void SendWithToken(const std::string& key, std::string_view token, HttpClientRequest request,
+                     Callback done);
+  void FetchToken(std::shared_ptr<const HttpClientConfig> config, bool secret_in_body);
+  void TokenArrived(const HttpClientConfig& config, absl::StatusOr<OauthToken> token);
 };
+
+void HttpClient::Impl::Recycle(CURL* easy) {
+  if (spare.size() >= kSpareHandles) return curl_easy_cleanup(easy);
+  curl_easy_reset(easy);
+  spare.push_back(easy);
+}
 
 void HttpClient::Impl::StartIncoming() {
   std::deque<std::unique_ptr<Transfer>> batch;
@@ -251,12 +74,18 @@ void HttpClient::Impl::StartIncoming() {
     batch.swap(incoming);
   }
   for (std::unique_ptr<Transfer>& transfer : batch) {
-    CURL* easy = curl_easy_init();
-    absl::Status status =
-        easy == nullptr ? absl::ResourceExhaustedError("out of memory") : Prepare(easy, transfer.get());
+    CURL* easy = nullptr;
+    if (spare.empty()) {
+      easy = curl_easy_init();
+    } else {
+      easy = spare.back();
+      spare.pop_back();
+    }
+    absl::Status status = easy == nullptr ? absl::ResourceExhaustedError("out of memory")
+                                          : PrepareTransfer(easy, &files, transfer.get());
     if (!status.ok()) {
-      if (easy != nullptr) curl_easy_cleanup(easy);
-      transfer->done(status);
+      if (easy != nullptr) Recycle(easy);
+      transfer->done(WrapError(status, transfer->request.method, transfer->request.url));
       continue;
     }
     curl_multi_add_handle(multi, easy);
@@ -268,20 +97,14 @@ void HttpClient::Impl::Finish(CURL* easy, CURLcode code) {
   auto it = running.find(easy);
   std::unique_ptr<Transfer> transfer = std::move(it->second);
   running.erase(it);
-  long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  long http_status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &http_status);
+  absl::Status status = TransferStatus(easy, code, &files, *transfer);
   curl_multi_remove_handle(multi, easy);
-  curl_easy_cleanup(easy);
-  if (transfer->too_large) {
-    transfer->done(absl::ResourceExhaustedError("body size limit exceeded"));
-  } else if (code == CURLE_OPERATION_TIMEDOUT) {
-    transfer->done(absl::DeadlineExceededError(ErrorText(code, *transfer)));
-  } else if (code != CURLE_OK) {
-    transfer->done(absl::UnavailableError(ErrorText(code, *transfer)));
-  } else {
-    transfer->response.status = static_cast<int>(status);
-    transfer->done(std::move(transfer->response));
-  }
+  Recycle(easy);
+  if (!status.ok()) return transfer->done(status);
+  transfer->response.status = static_cast<int>(http_status);
+  transfer->done(std::move(transfer->response));
 }
 
 void HttpClient::Impl::FinishDone() {
@@ -303,18 +126,121 @@ void HttpClient::Impl::Run() {
     FinishDone();
     curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
   }
+  const absl::Status cancelled = absl::CancelledError("context canceled");
   for (auto& [easy, transfer] : running) {
     curl_multi_remove_handle(multi, easy);
     curl_easy_cleanup(easy);
-    transfer->done(absl::CancelledError("context canceled"));
+    transfer->done(cancelled);
   }
   running.clear();
+  for (CURL* easy : spare) curl_easy_cleanup(easy);
   std::deque<std::unique_ptr<Transfer>> rest;
+  std::map<std::string, Token> without_token;
   {
     MutexLock lock(&mutex);
     rest.swap(incoming);
+    without_token.swap(tokens);
   }
-  for (auto& transfer : rest) transfer->done(absl::CancelledError("context canceled"));
+  for (auto& transfer : rest) transfer->done(cancelled);
+  for (auto& [key, token] : without_token) {
+    for (auto& [request, done] : token.waiting) done(cancelled);
+  }
+}
+
+void HttpClient::Impl::Enqueue(std::unique_ptr<Transfer> transfer) {
+  bool stopped = false;
+  {
+    MutexLock lock(&mutex);
+    stopped = stopping;
+    if (!stopped) incoming.push_back(std::move(transfer));
+  }
+  if (stopped) return transfer->done(absl::CancelledError("context canceled"));
+  curl_multi_wakeup(multi);
+}
+
+void HttpClient::Impl::Begin(HttpClientRequest request, Callback done) {
+  auto transfer = std::make_unique<Transfer>();
+  transfer->request = std::move(request);
+  transfer->done = std::move(done);
+  Enqueue(std::move(transfer));
+}
+
+// Sends the request with the token that is known, or lets it wait until one has been fetched.
+void HttpClient::Impl::BeginWithToken(HttpClientRequest request, Callback done) {
+  const std::shared_ptr<const HttpClientConfig> config = request.config;
+  const std::string key = OauthKey(*config);
+  std::string value;
+  bool fetch = false;
+  {
+    MutexLock lock(&mutex);
+    Token& token = tokens[key];
+    if (token.until < std::chrono::steady_clock::now()) token.value.clear();
+    value = token.value;
+    if (value.empty()) {
+      fetch = !std::exchange(token.fetching, true);
+      token.waiting.emplace_back(std::move(request), std::move(done));
+    }
+  }
+  if (fetch) return FetchToken(config, false);
+  if (value.empty()) return;
+  SendWithToken(key, value, std::move(request), std::move(done));
+}
+
+void HttpClient::Impl::SendWithToken(const std::string& key, std::string_view token,
+                                     HttpClientRequest request, Callback done) {
+  request.headers.emplace_back("Authorization", StrCat("Bearer ", token));
+  Begin(std::move(request), [this, key, done = std::move(done)](absl::StatusOr<HttpClientResponse> answer) {
+    if (answer.ok() && answer->status == 401) {  // it may have been revoked: the next request gets another
+      MutexLock lock(&mutex);
+      tokens[key].value.clear();
+    }
+    done(std::move(answer));
+  });
+}
+
+void HttpClient::Impl::FetchToken(std::shared_ptr<const HttpClientConfig> config, bool secret_in_body) {
+  std::string secret = config->oauth2_client_secret;
+  if (!config->oauth2_client_secret_file.empty()) {
+    FileCache fresh;  // not the thread's: any thread may come here
+    absl::StatusOr<std::string> read = fresh.Read(config->oauth2_client_secret_file);
+    if (!read.ok()) {
+      return TokenArrived(*config, absl::NotFoundError(StrCat(
+                                       "unable to read oauth2 client secret: unable to read file ",
+                                       config->oauth2_client_secret_file, ": ", read.status().message())));
+    }
+    secret = std::string(absl::StripAsciiWhitespace(*read));
+  }
+  Begin(OauthTokenRequest(*config, secret, secret_in_body),
+        [this, config, secret_in_body](absl::StatusOr<HttpClientResponse> answer) {
+          // Servers differ in where they want the secret, and say no more than that they refuse.
+          if (answer.ok() && answer->status >= 400 && !secret_in_body) return FetchToken(config, true);
+          TokenArrived(*config,
+                       answer.ok() ? ParseOauthToken(*answer) : absl::StatusOr<OauthToken>(answer.status()));
+        });
+}
+
+void HttpClient::Impl::TokenArrived(const HttpClientConfig& config, absl::StatusOr<OauthToken> fresh) {
+  std::deque<std::pair<HttpClientRequest, Callback>> waiting;
+  {
+    MutexLock lock(&mutex);
+    Token& token = tokens[OauthKey(config)];
+    token.fetching = false;
+    waiting.swap(token.waiting);
+    if (fresh.ok()) {
+      token.value = fresh->value;
+      token.until = fresh->expires_in_s > 0
+                        ? std::chrono::steady_clock::now() +
+                              Seconds(std::max<int64_t>(fresh->expires_in_s - kTokenMarginS, 1))
+                        : SteadyTime::max();
+    }
+  }
+  for (auto& [request, done] : waiting) {
+    if (fresh.ok()) {
+      SendWithToken(OauthKey(config), fresh->value, std::move(request), std::move(done));
+    } else {
+      done(WrapError(fresh.status(), request.method, request.url));
+    }
+  }
 }
 
 HttpClient::HttpClient() : impl_(std::make_unique<Impl>()) {
@@ -335,58 +261,12 @@ HttpClient::~HttpClient() {
 }
 
 void HttpClient::Start(HttpClientRequest request, Callback done) {
-  if (request.config != nullptr && request.config->has_oauth2) {
-    const HttpClientConfig& config = *request.config;
-    std::string key = StrCat(config.oauth2_token_url, " ", config.oauth2_client_id);
-    std::string token;
-    {
-      MutexLock lock(&impl_->mutex);
-      token = impl_->tokens[key];
-    }
-    if (token.empty()) {
-      absl::StatusOr<std::string> secret =
-          Secret(config.oauth2_client_secret, config.oauth2_client_secret_file);
-      if (!secret.ok()) return done(secret.status());
-      HttpClientRequest fetch;
-      fetch.method = "POST";
-      fetch.url = config.oauth2_token_url;
-      fetch.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
-      fetch.body = FormEncode(config, *secret);
-      return Start(std::move(fetch), [this, key, request = std::move(request), done = std::move(done)](
-                                         absl::StatusOr<HttpClientResponse> answer) mutable {
-        if (!answer.ok()) return done(answer.status());
-        std::string fresh = JsonField(answer->body, "access_token");
-        if (answer->status != 200 || fresh.empty()) {
-          return done(absl::UnauthenticatedError(StrCat("oauth2: cannot fetch token: ", answer->status)));
-        }
-        {
-          MutexLock lock(&impl_->mutex);
-          impl_->tokens[key] = fresh;
-        }
-        Start(std::move(request), std::move(done));
-      });
-    }
-    request.headers.emplace_back("Authorization", StrCat("Bearer ", token));
-    // A token that has run out is fetched afresh by the next request.
-    done = [this, key, done = std::move(done)](absl::StatusOr<HttpClientResponse> answer) {
-      if (answer.ok() && answer->status == 401) {
-        MutexLock lock(&impl_->mutex);
-        impl_->tokens.erase(key);
-      }
-      done(std::move(answer));
-    };
+  const bool with_token = request.config != nullptr && request.config->has_oauth2;
+  if (with_token) {
+    impl_->BeginWithToken(std::move(request), std::move(done));
+  } else {
+    impl_->Begin(std::move(request), std::move(done));
   }
-  auto transfer = std::make_unique<Transfer>();
-  transfer->request = std::move(request);
-  transfer->done = std::move(done);
-  bool stopped = false;
-  {
-    MutexLock lock(&impl_->mutex);
-    stopped = impl_->stopping;
-    if (!stopped) impl_->incoming.push_back(std::move(transfer));
-  }
-  if (stopped) return transfer->done(absl::CancelledError("context canceled"));
-  curl_multi_wakeup(impl_->multi);
 }
 
 absl::StatusOr<HttpClientResponse> HttpClient::Fetch(HttpClientRequest request) {

@@ -1,4 +1,4 @@
-// Outgoing HTTP. The one file pair that includes libcurl. Scrapes, discovery, Alertmanagers and remote
+// Outgoing HTTP; libcurl is behind it. Scrapes, discovery, Alertmanagers and remote
 // endpoints all use it.
 #pragma once
 
@@ -16,6 +16,12 @@
 
 namespace narthex {
 
+// A header of `http_headers`. A secret is never printed; a file is read for each request.
+struct HttpHeader {
+  std::string name, value, file;
+  bool secret = false;
+};
+
 struct TlsConfig {
   std::string ca, ca_file, cert, cert_file, key, key_file, server_name, min_version, max_version;
   bool insecure_skip_verify = false;
@@ -32,12 +38,14 @@ struct HttpClientConfig {
   std::string oauth2_client_id, oauth2_client_secret, oauth2_client_secret_file, oauth2_token_url;
   std::vector<std::string> oauth2_scopes;
   std::vector<std::pair<std::string, std::string>> oauth2_endpoint_params;
+  std::shared_ptr<HttpClientConfig> oauth2_http;  // how to reach the token URL: TLS and proxy
   TlsConfig tls;
   std::string proxy_url, no_proxy;
   bool proxy_from_environment = false;
   bool follow_redirects = true;
   bool enable_http2 = true;
-  std::vector<std::pair<std::string, std::string>> headers;  // http_headers, in order
+  std::vector<std::pair<std::string, std::string>> proxy_connect_headers;
+  std::vector<HttpHeader> headers;  // http_headers, in order
 };
 
 // Takes the HTTP client keys out of `map` (marks them known) and validates them with Prometheus's messages
@@ -53,8 +61,9 @@ struct HttpClientRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   int64_t timeout_ms = 30'000;
-  int64_t max_body_bytes =
-      0;  // 0 = unlimited; over it the request fails with ResourceExhausted "body size limit exceeded"
+  // 0 = unlimited; with so many bytes or more the request fails: ResourceExhausted "body size limit exceeded"
+  int64_t max_body_bytes = 0;
+  std::string unix_socket;                         // path; the URL's host and port are not connected to then
   bool accept_gzip = true;                         // decoded transparently; the limit counts decoded bytes
   std::shared_ptr<const HttpClientConfig> config;  // may be null
 };

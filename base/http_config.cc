@@ -1,4 +1,7 @@
 // The HTTP client keys of a configuration: read, checked, printed.
+#include <array>
+#include <map>
+
 #include "base/http_client.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -101,6 +104,37 @@ absl::Status ReadAuthorization(const YamlNode& node, const std::string& base_dir
   return absl::OkStatus();
 }
 
+absl::Status ReadProxy(YamlMap* map, HttpClientConfig* out) {
+  map->Get("proxy_url", &out->proxy_url);
+  map->Get("no_proxy", &out->no_proxy);
+  map->Get("proxy_from_environment", &out->proxy_from_environment);
+  if (const YamlNode* headers = map->Child("proxy_connect_header")) {
+    YamlMap lists(*headers, "config.ProxyHeader");
+    for (const auto& [name, value] : headers->fields()) {
+      std::vector<std::string> values;
+      lists.Get(name, &values);
+      for (std::string& text : values) out->proxy_connect_headers.emplace_back(name, std::move(text));
+    }
+    RETURN_IF_ERROR(lists.Finish());
+  }
+  if (out->proxy_from_environment && !out->proxy_url.empty()) {
+    return absl::InvalidArgumentError(
+        "if proxy_from_environment is configured, proxy_url must not be configured");
+  }
+  if (out->proxy_from_environment && !out->no_proxy.empty()) {
+    return absl::InvalidArgumentError(
+        "if proxy_from_environment is configured, no_proxy must not be configured");
+  }
+  if (out->proxy_url.empty() && !out->no_proxy.empty()) {
+    return absl::InvalidArgumentError("if no_proxy is configured, proxy_url must also be configured");
+  }
+  if (!out->proxy_connect_headers.empty() && out->proxy_url.empty() && !out->proxy_from_environment) {
+    return absl::InvalidArgumentError(
+        "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadOauth2(const YamlNode& node, const std::string& base_dir, HttpClientConfig* out) {
   YamlMap map(node, "config.OAuth2");
   out->has_oauth2 = true;
@@ -110,11 +144,14 @@ absl::Status ReadOauth2(const YamlNode& node, const std::string& base_dir, HttpC
   map.Get("token_url", &out->oauth2_token_url);
   map.Get("scopes", &out->oauth2_scopes);
   map.Get("endpoint_params", &out->oauth2_endpoint_params);
-  for (const char* key :
-       {"client_secret_ref", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment",
-        "proxy_connect_header", "client_certificate_key", "grant_type", "audience", "claims",
-        "client_certificate_key_id", "client_certificate_key_file", "client_certificate_key_ref",
-        "signature_algorithm", "iss"}) {
+  out->oauth2_http = std::make_shared<HttpClientConfig>();
+  if (const YamlNode* tls = map.Child("tls_config")) {
+    RETURN_IF_ERROR(ReadTls(*tls, base_dir, &out->oauth2_http->tls));
+  }
+  RETURN_IF_ERROR(ReadProxy(&map, out->oauth2_http.get()));
+  for (const char* key : {"client_secret_ref", "client_certificate_key", "grant_type", "audience", "claims",
+                          "client_certificate_key_id", "client_certificate_key_file",
+                          "client_certificate_key_ref", "signature_algorithm", "iss"}) {
     map.Child(key);
   }
   RETURN_IF_ERROR(map.Finish());
@@ -129,15 +166,57 @@ absl::Status ReadOauth2(const YamlNode& node, const std::string& base_dir, HttpC
   return absl::OkStatus();
 }
 
-absl::Status ReadHeaders(const YamlNode& node, HttpClientConfig* out) {
+// Headers that the client itself is responsible for.
+constexpr std::string_view kReservedHeaders[] = {"Authorization",
+                                                 "Host",
+                                                 "Content-Encoding",
+                                                 "Content-Length",
+                                                 "Content-Type",
+                                                 "User-Agent",
+                                                 "Connection",
+                                                 "Keep-Alive",
+                                                 "Proxy-Authenticate",
+                                                 "Proxy-Authorization",
+                                                 "Www-Authenticate",
+                                                 "Accept-Encoding",
+                                                 "X-Prometheus-Remote-Write-Version",
+                                                 "X-Prometheus-Remote-Read-Version",
+                                                 "X-Prometheus-Scrape-Timeout-Seconds",
+                                                 "X-Amz-Date",
+                                                 "X-Amz-Security-Token",
+                                                 "X-Amz-Content-Sha256"};
+
+// "content-TYPE" -> "Content-Type"
+std::string CanonicalHeader(std::string_view name) {
+  std::string out;
+  for (char c : name) {
+    const bool first = out.empty() || out.back() == '-';
+    const int letter = static_cast<unsigned char>(c);
+    out += static_cast<char>(first ? std::toupper(letter) : std::tolower(letter));
+  }
+  return out;
+}
+
+absl::Status ReadHeaders(const YamlNode& node, const std::string& base_dir, HttpClientConfig* out) {
   for (const auto& [name, value] : node.fields()) {
+    const std::string canonical = CanonicalHeader(name);
+    for (std::string_view reserved : kReservedHeaders) {
+      if (canonical == reserved) {
+        return absl::InvalidArgumentError(StrCat("setting header \"", canonical, "\" is not allowed"));
+      }
+    }
     YamlMap map(value, "config.Header");
-    std::vector<std::string> values;
+    std::vector<std::string> values, secrets, files;
     map.Get("values", &values);
-    map.Get("secrets", &values);
-    map.Child("files");
+    map.Get("secrets", &secrets);
+    map.Get("files", &files);
     RETURN_IF_ERROR(map.Finish());
-    for (const std::string& text : values) out->headers.emplace_back(name, text);
+    for (const std::string& text : values) out->headers.push_back({canonical, text});
+    for (const std::string& text : secrets) out->headers.push_back({canonical, text, "", true});
+    for (std::string& file : files) {
+      JoinPath(base_dir, &file);
+      out->headers.push_back({canonical, "", file});
+    }
   }
   return absl::OkStatus();
 }
@@ -173,11 +252,8 @@ absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, Htt
   if (const YamlNode* node = map->Child("authorization"))
     RETURN_IF_ERROR(ReadAuthorization(*node, base_dir, out));
   if (const YamlNode* node = map->Child("oauth2")) RETURN_IF_ERROR(ReadOauth2(*node, base_dir, out));
-  if (const YamlNode* node = map->Child("http_headers")) RETURN_IF_ERROR(ReadHeaders(*node, out));
-  map->Get("proxy_url", &out->proxy_url);
-  map->Get("no_proxy", &out->no_proxy);
-  map->Get("proxy_from_environment", &out->proxy_from_environment);
-  map->Child("proxy_connect_header");
+  if (const YamlNode* node = map->Child("http_headers")) RETURN_IF_ERROR(ReadHeaders(*node, base_dir, out));
+  absl::Status proxy = ReadProxy(map, out);
   map->Get("follow_redirects", &out->follow_redirects);
   map->Get("enable_http2", &out->enable_http2);
   RETURN_IF_ERROR(ReadBearer(map, base_dir, out));
@@ -185,55 +261,127 @@ absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, Htt
   if (methods > 1) {
     return absl::InvalidArgumentError("at most one of basic_auth, oauth2 & authorization must be configured");
   }
-  if (out->proxy_from_environment && (!out->proxy_url.empty() || !out->no_proxy.empty())) {
-    return absl::InvalidArgumentError(
-        out->proxy_url.empty() ? "if no_proxy is configured, proxy_url must also be configured"
-                               : "if proxy_from_environment is configured, proxy_url must not be configured");
-  }
-  if (out->proxy_url.empty() && !out->no_proxy.empty()) {
-    return absl::InvalidArgumentError("if no_proxy is configured, proxy_url must also be configured");
-  }
-  return absl::OkStatus();
+  return proxy;
 }
 
+namespace {
+
+// YAML lines under a common indent.
+class YamlLines {
+ public:
+  explicit YamlLines(int indent) : pad_(static_cast<size_t>(indent), ' ') {}
+  void Add(std::string_view name, std::string_view value) {
+    if (!value.empty()) StrAppend(&out_, pad_, name, ": ", value, "\n");
+  }
+  void Secret(std::string_view name, std::string_view value) { Add(name, value.empty() ? "" : "<secret>"); }
+  void Begin(std::string_view name) { StrAppend(&out_, pad_, name, ":\n"); }
+  void Text(std::string_view text) { StrAppend(&out_, text); }
+  void List(std::string_view name, const std::vector<std::string>& values) {
+    if (values.empty()) return;
+    Begin(name);
+    const size_t deeper = name.find_first_not_of(' ');
+    for (const std::string& value : values) {
+      StrAppend(&out_, pad_, std::string(deeper, ' '), "- ", YamlString(value), "\n");
+    }
+  }
+  std::string& out() { return out_; }
+
+ private:
+  const std::string pad_;
+  std::string out_;
+};
+
+std::string DumpTls(const TlsConfig& tls, int indent) {
+  YamlLines lines(indent);
+  lines.Add("  ca", tls.ca.empty() ? "" : YamlString(tls.ca));
+  lines.Add("  cert", tls.cert.empty() ? "" : YamlString(tls.cert));
+  lines.Secret("  key", tls.key);
+  lines.Add("  ca_file", tls.ca_file);
+  lines.Add("  cert_file", tls.cert_file);
+  lines.Add("  key_file", tls.key_file);
+  lines.Add("  server_name", tls.server_name);
+  const bool versions = !tls.min_version.empty() || !tls.max_version.empty();
+  if (lines.out().empty() && !tls.insecure_skip_verify && !versions) return "";
+  lines.Add("  insecure_skip_verify", tls.insecure_skip_verify ? "true" : "false");
+  lines.Add("  min_version", tls.min_version);
+  lines.Add("  max_version", tls.max_version);
+  return StrCat(std::string(static_cast<size_t>(indent), ' '), "tls_config:\n", lines.out());
+}
+
+std::string DumpProxy(const HttpClientConfig& config, int indent) {
+  YamlLines lines(indent);
+  lines.Add("proxy_url", config.proxy_url);
+  lines.Add("no_proxy", config.no_proxy);
+  if (config.proxy_from_environment) lines.Add("proxy_from_environment", "true");
+  std::map<std::string, std::vector<std::string>> headers;
+  for (const auto& [name, value] : config.proxy_connect_headers) headers[name].push_back("<secret>");
+  if (!headers.empty()) lines.Begin("proxy_connect_header");
+  for (const auto& [name, values] : headers) lines.List(StrCat("  ", name), values);
+  return lines.out();
+}
+
+std::string DumpHeaders(const HttpClientConfig& config, int indent) {
+  YamlLines lines(indent);
+  std::map<std::string, std::array<std::vector<std::string>, 3>> headers;
+  for (const HttpHeader& header : config.headers) {
+    const bool file = !header.file.empty();
+    headers[header.name][file            ? 2
+                         : header.secret ? 1
+                                         : 0]
+        .push_back(file            ? header.file
+                   : header.secret ? "<secret>"
+                                   : header.value);
+  }
+  if (!headers.empty()) lines.Begin("http_headers");
+  for (const auto& [name, kinds] : headers) {
+    lines.Begin(StrCat("  ", name));
+    lines.List("    values", kinds[0]);
+    lines.List("    secrets", kinds[1]);
+    lines.List("    files", kinds[2]);
+  }
+  return lines.out();
+}
+
+void DumpOauth2(const HttpClientConfig& config, int indent, YamlLines* lines) {
+  lines->Begin("oauth2");
+  lines->Add("  client_id", config.oauth2_client_id);
+  lines->Secret("  client_secret", config.oauth2_client_secret);
+  lines->Add("  client_secret_file", config.oauth2_client_secret_file);
+  lines->List("  scopes", config.oauth2_scopes);
+  lines->Add("  token_url", config.oauth2_token_url);
+  if (!config.oauth2_endpoint_params.empty()) lines->Begin("  endpoint_params");
+  for (const auto& [name, value] : config.oauth2_endpoint_params) {
+    lines->Add(StrCat("    ", name), YamlString(value));
+  }
+  if (config.oauth2_http == nullptr) return;
+  lines->Text(DumpTls(config.oauth2_http->tls, indent + 2));
+  lines->Text(DumpProxy(*config.oauth2_http, indent + 2));
+}
+
+}  // namespace
+
 std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent) {
-  std::string pad(static_cast<size_t>(indent), ' '), out;
-  auto line = [&](std::string_view name, std::string_view value) {
-    if (!value.empty()) StrAppend(&out, pad, name, ": ", value, "\n");
-  };
+  YamlLines lines(indent);
   if (config.has_basic_auth) {
-    StrAppend(&out, pad, "basic_auth:\n");
-    line("  username", config.basic_user);
-    line("  username_file", config.basic_user_file);
-    line("  password", config.basic_password.empty() ? "" : "<secret>");
-    line("  password_file", config.basic_password_file);
+    lines.Begin("basic_auth");
+    lines.Add("  username", config.basic_user);
+    lines.Add("  username_file", config.basic_user_file);
+    lines.Secret("  password", config.basic_password);
+    lines.Add("  password_file", config.basic_password_file);
   }
   if (config.has_authorization) {
-    StrAppend(&out, pad, "authorization:\n");
-    line("  type", config.auth_type);
-    line("  credentials", config.auth_credentials.empty() ? "" : "<secret>");
-    line("  credentials_file", config.auth_credentials_file);
+    lines.Begin("authorization");
+    lines.Add("  type", config.auth_type);
+    lines.Secret("  credentials", config.auth_credentials);
+    lines.Add("  credentials_file", config.auth_credentials_file);
   }
-  if (config.has_oauth2) {
-    StrAppend(&out, pad, "oauth2:\n");
-    line("  client_id", config.oauth2_client_id);
-    line("  client_secret", config.oauth2_client_secret.empty() ? "" : "<secret>");
-    line("  token_url", config.oauth2_token_url);
-  }
-  const TlsConfig& tls = config.tls;
-  if (tls.insecure_skip_verify || !tls.ca_file.empty() || !tls.cert_file.empty() ||
-      !tls.server_name.empty()) {
-    StrAppend(&out, pad, "tls_config:\n");
-    line("  ca_file", tls.ca_file);
-    line("  cert_file", tls.cert_file);
-    line("  key_file", tls.key_file);
-    line("  server_name", tls.server_name);
-    line("  insecure_skip_verify", tls.insecure_skip_verify ? "true" : "false");
-  }
-  line("proxy_url", config.proxy_url);
-  line("follow_redirects", config.follow_redirects ? "true" : "false");
-  line("enable_http2", config.enable_http2 ? "true" : "false");
-  return out;
+  if (config.has_oauth2) DumpOauth2(config, indent, &lines);
+  lines.Text(DumpTls(config.tls, indent));
+  lines.Add("follow_redirects", config.follow_redirects ? "true" : "false");
+  lines.Add("enable_http2", config.enable_http2 ? "true" : "false");
+  lines.Text(DumpProxy(config, indent));
+  lines.Text(DumpHeaders(config, indent));
+  return lines.out();
 }
 
 }  // namespace narthex

@@ -28,14 +28,14 @@ uint64_t JitterSeed(const GlobalConfig& global) {
 
 class ManagerImpl : public Manager {
  public:
-  explicit ManagerImpl(ManagerOptions options)
-      : options_(options), metrics_(options.metrics), sink_(options.db) {}
+  explicit ManagerImpl(ManagerOptions options) : context_(options), options_(context_.options) {}
   ~ManagerImpl() override { Stop(); }
 
   absl::Status Apply(const GlobalConfig& global, std::vector<ScrapeConfig> configs) override {
     MutexLock lock(&mutex_);
     if (stopped_) return absl::FailedPreconditionError("scrape manager is stopped");
     if (scheduler_ == nullptr) Start(global);
+    context_.failures.Reopen();
     std::set<std::string> wanted;
     for (ScrapeConfig& config : configs) {
       wanted.insert(config.job_name);
@@ -125,12 +125,12 @@ class ManagerImpl : public Manager {
   void ApplyJob(std::shared_ptr<const ScrapeConfig> config) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Job& job = jobs_[config->job_name];
     if (job.pool == nullptr) {
-      metrics_.pools->Add();
-      job.pool = std::make_unique<ScrapePool>(options_, &metrics_, &sink_, scheduler_.get(), config);
+      context_.metrics.pools->Add();
+      job.pool = std::make_unique<ScrapePool>(&context_, scheduler_.get(), config);
     } else if (job.pool->config()->fingerprint == config->fingerprint) {
       return;
     } else {
-      metrics_.pool_reloads->Add();
+      context_.metrics.pool_reloads->Add();
       job.pool->SetConfig(config);
     }
     for (const std::string& section : config->discovery.unsupported) {
@@ -167,9 +167,8 @@ class ManagerImpl : public Manager {
     }
   }
 
-  const ManagerOptions options_;
-  ScrapeMetrics metrics_;
-  MetadataSink sink_;
+  ScrapeContext context_;
+  const ManagerOptions& options_;
   mutable Mutex mutex_;
   CondVar wake_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

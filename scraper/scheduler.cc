@@ -138,13 +138,8 @@ void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
     return;
   }
   HttpClientRequest request = runner->loop->Request();
-  const std::string url = request.url;
-  options_.http->Start(std::move(request), [self = shared_from_this(), runner, url, start_ms,
+  options_.http->Start(std::move(request), [self = shared_from_this(), runner, start_ms,
                                             start_ns](absl::StatusOr<HttpClientResponse> response) {
-    if (!response.ok() && !absl::IsResourceExhausted(response.status())) {
-      response = absl::Status(response.status().code(),
-                              StrCat("Get ", GoQuote(url), ": ", Message(response.status())));
-    }
     self->Handle(runner, std::move(response), start_ms, start_ns);
   });
 }

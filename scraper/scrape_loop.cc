@@ -57,11 +57,10 @@ void MetadataSink::Offer(const TargetMetadata& m) {
   (void)db_->SetMetadata(m.metric, {m.type, m.help, m.unit});
 }
 
-ScrapeLoop::ScrapeLoop(const ManagerOptions& options, ScrapeMetrics* metrics, MetadataSink* sink,
-                       std::shared_ptr<const ScrapeConfig> config, Target target)
-    : options_(options),
-      metrics_(metrics),
-      sink_(sink),
+ScrapeLoop::ScrapeLoop(ScrapeContext* context, std::shared_ptr<const ScrapeConfig> config, Target target)
+    : context_(context),
+      options_(context->options),
+      metrics_(&context->metrics),
       config_(std::move(config)),
       target_(std::move(target)) {}
 
@@ -156,6 +155,8 @@ void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t st
     options_.logger->Debug(
         "Scrape failed",
         {{"scrape_pool", config_->job_name}, {"target", target_.url}, {"err", std::string(Message(status))}});
+    context_->failures.Write(config_->scrape_failure_log_file, config_->job_name, target_.url,
+                             Message(status));
   }
   MutexLock lock(&mutex_);
   last_error_ = status.ok() ? "" : std::string(Message(status));
@@ -284,7 +285,7 @@ void ScrapeLoop::EndMetadataRound() {
       ++it;
     }
   }
-  for (const TargetMetadata& metadata : changed) sink_->Offer(metadata);
+  for (const TargetMetadata& metadata : changed) context_->sink.Offer(metadata);
 }
 
 }  // namespace narthex::scraper

@@ -7,28 +7,15 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "base/http_client.h"
 #include "base/mutex.h"
 #include "scraper/parser.h"
-#include "scraper/scrape_metrics.h"
+#include "scraper/scrape_context.h"
 #include "scraper/scraper.h"
 #include "scraper/series_cache.h"
 #include "scraper/target.h"
 
 namespace narthex::scraper {
-
-// Tells storage about metadata, each metric only when it changed. Thread-safe.
-class MetadataSink {
- public:
-  explicit MetadataSink(tsdb::Db* db) : db_(db) {}
-  void Offer(const TargetMetadata& metadata);
-
- private:
-  tsdb::Db* const db_;
-  Mutex mutex_;
-  absl::flat_hash_map<std::string, uint64_t> known_ ABSL_GUARDED_BY(mutex_);
-};
 
 // Series labels from exposed labels and the target's: honor_labels decides who wins; the loser of a collision
 // gets exported_ before its name. Then metric_relabel_configs. False: dropped.
@@ -39,8 +26,7 @@ absl::Status CheckLabelLimits(const Labels& labels, const ScrapeConfig& config);
 // target never overlaps itself); State and Metadata by any.
 class ScrapeLoop {
  public:
-  ScrapeLoop(const ManagerOptions& options, ScrapeMetrics* metrics, MetadataSink* sink,
-             std::shared_ptr<const ScrapeConfig> config, Target target);
+  ScrapeLoop(ScrapeContext* context, std::shared_ptr<const ScrapeConfig> config, Target target);
 
   HttpClientRequest Request() const;
   // The answer to a request sent at (wall, monotonic) start.
@@ -87,9 +73,9 @@ class ScrapeLoop {
   int64_t AlignedTime(int64_t start_ms);
   void LogDropped(const Outcome& outcome) const;
 
-  const ManagerOptions options_;
+  ScrapeContext* const context_;
+  const ManagerOptions& options_;
   ScrapeMetrics* const metrics_;
-  MetadataSink* const sink_;
 
   mutable Mutex mutex_;
   std::shared_ptr<const ScrapeConfig> config_;  // written under mutex_ by the one worker

@@ -16,9 +16,13 @@ bool SameGroups(const std::vector<discovery::TargetGroup>& a, const std::vector<
 
 }  // namespace
 
-ScrapePool::ScrapePool(const ManagerOptions& options, ScrapeMetrics* metrics, MetadataSink* sink,
-                       Scheduler* scheduler, std::shared_ptr<const ScrapeConfig> config)
-    : options_(options), metrics_(metrics), sink_(sink), scheduler_(scheduler), config_(std::move(config)) {}
+ScrapePool::ScrapePool(ScrapeContext* context, Scheduler* scheduler,
+                       std::shared_ptr<const ScrapeConfig> config)
+    : context_(context),
+      options_(context->options),
+      metrics_(&context->metrics),
+      scheduler_(scheduler),
+      config_(std::move(config)) {}
 
 void ScrapePool::NoteDropped(Labels discovered) {
   ++dropped_count_;
@@ -89,7 +93,7 @@ void ScrapePool::Sync(const std::vector<discovery::TargetGroup>& groups) {
   for (auto& [id, target] : targets) {
     auto it = entries_.find(id);
     if (it == entries_.end()) {
-      auto loop = std::make_shared<ScrapeLoop>(options_, metrics_, sink_, config_, target);
+      auto loop = std::make_shared<ScrapeLoop>(context_, config_, target);
       entries_.emplace(id, Entry{scheduler_->Add(std::move(loop), forced_error), config_, std::move(target)});
       continue;
     }

@@ -14,8 +14,7 @@ namespace narthex::scraper {
 // destruction.
 class ScrapePool {
  public:
-  ScrapePool(const ManagerOptions& options, ScrapeMetrics* metrics, MetadataSink* sink, Scheduler* scheduler,
-             std::shared_ptr<const ScrapeConfig> config);
+  ScrapePool(ScrapeContext* context, Scheduler* scheduler, std::shared_ptr<const ScrapeConfig> config);
 
   void SetConfig(std::shared_ptr<const ScrapeConfig> config) { config_ = std::move(config); }
   const std::shared_ptr<const ScrapeConfig>& config() const { return config_; }
@@ -37,9 +36,9 @@ class ScrapePool {
   std::map<std::string, Target> MakeTargets(const std::vector<discovery::TargetGroup>& groups);
   void NoteDropped(Labels discovered);
 
-  const ManagerOptions options_;
+  ScrapeContext* const context_;
+  const ManagerOptions& options_;
   ScrapeMetrics* const metrics_;
-  MetadataSink* const sink_;
   Scheduler* const scheduler_;
   std::shared_ptr<const ScrapeConfig> config_;
   std::map<std::string, Entry> entries_;  // by the target's key

@@ -1,5 +1,7 @@
 #include "scraper/scrape_loop.h"
 
+#include <cstdio>
+#include <fstream>
 #include <map>
 
 #include "gmock/gmock.h"
@@ -22,17 +24,21 @@ class ScrapeLoopTest : public ::testing::Test {
     config_.job_name = "j";
     config_.scrape_interval_ms = 10000;
     config_.scrape_timeout_ms = 10000;
-    options_.db = db_.get();
-    options_.clock = &clock_;
-    options_.logger = &logger_;
-    options_.metrics = &registry_;
+  }
+
+  ManagerOptions Options() {
+    ManagerOptions options;
+    options.db = db_.get();
+    options.clock = &clock_;
+    options.logger = &logger_;
+    options.metrics = &registry_;
+    return options;
   }
 
   ScrapeLoop& Loop() {
     if (loop_ == nullptr) {
       auto target = MakeTarget(DiscoveredLabels({{"__address__", "h:1"}}, {}, config_), config_);
-      loop_ = std::make_unique<ScrapeLoop>(options_, &metrics_, &sink_,
-                                           std::make_shared<ScrapeConfig>(config_), **target);
+      loop_ = std::make_unique<ScrapeLoop>(&context_, std::make_shared<ScrapeConfig>(config_), **target);
     }
     return *loop_;
   }
@@ -75,11 +81,9 @@ class ScrapeLoopTest : public ::testing::Test {
   FakeClock clock_{kStart};
   Logger logger_{LogLevel::kError, LogFormat::kLogfmt, &clock_, [](std::string_view) {}};
   MetricsRegistry registry_;
-  ScrapeMetrics metrics_{&registry_};
   std::unique_ptr<tsdb::Db> db_ = testing::NewMemoryDb();
-  MetadataSink sink_{db_.get()};
+  ScrapeContext context_{Options()};
   ScrapeConfig config_;
-  ManagerOptions options_;
   std::unique_ptr<ScrapeLoop> loop_;
 };
 
@@ -112,6 +116,26 @@ TEST_F(ScrapeLoopTest, FailedScrapeEndsAllSeries) {
   EXPECT_EQ(Samples("up"), (Strings{"0:1", "10:0"}));
   EXPECT_EQ(Loop().State().last_error, "connection refused");
   EXPECT_EQ(Loop().State().health, "down");
+}
+
+TEST_F(ScrapeLoopTest, FailuresGoToTheFailureLog) {
+  const std::string path = ::testing::TempDir() + "narthex_scrape_failures.json";
+  std::remove(path.c_str());
+  config_.scrape_failure_log_file = path;
+  Scrape("a 1\n");
+  Scrape("", "text/plain", 503);
+  context_.failures.Reopen();
+  Scrape("a b\n");
+  std::ifstream in(path);
+  std::string first, second, third;
+  std::getline(in, first);
+  std::getline(in, second);
+  EXPECT_FALSE(std::getline(in, third));
+  EXPECT_EQ(first, R"({"time":"2023-11-14T22:13:30.000Z","level":"ERROR",)"
+                   R"("msg":"server returned HTTP status 503 Service Unavailable","job_name":"j",)"
+                   R"("target":"http://h:1/metrics"})");
+  EXPECT_THAT(second, HasSubstr("strconv.ParseFloat"));
+  std::remove(path.c_str());
 }
 
 TEST_F(ScrapeLoopTest, BrokenExpositionKeepsNothingOfTheRound) {
@@ -185,7 +209,7 @@ TEST_F(ScrapeLoopTest, ExplicitTimestampsAreHonoredAndNotEndedByStaleness) {
 TEST_F(ScrapeLoopTest, SecondValueOfASeriesInOneScrapeIsADuplicate) {
   Scrape("a 1\na 2\n");
   EXPECT_EQ(Samples("a"), (Strings{"0:1"}));
-  EXPECT_EQ(metrics_.duplicate_timestamp->value(), 1);
+  EXPECT_EQ(context_.metrics.duplicate_timestamp->value(), 1);
 }
 
 TEST_F(ScrapeLoopTest, TimestampsWithinToleranceAreAligned) {
@@ -265,7 +289,7 @@ TEST_F(ScrapeLoopTest, NativeHistogramsComeByProtobuf) {
   testing::ProtoWriter metric = testing::ProtoWriter().Bytes(7, h);
   Scrape(testing::ProtoWriter().Bytes(1, "h").Int(3, 4).Bytes(4, metric).Delimited(), type);
   EXPECT_EQ(Loop().State().last_error, "histogram bucket limit exceeded");
-  EXPECT_EQ(metrics_.exceeded_bucket_limit->value(), 1);
+  EXPECT_EQ(context_.metrics.exceeded_bucket_limit->value(), 1);
 }
 
 TEST_F(ScrapeLoopTest, RequestCarriesTheScrapeHeaders) {

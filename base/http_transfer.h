@@ -1,0 +1,55 @@
+// One request on its way through libcurl: its options, its answer, its error as Go words it. Private to
+// base/http_client.cc.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/gunzip.h"
+#include "base/http_client.h"
+
+namespace narthex {
+
+// Files of secrets and certificates, read again when their size or modification time changes. Not
+// thread-safe; owner: the client's thread.
+class FileCache {
+ public:
+  // Errors: "open PATH: no such file or directory".
+  absl::StatusOr<std::string> Read(const std::string& path);
+
+ private:
+  struct File {
+    std::pair<int64_t, int64_t> stamp;
+    std::string text;
+  };
+  std::map<std::string, File> files_;
+};
+
+// Owned by the client's thread.
+struct Transfer {
+  HttpClientRequest request;
+  HttpClient::Callback done;
+  HttpClientResponse response;
+  curl_slist *headers = nullptr, *proxy_headers = nullptr, *connect_to = nullptr;
+  std::unique_ptr<Gunzip> gunzip;
+  bool in_body = false;     // all headers are there, and they are not those of a redirect
+  absl::Status body_error;  // why OnBody gave up
+  char error[CURL_ERROR_SIZE] = "";
+
+  ~Transfer();
+};
+
+// Sets all options of the handle. Errors lack the "Get URL: " that WrapError puts before.
+absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer);
+// What libcurl's result means; OK if there is an answer.
+absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const Transfer& transfer);
+// As Go's http.Client wraps what went wrong before there was an answer: Get "URL": ...
+absl::Status WrapError(const absl::Status& status, std::string_view method, std::string_view url);
+
+}  // namespace narthex
