@@ -2,32 +2,10 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
+#include "base/http_status.h"
 #include "base/strings.h"
 
 namespace narthex {
-namespace {
-
-std::string StatusLine(int status) {
-  switch (status) {
-    case 400:
-      return "400 Bad Request";
-    case 401:
-      return "401 Unauthorized";
-    case 403:
-      return "403 Forbidden";
-    case 404:
-      return "404 Not Found";
-    case 500:
-      return "500 Internal Server Error";
-    case 503:
-      return "503 Service Unavailable";
-    default:
-      return StrCat(status);
-  }
-}
-
-}  // namespace
-
 std::string OauthKey(const HttpClientConfig& config) {
   std::string key = StrCat(config.oauth2_token_url, "\xff", config.oauth2_client_id, "\xff",
                            config.oauth2_client_secret, "\xff", config.oauth2_client_secret_file);
@@ -63,7 +41,7 @@ HttpClientRequest OauthTokenRequest(const HttpClientConfig& config, const std::s
 
 absl::StatusOr<OauthToken> ParseOauthToken(const HttpClientResponse& response) {
   if (response.status < 200 || response.status > 299) {
-    return absl::UnauthenticatedError(StrCat("oauth2: cannot fetch token: ", StatusLine(response.status),
+    return absl::UnauthenticatedError(StrCat("oauth2: cannot fetch token: ", HttpStatusLine(response.status),
                                              "\nResponse: ", response.body.substr(0, 1000)));
   }
   absl::StatusOr<YamlNode> root = YamlNode::Parse(response.body);  // YAML reads JSON too

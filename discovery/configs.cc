@@ -12,13 +12,13 @@ namespace {
 
 // Accepted, and named once in the log: the job runs with the rest.
 constexpr std::string_view kUnsupported[] = {
-    "aws_sd_configs",      "azure_sd_configs",       "consul_sd_configs",    "digitalocean_sd_configs",
-    "docker_sd_configs",   "dockerswarm_sd_configs", "ec2_sd_configs",       "eureka_sd_configs",
-    "gce_sd_configs",      "hetzner_sd_configs",     "ionos_sd_configs",     "kubernetes_sd_configs",
-    "kuma_sd_configs",     "lightsail_sd_configs",   "linode_sd_configs",    "marathon_sd_configs",
-    "nerve_sd_configs",    "nomad_sd_configs",       "openstack_sd_configs", "outscale_sd_configs",
-    "ovhcloud_sd_configs", "puppetdb_sd_configs",    "scaleway_sd_configs",  "serverset_sd_configs",
-    "stackit_sd_configs",  "triton_sd_configs",      "uyuni_sd_configs",     "vultr_sd_configs"};
+    "aws_sd_configs",         "azure_sd_configs",     "consul_sd_configs",     "digitalocean_sd_configs",
+    "dockerswarm_sd_configs", "ec2_sd_configs",       "eureka_sd_configs",     "gce_sd_configs",
+    "hetzner_sd_configs",     "ionos_sd_configs",     "kubernetes_sd_configs", "kuma_sd_configs",
+    "lightsail_sd_configs",   "linode_sd_configs",    "marathon_sd_configs",   "nerve_sd_configs",
+    "nomad_sd_configs",       "openstack_sd_configs", "outscale_sd_configs",   "ovhcloud_sd_configs",
+    "puppetdb_sd_configs",    "scaleway_sd_configs",  "serverset_sd_configs",  "stackit_sd_configs",
+    "triton_sd_configs",      "uyuni_sd_configs",     "vultr_sd_configs"};
 
 absl::Status NotAList(const YamlNode& node, std::string_view what) {
   return absl::InvalidArgumentError(
@@ -93,6 +93,45 @@ absl::Status ReadHttp(const YamlNode& node, const std::string& base_dir, Configs
   return absl::OkStatus();
 }
 
+absl::Status ReadDockerFilters(const YamlNode& node, Configs::DockerSd* out) {
+  if (!node.IsSequence()) return NotAList(node, "filters");
+  for (const YamlNode& item : node.items()) {
+    YamlMap map(item, "moby.Filter");
+    auto& [name, values] = out->filters.emplace_back();
+    map.Get("name", &name);
+    map.Get("values", &values);
+    RETURN_IF_ERROR(map.Finish());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadDocker(const YamlNode& node, const std::string& base_dir, Configs* out) {
+  if (!node.IsSequence()) return NotAList(node, "docker_sd_configs");
+  for (const YamlNode& item : node.items()) {
+    YamlMap map(item, "moby.plain");
+    Configs::DockerSd config;
+    config.http = std::make_shared<HttpClientConfig>();
+    map.Get("host", &config.host);
+    map.Get("port", &config.port);
+    map.Get("host_networking_host", &config.host_networking_host);
+    map.Get("match_first_network", &config.match_first_network);
+    map.GetDuration("refresh_interval", &config.refresh_interval_ms);
+    if (const YamlNode* filters = map.Child("filters")) RETURN_IF_ERROR(ReadDockerFilters(*filters, &config));
+    RETURN_IF_ERROR(ReadHttpClientConfig(&map, base_dir, config.http.get()));
+    RETURN_IF_ERROR(map.Finish());
+    if (config.host.empty()) return absl::InvalidArgumentError("host missing");
+    const size_t scheme = config.host.find("://");
+    const bool known = config.host.starts_with("unix://") || config.host.starts_with("tcp://") ||
+                       config.host.starts_with("http://") || config.host.starts_with("https://");
+    if (scheme == std::string::npos || scheme + 3 == config.host.size()) {
+      return absl::InvalidArgumentError(StrCat("unable to parse docker host `", config.host, "`"));
+    }
+    if (!known) return absl::InvalidArgumentError(StrCat("unsupported docker host `", config.host, "`"));
+    out->docker_sd.push_back(std::move(config));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadDns(const YamlNode& node, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "dns_sd_configs");
   for (const YamlNode& item : node.items()) {
@@ -127,6 +166,9 @@ absl::Status ReadConfigs(YamlMap* map, const std::string& base_dir, Configs* out
   if (const YamlNode* node = map->Child("file_sd_configs")) RETURN_IF_ERROR(ReadFiles(*node, base_dir, out));
   if (const YamlNode* node = map->Child("http_sd_configs")) RETURN_IF_ERROR(ReadHttp(*node, base_dir, out));
   if (const YamlNode* node = map->Child("dns_sd_configs")) RETURN_IF_ERROR(ReadDns(*node, out));
+  if (const YamlNode* node = map->Child("docker_sd_configs")) {
+    RETURN_IF_ERROR(ReadDocker(*node, base_dir, out));
+  }
   for (std::string_view name : kUnsupported) {
     if (map->Child(name) != nullptr) out->unsupported.emplace_back(name);
   }

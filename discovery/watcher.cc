@@ -1,8 +1,5 @@
 // Discovery over time. Each source keeps its last good answer.
-#include <arpa/inet.h>
 #include <glob.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -15,6 +12,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "discovery/discovery.h"
+#include "discovery/sources.h"
 #include "discovery/target_groups.h"
 
 namespace narthex::discovery {
@@ -52,43 +50,19 @@ absl::StatusOr<std::vector<TargetGroup>> ReadTargetFile(const std::string& path)
   return ParseTargetFile(path, text);
 }
 
-// The addresses of a host, as texts; IPv6 in brackets.
-absl::StatusOr<std::vector<std::string>> Resolve(const std::string& name, int family) {
-  addrinfo hints{};
-  hints.ai_family = family;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  if (int error = getaddrinfo(name.c_str(), nullptr, &hints, &list); error != 0) {
-    return absl::UnavailableError(StrCat("lookup ", name, ": ", gai_strerror(error)));
-  }
-  std::vector<std::string> out;
-  for (addrinfo* a = list; a != nullptr; a = a->ai_next) {
-    char text[INET6_ADDRSTRLEN] = "";
-    if (a->ai_family == AF_INET) {
-      inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(a->ai_addr)->sin_addr, text, sizeof text);
-      out.emplace_back(text);
-    } else if (a->ai_family == AF_INET6) {
-      inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(a->ai_addr)->sin6_addr, text, sizeof text);
-      out.push_back(StrCat("[", text, "]"));
-    }
-  }
-  freeaddrinfo(list);
-  return out;
-}
-
 // Thread-safe: one refresh at a time under the mutex.
 class WatcherImpl : public Watcher {
  public:
-  WatcherImpl(Configs configs, HttpClient* http, const Clock* clock, const Logger* logger)
-      : configs_(std::move(configs)), http_(http), clock_(clock), logger_(logger) {
+  WatcherImpl(Configs configs, WatcherOptions options)
+      : configs_(std::move(configs)), options_(std::move(options)) {
     for (const std::string& name : configs_.unsupported) {
-      logger_->Warn("This service discovery is not supported; the rest of the configuration runs",
-                    {{"discovery", name}});
+      options_.logger->Warn("This service discovery is not supported; the rest of the configuration runs",
+                            {{"config", options_.name}, {"discovery", name}});
     }
-    for (const Configs::DnsSd& dns : configs_.dns_sd) {
-      if (dns.type != "A" && dns.type != "AAAA") {
-        logger_->Warn("DNS discovery answers A and AAAA records only", {{"type", dns.type}});
-      }
+    for (const auto& section : configs_.http_sd) sources_.push_back({NewHttpSource(section, options_)});
+    for (const auto& section : configs_.docker_sd) sources_.push_back({NewDockerSource(section, options_)});
+    for (const auto& section : configs_.dns_sd) {
+      for (const auto& name : section.names) sources_.push_back({NewDnsSource(section, name, options_)});
     }
   }
 
@@ -96,14 +70,20 @@ class WatcherImpl : public Watcher {
     MutexLock lock(&mutex_);
     std::vector<TargetGroup> out = configs_.static_groups;
     AddFiles(&out);
-    AddHttp(&out);
-    AddDns(&out);
+    for (Asked& asked : sources_) {
+      Refresh(&asked);
+      out.insert(out.end(), asked.groups.begin(), asked.groups.end());
+    }
     return out;
   }
 
  private:
   struct Remembered {
     std::pair<int64_t, int64_t> stamp{0, 0};
+    std::vector<TargetGroup> groups;
+  };
+  struct Asked {
+    std::unique_ptr<Source> source;
     int64_t due_ns = 0;
     std::vector<TargetGroup> groups;
   };
@@ -131,97 +111,73 @@ class WatcherImpl : public Watcher {
     if (groups.ok()) {
       file->groups = *std::move(groups);
     } else {
-      logger_->Error("Error reading file", {{"path", path}, {"err", std::string(groups.status().message())}});
-    }
-  }
-
-  bool Due(Remembered* source, int64_t interval_ms) {
-    int64_t now = clock_->MonotonicNs();
-    if (source->due_ns > now) return false;
-    source->due_ns = now + std::max<int64_t>(interval_ms, 1000) * 1'000'000;
-    return true;
-  }
-
-  void AddHttp(std::vector<TargetGroup>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (const Configs::HttpSd& config : configs_.http_sd) {
-      Remembered& source = remote_[config.url];
-      if (Due(&source, config.refresh_interval_ms)) RefreshHttp(config, &source);
-      out->insert(out->end(), source.groups.begin(), source.groups.end());
-    }
-  }
-
-  void RefreshHttp(const Configs::HttpSd& config, Remembered* source) {
-    HttpClientRequest request;
-    request.url = config.url;
-    request.config = config.http;
-    request.headers = {{"Accept", "application/json"},
-                       {"User-Agent", "Narthex/0.1"},
-                       {"X-Prometheus-Refresh-Interval-Seconds", StrCat(config.refresh_interval_ms / 1000)}};
-    request.timeout_ms = std::max<int64_t>(config.refresh_interval_ms, 1000);
-    request.max_body_bytes = 64 << 20;
-    absl::StatusOr<HttpClientResponse> response = http_->Fetch(std::move(request));
-    absl::Status status = response.status();
-    if (response.ok() && response->status != 200) {
-      status = absl::UnavailableError(StrCat("server returned HTTP status ", response->status));
-    }
-    if (status.ok()) {
-      absl::StatusOr<std::vector<TargetGroup>> groups = ParseTargetGroups(config.url, response->body);
-      status = groups.status();
-      if (groups.ok()) {
-        source->groups = *std::move(groups);
-        for (TargetGroup& group : source->groups) {
-          group.labels = LabelsBuilder(group.labels).Set("__meta_url", config.url).Build();
-        }
+      if (options_.metrics != nullptr) {
+        options_.metrics
+            ->GetCounter("prometheus_sd_file_read_errors_total", "The number of File-SD read errors.")
+            ->Add();
       }
-    }
-    if (!status.ok()) {
-      logger_->Error("Unable to refresh target groups",
-                     {{"url", config.url}, {"err", std::string(status.message())}});
+      options_.logger->Error("Error reading file",
+                             {{"path", path}, {"err", std::string(groups.status().message())}});
     }
   }
 
-  void AddDns(std::vector<TargetGroup>* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (const Configs::DnsSd& config : configs_.dns_sd) {
-      if (config.type != "A" && config.type != "AAAA") continue;
-      for (const std::string& name : config.names) {
-        Remembered& source = remote_[StrCat(config.type, " ", name)];
-        if (Due(&source, config.refresh_interval_ms)) RefreshDns(config, name, &source);
-        out->insert(out->end(), source.groups.begin(), source.groups.end());
-      }
-    }
-  }
-
-  void RefreshDns(const Configs::DnsSd& config, const std::string& name, Remembered* source) {
-    absl::StatusOr<std::vector<std::string>> addresses =
-        Resolve(name, config.type == "A" ? AF_INET : AF_INET6);
-    if (!addresses.ok()) {
-      logger_->Error("Error looking up DNS",
-                     {{"name", name}, {"err", std::string(addresses.status().message())}});
+  void Refresh(Asked* asked) {
+    const int64_t start = options_.clock->MonotonicNs();
+    if (asked->due_ns > start) return;
+    Source& source = *asked->source;
+    asked->due_ns = start + std::max<int64_t>(source.refresh_interval_ms(), 1000) * 1'000'000;
+    absl::StatusOr<std::vector<TargetGroup>> groups = source.Ask();
+    Count(source, groups.ok(), start);
+    if (groups.ok()) {
+      asked->groups = *std::move(groups);
       return;
     }
-    TargetGroup group;
-    group.source = name;
-    for (const std::string& address : *addresses) {
-      group.targets.push_back(
-          Labels({{"__address__", StrCat(address, ":", config.port)}, {"__meta_dns_name", name}}));
-    }
-    source->groups = {std::move(group)};
+    options_.logger->Error("Unable to refresh target groups",
+                           {{"discovery", source.mechanism()},
+                            {"config", options_.name},
+                            {"address", source.address()},
+                            {"err", std::string(groups.status().message())}});
+  }
+
+  void Count(const Source& source, bool ok, int64_t start_ns) {
+    MetricsRegistry* metrics = options_.metrics;
+    if (metrics == nullptr) return;
+    const MetricLabels labels{{"config", options_.name}, {"mechanism", source.mechanism()}};
+    metrics
+        ->GetHistogram("prometheus_sd_refresh_duration_seconds", "The duration of a refresh in seconds.",
+                       {0.01, 0.1, 1, 10}, labels)
+        ->Observe(static_cast<double>(options_.clock->MonotonicNs() - start_ns) / 1e9);
+    metrics
+        ->GetCounter("prometheus_sd_refresh_failures_total",
+                     "Number of refresh failures for the given SD mechanism.", labels)
+        ->Add(ok ? 0 : 1);
+    if (source.mechanism() != "http") return;
+    metrics
+        ->GetCounter("prometheus_sd_http_failures_total",
+                     "Number of HTTP service discovery refresh failures.")
+        ->Add(ok ? 0 : 1);
   }
 
   const Configs configs_;
-  HttpClient* const http_;
-  const Clock* const clock_;
-  const Logger* const logger_;
+  const WatcherOptions options_;
   Mutex mutex_;
   std::map<std::string, Remembered> files_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Remembered> remote_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Asked> sources_;  // under mutex_ once made
 };
 
 }  // namespace
 
+std::unique_ptr<Watcher> Watcher::Create(Configs configs, WatcherOptions options) {
+  return std::make_unique<WatcherImpl>(std::move(configs), std::move(options));
+}
+
 std::unique_ptr<Watcher> Watcher::Create(Configs configs, HttpClient* http, const Clock* clock,
                                          const Logger* logger) {
-  return std::make_unique<WatcherImpl>(std::move(configs), http, clock, logger);
+  WatcherOptions options;
+  options.http = http;
+  options.clock = clock;
+  options.logger = logger;
+  return Create(std::move(configs), std::move(options));
 }
 
 }  // namespace narthex::discovery

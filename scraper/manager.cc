@@ -15,7 +15,7 @@ namespace {
 
 // Discovery that may block (HTTP, DNS) is asked by the discovery thread only.
 bool MayBlock(const discovery::Configs& configs) {
-  return !configs.http_sd.empty() || !configs.dns_sd.empty();
+  return !configs.http_sd.empty() || !configs.dns_sd.empty() || !configs.docker_sd.empty();
 }
 
 uint64_t JitterSeed(const GlobalConfig& global) {
@@ -84,6 +84,16 @@ class ManagerImpl : public Manager {
     return names;
   }
 
+  std::map<std::string, std::vector<std::string>> UnsupportedDiscovery() const override {
+    MutexLock lock(&mutex_);
+    std::map<std::string, std::vector<std::string>> out;
+    for (const auto& [name, job] : jobs_) {
+      const std::vector<std::string>& sections = job.pool->config()->discovery.unsupported;
+      if (!sections.empty()) out[name] = sections;
+    }
+    return out;
+  }
+
   std::vector<std::pair<Labels, TargetMetadata>> Metadata(const std::string& metric) const override {
     MutexLock lock(&mutex_);
     std::vector<std::pair<Labels, TargetMetadata>> out;
@@ -133,12 +143,13 @@ class ManagerImpl : public Manager {
       context_.metrics.pool_reloads->Add();
       job.pool->SetConfig(config);
     }
-    for (const std::string& section : config->discovery.unsupported) {
-      options_.logger->Warn("Discovery mechanism is not supported, the job runs without it",
-                            {{"scrape_pool", config->job_name}, {"section", section}});
-    }
-    job.watcher =
-        discovery::Watcher::Create(config->discovery, options_.http, options_.clock, options_.logger);
+    discovery::WatcherOptions watching;
+    watching.http = options_.http;
+    watching.clock = options_.clock;
+    watching.logger = options_.logger;
+    watching.metrics = options_.metrics;
+    watching.name = config->job_name;
+    job.watcher = discovery::Watcher::Create(config->discovery, std::move(watching));
     if (!MayBlock(config->discovery)) job.pool->Sync(job.watcher->Current());
   }
 

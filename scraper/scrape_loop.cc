@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/go_format.h"
+#include "base/http_status.h"
 #include "base/status_macros.h"
 #include "scraper/protocols.h"
 #include "scraper/text_util.h"
@@ -13,35 +14,6 @@ namespace {
 
 constexpr int kMaxMisaligned = 3;
 constexpr uint64_t kMetadataRounds = 10;  // metadata outlives its metric by so many scrapes, as upstream
-
-std::string_view StatusText(int code) {
-  static constexpr std::pair<int, std::string_view> kTexts[] = {{201, "Created"},
-                                                                {202, "Accepted"},
-                                                                {204, "No Content"},
-                                                                {301, "Moved Permanently"},
-                                                                {302, "Found"},
-                                                                {304, "Not Modified"},
-                                                                {307, "Temporary Redirect"},
-                                                                {308, "Permanent Redirect"},
-                                                                {400, "Bad Request"},
-                                                                {401, "Unauthorized"},
-                                                                {403, "Forbidden"},
-                                                                {404, "Not Found"},
-                                                                {405, "Method Not Allowed"},
-                                                                {406, "Not Acceptable"},
-                                                                {408, "Request Timeout"},
-                                                                {410, "Gone"},
-                                                                {429, "Too Many Requests"},
-                                                                {500, "Internal Server Error"},
-                                                                {501, "Not Implemented"},
-                                                                {502, "Bad Gateway"},
-                                                                {503, "Service Unavailable"},
-                                                                {504, "Gateway Timeout"}};
-  for (const auto& [known, text] : kTexts) {
-    if (known == code) return text;
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -108,8 +80,7 @@ absl::Status ScrapeLoop::OpenGroup() {
 
 absl::Status ScrapeLoop::CheckStatus(const HttpClientResponse& response) const {
   if (response.status == 200) return absl::OkStatus();
-  std::string_view text = StatusText(response.status);
-  return Invalid("server returned HTTP status ", response.status, text.empty() ? "" : " ", text);
+  return Invalid("server returned HTTP status ", HttpStatusLine(response.status));
 }
 
 void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t start_ms, int64_t start_ns) {

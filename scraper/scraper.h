@@ -117,6 +117,8 @@ class Manager {
   virtual std::vector<DroppedTarget> DroppedTargets() const = 0;
   virtual std::map<std::string, int> DroppedCounts() const = 0;  // by pool
   virtual std::vector<std::string> Pools() const = 0;
+  // Discovery sections that a pool has and that are not served ("consul_sd_configs", ...).
+  virtual std::map<std::string, std::vector<std::string>> UnsupportedDiscovery() const { return {}; }
   // Metadata that targets sent, for targets that match; metric "" = all.
   virtual std::vector<std::pair<Labels, TargetMetadata>> Metadata(const std::string& metric) const = 0;
   // No stale markers, as upstream: a restart goes on where this run ended. Targets that Apply or discovery

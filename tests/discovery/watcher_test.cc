@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "base/http_server.h"
 #include "base/strings.h"
 #include "discovery/discovery.h"
@@ -152,15 +153,68 @@ TEST_F(WatcherTest, UnsupportedDiscoveryIsNamedOnceInTheLog) {
   EXPECT_EQ(log_, "");
 }
 
-TEST_F(WatcherTest, DnsAddressesCarryThePortAndTheName) {
-  Configs configs;
-  configs.dns_sd.push_back({{"127.0.0.1"}, "A", 9100, 30'000});
-  Watch(std::move(configs));
-  std::vector<TargetGroup> groups = watcher_->Current();
-  ASSERT_EQ(groups.size(), 1u);
-  ASSERT_FALSE(groups[0].targets.empty());
-  EXPECT_EQ(groups[0].targets[0],
-            (Labels{{"__address__", "127.0.0.1:9100"}, {"__meta_dns_name", "127.0.0.1"}}));
+// Records as the test says, asked without a network.
+class DnsDiscoveryTest : public WatcherTest {
+ protected:
+  void WatchDns(const std::string& type, int64_t port) {
+    Configs configs;
+    configs.dns_sd.push_back({{"x.example"}, type, port, 30'000});
+    WatcherOptions options;
+    options.http = &http_;
+    options.clock = &clock_;
+    options.logger = &logger_;
+    options.metrics = &metrics_;
+    options.dns = [this](const std::string& name, const std::string& type) {
+      ++asked_;
+      return answer_;
+    };
+    watcher_ = Watcher::Create(std::move(configs), std::move(options));
+  }
+  Labels First() { return watcher_->Current().at(0).targets.at(0); }
+
+  int asked_ = 0;
+  absl::StatusOr<std::vector<DnsRecord>> answer_ = std::vector<DnsRecord>();
+  MetricsRegistry metrics_;
+};
+
+TEST_F(DnsDiscoveryTest, AddressesCarryThePortAndTheName) {
+  answer_ = std::vector<DnsRecord>{{"10.0.0.1"}, {"10.0.0.2"}};
+  WatchDns("A", 9100);
+  EXPECT_EQ(Addresses(), "10.0.0.1:9100 10.0.0.2:9100 ");
+  EXPECT_EQ(First(), (Labels{{"__address__", "10.0.0.1:9100"}, {"__meta_dns_name", "x.example"}}));
+  answer_ = std::vector<DnsRecord>{{"2001:db8::1"}};
+  WatchDns("AAAA", 9100);
+  EXPECT_EQ(Addresses(), "[2001:db8::1]:9100 ");
+}
+
+TEST_F(DnsDiscoveryTest, ServiceRecordsBringTheirPorts) {
+  answer_ = std::vector<DnsRecord>{{"host.example", 1234}};
+  WatchDns("SRV", 0);
+  EXPECT_EQ(First(), (Labels{{"__address__", "host.example:1234"},
+                             {"__meta_dns_name", "x.example"},
+                             {"__meta_dns_srv_record_port", "1234"},
+                             {"__meta_dns_srv_record_target", "host.example."}}));
+  WatchDns("MX", 25);
+  EXPECT_EQ(First(), (Labels{{"__address__", "host.example:25"},
+                             {"__meta_dns_mx_record_target", "host.example."},
+                             {"__meta_dns_name", "x.example"}}));
+  WatchDns("NS", 53);
+  EXPECT_EQ(First().Get("__meta_dns_ns_record_target"), "host.example.");
+}
+
+TEST_F(DnsDiscoveryTest, AFailureKeepsTheLastAnswerAndIsCounted) {
+  answer_ = std::vector<DnsRecord>{{"10.0.0.1"}};
+  WatchDns("A", 1);
+  EXPECT_EQ(Addresses(), "10.0.0.1:1 ");
+  answer_ = absl::UnavailableError("could not resolve \"x.example\": no servers returned a viable answer");
+  clock_.AdvanceMs(30'000);
+  EXPECT_EQ(Addresses(), "10.0.0.1:1 ");
+  EXPECT_EQ(asked_, 2);
+  EXPECT_NE(log_.find("could not resolve"), log_.npos) << log_;
+  EXPECT_NE(metrics_.Expose().find("prometheus_sd_dns_lookup_failures_total 1\n"), std::string::npos);
+  answer_ = std::vector<DnsRecord>();
+  clock_.AdvanceMs(30'000);
+  EXPECT_EQ(Addresses(), "") << "a name that is gone has no targets";
 }
 
 // A discovery server whose answer the test sets.
@@ -173,6 +227,9 @@ class HttpDiscoveryTest : public WatcherTest {
     auto server = HttpServer::Start(options, [this](const HttpRequest& request, HttpResponseWriter& out) {
       ++asked_;
       absl::MutexLock lock(&mutex_);
+      for (const auto& [name, value] : request.headers) {
+        if (absl::EqualsIgnoreCase(name, "X-Prometheus-Refresh-Interval-Seconds")) interval_ = value;
+      }
       out.Send(code_, "application/json", body_);
     });
     ASSERT_TRUE(server.ok()) << server.status();
@@ -192,6 +249,7 @@ class HttpDiscoveryTest : public WatcherTest {
   absl::Mutex mutex_;
   int code_ ABSL_GUARDED_BY(mutex_) = 200;
   std::string body_ ABSL_GUARDED_BY(mutex_) = R"([{"targets": ["a:1"], "labels": {"k": "v"}}])";
+  std::string interval_ ABSL_GUARDED_BY(mutex_);
   std::string url_;
   std::unique_ptr<HttpServer> server_;
 };
@@ -201,6 +259,8 @@ TEST_F(HttpDiscoveryTest, AnswersBecomeTargets) {
   ASSERT_EQ(groups.size(), 1u);
   EXPECT_EQ(groups[0].targets, std::vector<Labels>{(Labels{{"__address__", "a:1"}})});
   EXPECT_EQ(groups[0].labels, (Labels{{"__meta_url", url_}, {"k", "v"}}));
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(interval_, "60");
 }
 
 TEST_F(HttpDiscoveryTest, TheServerIsAskedAgainWhenDue) {
@@ -231,7 +291,7 @@ TEST_F(HttpDiscoveryTest, AFailureKeepsTheLastAnswer) {
   Answer(500, "[]");
   clock_.AdvanceMs(60'000);
   EXPECT_EQ(Addresses(), "a:1 ");
-  EXPECT_NE(log_.find("server returned HTTP status 500"), log_.npos) << log_;
+  EXPECT_NE(log_.find("server returned HTTP status 500 Internal Server Error"), log_.npos) << log_;
   Answer(200, "{not a list");
   clock_.AdvanceMs(60'000);
   EXPECT_EQ(Addresses(), "a:1 ");

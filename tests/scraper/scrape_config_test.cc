@@ -92,9 +92,10 @@ TEST(ScrapeConfig, EffectiveSectionHidesSecretsButFingerprintDoesNot) {
   EXPECT_NE((*one)[0].fingerprint, (*two)[0].fingerprint);
 }
 
-TEST(AcceptHeader, LeavesProtobufOut) {
+TEST(AcceptHeader, WeighsTheProtocolsInTheirOrder) {
   EXPECT_EQ(
       AcceptHeader({"PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText0.0.4"}, "allow-utf-8"),
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
       "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,"
       "*/*;q=0.3");
 }

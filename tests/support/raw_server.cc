@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -134,7 +135,8 @@ bool RawServer::Connection::ReadRequest() {
   return true;
 }
 
-RawServer::RawServer(Handler handler, const Certificate* certificate) : handler_(std::move(handler)) {
+RawServer::RawServer(Handler handler, const Certificate* certificate, const std::string& unix_path)
+    : handler_(std::move(handler)) {
   signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the client has closed
   if (certificate != nullptr) {
     tls_ = SSL_CTX_new(TLS_server_method());
@@ -149,17 +151,30 @@ RawServer::RawServer(Handler handler, const Certificate* certificate) : handler_
     X509_free(cert);
     EVP_PKEY_free(key);
   }
+  if (unix_path.empty()) {
+    ListenOnLoopback();
+  } else {
+    listener_ = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    unix_path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) abort();
+  }
+  if (listen(listener_, 64) != 0) abort();
+  acceptor_ = std::thread([this] { Accept(); });
+}
+
+void RawServer::ListenOnLoopback() {
   listener_ = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 64) != 0 ||
+  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     abort();
   }
   port_ = ntohs(address.sin_port);
-  acceptor_ = std::thread([this] { Accept(); });
 }
 
 RawServer::~RawServer() {

@@ -55,7 +55,9 @@ class RawServer {
   };
   using Handler = std::function<void(Connection&)>;
 
-  explicit RawServer(Handler handler, const Certificate* certificate = nullptr);
+  // On a free port of the loopback interface, or on a Unix socket.
+  explicit RawServer(Handler handler, const Certificate* certificate = nullptr,
+                     const std::string& unix_path = "");
   ~RawServer();
   int port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
@@ -63,6 +65,7 @@ class RawServer {
   int connections() const { return connections_; }
 
  private:
+  void ListenOnLoopback();
   void Accept();
   void Serve(int fd);
 
