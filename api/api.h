@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,12 +16,66 @@
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 #include "promql/promql.h"
 #include "rules/rules.h"
 #include "scraper/scraper.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::api {
+
+// Something that users should know of: a failed reload, a start, a stop.
+struct Notification {
+  std::string text;
+  int64_t date_ms = 0;
+  bool active = true;
+};
+
+// What /api/v1/notifications shows and its live stream sends. Owned by cli; thread-safe.
+class NotificationCenter {
+ public:
+  NotificationCenter(const Clock* clock, int max_subscribers);
+  void Set(const std::string& text, bool active);
+  std::vector<Notification> Active() const;
+  // 0 if there are too many already. A new subscriber gets what is active now first.
+  int Subscribe();
+  void Unsubscribe(int id);
+  // Waits for news, at most wait_ms (then *out is empty). False after Stop.
+  bool Next(int id, int64_t wait_ms, std::vector<Notification>* out);
+  void Stop();
+
+ private:
+  const Clock* const clock_;
+  const int max_subscribers_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<Notification> active_ ABSL_GUARDED_BY(mutex_);
+  std::map<int, std::deque<Notification>> queues_ ABSL_GUARDED_BY(mutex_);
+  int last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+struct LoggedQuery {
+  std::string query, error, stats_json, client_ip, method, path;
+  int64_t start_ms = 0, end_ms = 0, step_ms = 0;
+};
+
+// global.query_log_file: a line of JSON for each query of the API. Owned by cli; thread-safe.
+class QueryLog {
+ public:
+  QueryLog(const Clock* clock, MetricsRegistry* metrics);
+  ~QueryLog();
+  absl::Status Open(const std::string& path);  // "" = off
+  void Write(const LoggedQuery& query);
+
+ private:
+  const Clock* const clock_;
+  Gauge* const enabled_;
+  Counter* const failures_;
+  Mutex mutex_;
+  std::string path_ ABSL_GUARDED_BY(mutex_);
+  int fd_ ABSL_GUARDED_BY(mutex_) = -1;
+};
 
 struct BuildInfo {
   std::string version, revision, branch, build_user, build_date, compiler;
@@ -38,7 +94,12 @@ struct Options {
   BuildInfo build;
   std::string external_url, route_prefix = "/";  // prefix begins with '/', no trailing one unless "/"
   std::string cors_origin = ".*", page_title;
-  bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false;
+  bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false, enable_search = false;
+  size_t search_max_limit = 10'000;             // 0 = none
+  NotificationCenter* notifications = nullptr;  // may be null
+  QueryLog* query_log = nullptr;                // may be null
+  // A job's configuration in force, null if there is none of that name.
+  std::function<std::shared_ptr<const scraper::ScrapeConfig>(const std::string& job)> scrape_config;
   std::string data_path, storage_retention, cwd, hostname;
   int64_t start_time_ms = 0;
   std::vector<std::pair<std::string, std::string>> flags;   // name without dashes, value; sorted

@@ -55,6 +55,20 @@ absl::Status TargetMetadata(Call& call);
 // targets.cc
 absl::Status Targets(Call& call);
 absl::Status ScrapePools(Call& call);
+// relabel_steps.cc
+absl::Status TargetRelabelSteps(Call& call);
+absl::Status ScrapePoolConfig(Call& call);
+// search.cc
+absl::Status SearchMetricNames(Call& call);
+absl::Status SearchLabelNames(Call& call);
+absl::Status SearchLabelValues(Call& call);
+// openapi.cc
+absl::Status OpenApi(Call& call);
+// self_metrics.cc
+absl::Status StatusSelfMetrics(Call& call);
+// notifications.cc
+absl::Status Notifications(Call& call);
+absl::Status NotificationsLive(Call& call);
 // rules.cc
 absl::Status Rules(Call& call);
 absl::Status Alerts(Call& call);
@@ -66,7 +80,7 @@ absl::Status StatusRuntimeInfo(Call& call);
 absl::Status StatusBuildInfo(Call& call);
 absl::Status StatusTsdb(Call& call);
 absl::Status StatusWalReplay(Call& call);
-absl::Status Notifications(Call& call);
+absl::Status StatusTsdbBlocks(Call& call);
 absl::Status Features(Call& call);
 absl::Status Version(Call& call);
 // admin.cc

@@ -149,7 +149,7 @@ void AppendSample(const NameStyle& style, const Latest& sample,
 
 absl::Status SendText(const NameStyle& style, const std::vector<Latest>& samples,
                       const std::map<std::string, std::string>& external, HttpResponseWriter* out) {
-  std::string_view type = style.quoted ? "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
+  std::string_view type = style.quoted ? "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8"
                                        : "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
   RETURN_IF_ERROR(out->Start(200, type));
   std::string text;

@@ -17,12 +17,14 @@ bool CheckEnabled(const Call& call) {
 }  // namespace
 
 absl::Status Healthy(Call& call) {
-  call.out->Send(200, kPlainText, "Prometheus Server is Healthy.\n");
+  bool head = call.request.method == "HEAD";
+  call.out->Send(200, head ? "" : kPlainText, head ? "" : "Prometheus Server is Healthy.\n");
   return absl::OkStatus();
 }
 
 absl::Status Ready(Call& call) {
-  call.out->Send(200, kPlainText, "Prometheus Server is Ready.\n");
+  bool head = call.request.method == "HEAD";
+  call.out->Send(200, head ? "" : kPlainText, head ? "" : "Prometheus Server is Ready.\n");
   return absl::OkStatus();
 }
 

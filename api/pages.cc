@@ -49,13 +49,15 @@ void Redirect(const std::string& to, Call* call) {
 }  // namespace
 
 absl::Status MetricsPage(Call& call) {
-  call.out->Send(200, "text/plain; version=0.0.4; charset=utf-8", call.options.metrics->Expose());
+  call.out->Send(200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+                 call.options.metrics->Expose());
   return absl::OkStatus();
 }
 
 absl::Status RedirectToQuery(Call& call) {
-  const std::string& query = call.request.query;
-  Redirect(StrCat(ExternalPath(call.options), "/query", query.empty() ? "" : "?", query), &call);
+  bool graph = call.request.path.ends_with("/graph");  // keeps its query, even an empty one
+  Redirect(StrCat(ExternalPath(call.options), "/query", graph ? "?" : "", graph ? call.request.query : ""),
+           &call);
   return absl::OkStatus();
 }
 

@@ -76,7 +76,7 @@ absl::StatusOr<int64_t> TimeParam(const Call& call, std::string_view name, int64
   if (text.empty()) return default_ms;
   absl::StatusOr<int64_t> ms = ParseTimeMs(text);
   if (ms.ok()) return *ms;
-  return InvalidParameter(name, StrCat("Invalid time value for '", name, "': ", MessageOf(ms.status())));
+  return InvalidParameter(name, StrCat("invalid time value for '", name, "': ", MessageOf(ms.status())));
 }
 
 absl::StatusOr<int64_t> ParseGoInt(std::string_view text, std::string_view function) {

@@ -39,14 +39,6 @@ absl::Status ReadLimits(const Call& call, promql::QueryParams* params) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& params) {
-  absl::StatusOr<promql::Result> result = call.options.engine->Run(*call.options.db, params);
-  if (!result.ok() && result.status().code() == absl::StatusCode::kInvalidArgument) {
-    return InvalidParameter("query", result.status());
-  }
-  return result;
-}
-
 void WriteInstantSeries(const promql::ResultSeries& series, JsonWriter* json) {
   json->BeginObject().Key("metric");
   WriteLabels(series.labels, json);
@@ -92,7 +84,7 @@ absl::Status WriteSeriesList(const promql::Result& result, SuccessBody* body) {
 }
 
 void WriteStats(const promql::Result& result, double seconds, JsonWriter* json) {
-  json->Key("stats").BeginObject();
+  json->BeginObject();
   json->Key("timings").BeginObject();
   json->Key("evalTotalTime").Number(seconds);
   json->Key("resultSortTime").Int(0);
@@ -105,6 +97,38 @@ void WriteStats(const promql::Result& result, double seconds, JsonWriter* json) 
   json->Key("totalQueryableSamples").Int(result.samples_read);
   json->Key("peakSamples").Int(result.peak_samples);
   json->EndObject().EndObject();
+}
+
+double SecondsSince(const Call& call, int64_t began_ns) {
+  return static_cast<double>(call.options.clock->MonotonicNs() - began_ns) / 1e9;
+}
+
+void Log(const Call& call, const promql::QueryParams& params, const absl::StatusOr<promql::Result>& result,
+         int64_t began_ns) {
+  if (call.options.query_log == nullptr) return;
+  LoggedQuery logged;
+  logged.query = params.query;
+  logged.start_ms = params.start_ms;
+  logged.end_ms = params.end_ms;
+  logged.step_ms = params.step_ms;
+  if (!result.ok()) logged.error = std::string(MessageOf(result.status()));
+  JsonWriter stats;
+  WriteStats(result.ok() ? *result : promql::Result(), SecondsSince(call, began_ns), &stats);
+  logged.stats_json = stats.Take();
+  std::string_view address = call.request.remote_address;
+  logged.client_ip = std::string(address.substr(0, address.rfind(':')));
+  logged.method = call.request.method;
+  logged.path = call.request.path;
+  call.options.query_log->Write(logged);
+}
+
+absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& params, int64_t began_ns) {
+  absl::StatusOr<promql::Result> result = call.options.engine->Run(*call.options.db, params);
+  if (!result.ok() && result.status().code() == absl::StatusCode::kInvalidArgument) {
+    return InvalidParameter("query", result.status());  // it did not run: nothing to log
+  }
+  Log(call, params, result, began_ns);
+  return result;
 }
 
 absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, int64_t began_ns) {
@@ -129,7 +153,8 @@ absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, 
     RETURN_IF_ERROR(WriteSeriesList(result, &body));
   }
   if (!call.Param("stats").empty()) {
-    WriteStats(result, static_cast<double>(call.options.clock->MonotonicNs() - began_ns) / 1e9, json);
+    json->Key("stats");
+    WriteStats(result, SecondsSince(call, began_ns), json);
   }
   json->EndObject();
   return body.Finish(warnings, result.infos);
@@ -144,7 +169,7 @@ absl::Status Query(Call& call) {
   ASSIGN_OR_RETURN(params.start_ms, TimeParam(call, "time", call.options.clock->NowMs()));
   params.end_ms = params.start_ms;
   RETURN_IF_ERROR(ReadLimits(call, &params));
-  ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
+  ASSIGN_OR_RETURN(promql::Result result, Run(call, params, began_ns));
   return WriteResult(call, std::move(result), limit, began_ns);
 }
 
@@ -173,7 +198,7 @@ absl::Status QueryRange(Call& call) {
   params.end_ms = *end;
   params.step_ms = std::max<int64_t>(1, *step_ns / kNsPerMs);
   RETURN_IF_ERROR(ReadLimits(call, &params));
-  ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
+  ASSIGN_OR_RETURN(promql::Result result, Run(call, params, began_ns));
   return WriteResult(call, std::move(result), limit, began_ns);
 }
 

@@ -1,5 +1,6 @@
 #include "api/router.h"
 
+#include <set>
 #include <utility>
 
 #include "api/respond.h"
@@ -24,7 +25,16 @@ constexpr Route kRoutes[] = {
     {kGet, "/api/v1/metadata", Metadata, true},
     {kGet, "/api/v1/targets", Targets, true},
     {kGet, "/api/v1/targets/metadata", TargetMetadata, true},
+    {kGet, "/api/v1/targets/relabel_steps", TargetRelabelSteps, true},
     {kGet, "/api/v1/scrape_pools", ScrapePools, true},
+    {kGet, "/api/v1/scrape_pools/config", ScrapePoolConfig, true},
+    {kGetPost, "/api/v1/search/metric_names", SearchMetricNames, true},
+    {kGetPost, "/api/v1/search/label_names", SearchLabelNames, true},
+    {kGetPost, "/api/v1/search/label_values", SearchLabelValues, true},
+    {kGet, "/api/v1/openapi.yaml", OpenApi, true},
+    {kGet, "/api/v1/status/tsdb/blocks", StatusTsdbBlocks, true},
+    {kGet, "/api/v1/status/self_metrics", StatusSelfMetrics, true},
+    {kGet, "/api/v1/notifications/live", NotificationsLive, false},
     {kGet, "/api/v1/alertmanagers", Alertmanagers, true},
     {kGet, "/api/v1/alerts", Alerts, true},
     {kGet, "/api/v1/rules", Rules, true},
@@ -118,6 +128,48 @@ bool HasMethod(std::string_view methods, std::string_view method) {
   return false;
 }
 
+void AddMethods(std::string_view methods, std::set<std::string>* out) {
+  out->insert("OPTIONS");
+  while (!methods.empty()) {
+    size_t comma = methods.find(", ");
+    out->emplace(methods.substr(0, comma));
+    methods.remove_prefix(comma == methods.npos ? methods.size() : comma + 2);
+  }
+}
+
+// The path without empty, "." and ".." segments, as Go's ServeMux cleans it.
+std::string CleanPath(std::string_view path) {
+  std::vector<std::string_view> kept;
+  std::string_view rest = path;
+  while (!rest.empty()) {
+    std::string_view segment = rest.front() == '/' ? NextSegment(&rest) : std::exchange(rest, {});
+    if (segment == ".." && !kept.empty()) kept.pop_back();
+    if (!segment.empty() && segment != "." && segment != "..") kept.push_back(segment);
+  }
+  std::string out;
+  for (std::string_view segment : kept) StrAppend(&out, "/", segment);
+  if (out.empty() || path.ends_with("/")) out += "/";
+  return out;
+}
+
+std::string MovedPage(std::string_view to) {
+  std::string escaped;
+  for (char c : to)
+    escaped += c == '&'   ? "&amp;"
+               : c == '"' ? "&#34;"
+               : c == '<' ? "&lt;"
+               : c == '>' ? "&gt;"
+                          : std::string(1, c);
+  return StrCat("<a href=\"", escaped, "\">Moved Permanently</a>.\n\n");
+}
+
+void SendMoved(std::string to, const HttpRequest& request, HttpResponseWriter* out) {
+  if (!request.query.empty()) StrAppend(&to, "?", request.query);
+  out->SetHeader("Location", to);
+  bool page = request.method == "GET" || request.method == "HEAD";
+  out->Send(301, page ? "text/html; charset=utf-8" : "", page ? MovedPage(to) : "");
+}
+
 void SendMethodNotAllowed(std::string_view allowed, HttpResponseWriter* out) {
   out->SetHeader("Allow", allowed);
   SendPlainError(405, "Method Not Allowed", out);
@@ -135,6 +187,7 @@ Router::Router(Options options) : options_(std::move(options)) {
 
 Router::Match Router::Find(std::string_view method, std::string_view path) const {
   Match match;
+  std::set<std::string> allowed;
   for (const Entry& entry : entries_) {
     std::string argument;
     if (!PathMatches(entry.route.path, path, &argument)) continue;
@@ -143,10 +196,9 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
       match.argument = std::move(argument);
       return match;
     }
-    if (!match.allowed.empty()) match.allowed += ", ";
-    match.allowed += entry.route.methods;
+    AddMethods(entry.route.methods, &allowed);
   }
-  if (!match.allowed.empty()) match.allowed += ", OPTIONS";
+  for (const std::string& one : allowed) StrAppend(&match.allowed, match.allowed.empty() ? "" : ", ", one);
   return match;
 }
 
@@ -157,9 +209,7 @@ void Router::SetCors(const HttpRequest& request, HttpResponseWriter* out) const 
   out->SetHeader("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
   out->SetHeader("Access-Control-Expose-Headers", "Date");
   out->SetHeader("Vary", "Origin");
-  if (options_.cors_origin == ".*") {
-    out->SetHeader("Access-Control-Allow-Origin", "*");
-  } else if (cors_origin_ && cors_origin_->Matches(origin)) {
+  if (cors_origin_ && cors_origin_->Matches(origin)) {
     out->SetHeader("Access-Control-Allow-Origin", origin);
   }
 }
@@ -194,12 +244,24 @@ void Router::Handle(const HttpRequest& request, HttpResponseWriter* out) const {
     path.remove_prefix(prefix.size());
     if (path.empty()) path = "/";
   }
+  if (std::string clean = CleanPath(path); clean != path) {
+    return SendMoved(prefix == "/" ? clean : prefix + clean, request, out);
+  }
+  if (path == "/api/v1") return SendMoved(StrCat(prefix == "/" ? "" : prefix, kApi), request, out);
   bool api = path.starts_with(kApi);
   if (api) SetCors(request, out);
   if (api && request.method == "OPTIONS") return SendNoContent(out);
   Match match = Find(request.method, path);
   if (match.entry == nullptr) {
+    if (!match.allowed.empty() && request.method == "OPTIONS") {
+      out->SetHeader("Allow", match.allowed);
+      return out->Send(200, "", "");
+    }
     if (!match.allowed.empty()) return SendMethodNotAllowed(match.allowed, out);
+    if (path.size() > 1 && path.ends_with("/") &&
+        Find(request.method, path.substr(0, path.size() - 1)).entry) {
+      return SendMoved(request.path.substr(0, request.path.size() - 1), request, out);
+    }
     return SendPlainError(404, "404 page not found", out);
   }
   int64_t began_ns = options_.clock->MonotonicNs();

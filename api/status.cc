@@ -1,4 +1,4 @@
-// /api/v1/status/..., /api/v1/notifications, /api/v1/features and /version.
+// /api/v1/status/..., /api/v1/features and /version.
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
@@ -108,7 +108,7 @@ absl::Status StatusBuildInfo(Call& call) {
 absl::Status Version(Call& call) {
   JsonWriter json;
   WriteBuildInfo(call.options.build, &json);
-  call.out->Send(200, "application/json", json.Take() + "\n");
+  call.out->Send(200, kPlainText, json.Take() + "\n");
   return absl::OkStatus();
 }
 
@@ -147,9 +147,21 @@ absl::Status StatusWalReplay(Call& call) {
   return body.Finish();
 }
 
-absl::Status Notifications(Call& call) {
+// A sealed window of time is what comes closest to a block. Its identifier is its first millisecond.
+absl::Status StatusTsdbBlocks(Call& call) {
   SuccessBody body(call.out);
-  body.json()->BeginArray().EndArray();
+  JsonWriter* json = body.json();
+  json->BeginObject().Key("blocks").BeginArray();
+  for (const tsdb::BlockView& block : call.options.db->Blocks()) {
+    std::string id = StrCat(absl::Dec(block.min_t, absl::kZeroPad16));
+    json->BeginObject().Key("ulid").String(id);
+    json->Key("minTime").Int(block.min_t).Key("maxTime").Int(block.max_t);
+    json->Key("stats").BeginObject().Key("numSeries").Uint(block.series).EndObject();
+    json->Key("compaction").BeginObject().Key("level").Int(1);
+    json->Key("sources").BeginArray().String(id).EndArray().EndObject();
+    json->Key("version").Int(1).EndObject();
+  }
+  json->EndArray().EndObject();
   return body.Finish();
 }
 
@@ -164,7 +176,10 @@ absl::Status Features(Call& call) {
         {"lifecycle", options.enable_lifecycle},
         {"otlp_write_receiver", false},
         {"query_stats", true},
+        {"openapi_3.1", true},
+        {"openapi_3.2", true},
         {"remote_write_receiver", options.enable_remote_write},
+        {"search", options.enable_search},
         {"time_range_labels", true},
         {"time_range_series", true}}},
       {"promql",

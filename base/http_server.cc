@@ -426,6 +426,7 @@ std::vector<std::pair<std::string, std::string>> HttpRequest::Params() const {
       size_t end = text.find('&');
       std::string_view pair = text.substr(0, end);
       text = end == text.npos ? std::string_view() : text.substr(end + 1);
+      if (pair.find(';') != pair.npos) continue;  // as Go: no separator, and not allowed bare
       size_t equals = pair.find('=');
       absl::StatusOr<std::string> key = UrlUnescape(pair.substr(0, equals));
       absl::StatusOr<std::string> value =

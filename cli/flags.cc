@@ -168,6 +168,8 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->enable_lifecycle = reader.Bool("web.enable-lifecycle");
   flags->enable_admin_api = reader.Bool("web.enable-admin-api");
   flags->enable_remote_write = reader.Bool("web.enable-remote-write-receiver");
+  flags->max_notifications_subscribers = static_cast<int>(reader.Int("web.max-notifications-subscribers"));
+  flags->search_max_limit = reader.Int("web.search.max-limit");
   flags->config_auto_reload = reader.Bool("config.auto-reload");
   flags->config_auto_reload_interval_ms = reader.Duration("config.auto-reload-interval");
   flags->lookback_delta_ms = reader.Duration("query.lookback-delta");

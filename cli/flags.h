@@ -25,6 +25,8 @@ struct ServeFlags {
   int max_connections = 0;
   std::string external_url, route_prefix, page_title, cors_origin;
   bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false;
+  int max_notifications_subscribers = 16;
+  int64_t search_max_limit = 0;
   bool config_auto_reload = false;
   int64_t config_auto_reload_interval_ms = 0;
   int64_t lookback_delta_ms = 0, query_timeout_ms = 0, max_samples = 0;

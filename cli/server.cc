@@ -14,6 +14,8 @@
 namespace narthex::cli {
 namespace {
 
+constexpr char kShuttingDown[] = "Prometheus is shutting down and gracefully stopping all operations.";
+constexpr char kReloadFailed[] = "Configuration reload has failed.";
 constexpr int64_t kDefaultRetentionMs = 15LL * 24 * 3600 * 1000;
 
 std::string HostName() {
@@ -71,10 +73,14 @@ Server::Server(ServeFlags flags, const Clock* clock, const Logger* logger)
       clock_(clock),
       logger_(logger),
       start_time_ms_(clock->NowMs()),
-      metrics_(std::make_unique<MetricsRegistry>()) {}
+      metrics_(std::make_unique<MetricsRegistry>()),
+      notifications_(std::make_unique<api::NotificationCenter>(clock, flags_.max_notifications_subscribers)),
+      query_log_(std::make_unique<api::QueryLog>(clock, metrics_.get())) {}
 
 Server::~Server() {
   ready_ = false;
+  notifications_->Set(kShuttingDown, true);
+  notifications_->Stop();
   if (scraper_) scraper_->Stop();
   if (rules_) rules_->Stop();
   if (notifier_) notifier_->Stop();
@@ -211,6 +217,15 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
   options.enable_lifecycle = flags_.enable_lifecycle;
   options.enable_admin_api = flags_.enable_admin_api;
   options.enable_remote_write = flags_.enable_remote_write;
+  options.enable_search = flags_.Feature("search-api");
+  options.search_max_limit = static_cast<size_t>(std::max<int64_t>(0, flags_.search_max_limit));
+  options.notifications = notifications_.get();
+  options.query_log = query_log_.get();
+  options.scrape_config = [this](const std::string& job) -> std::shared_ptr<const scraper::ScrapeConfig> {
+    MutexLock lock(&mutex_);
+    auto it = scrape_configs_.find(job);
+    return it == scrape_configs_.end() ? nullptr : it->second;
+  };
   options.data_path = flags_.storage_path;
   options.storage_retention =
       FormatDurationMs(flags_.retention_ms > 0 ? flags_.retention_ms : kDefaultRetentionMs);
@@ -250,14 +265,21 @@ absl::Status Server::Apply(LoadedConfig config) {
     logger_->Warn("This section of the configuration is accepted but has no effect yet",
                   {{"section", section}});
   }
+  RETURN_IF_ERROR(query_log_->Open(config.global.query_log_file));
   RETURN_IF_ERROR(db_->ApplyRetention(RetentionMs(flags_, config), RetentionBytes(flags_, config),
                                       config.out_of_order_window_ms));
   RETURN_IF_ERROR(notifier_->Apply(config.alerting, config.global.external_labels));
   engine_->SetDefaultSubqueryStep(config.global.evaluation_interval_ms);
   RETURN_IF_ERROR(rules_->Apply(std::move(groups), config.global.evaluation_interval_ms,
                                 config.global.rule_query_offset_ms, config.global.external_labels));
+  std::map<std::string, std::shared_ptr<const scraper::ScrapeConfig>> jobs;
+  for (const scraper::ScrapeConfig& job : config.scrape_configs) {
+    jobs[job.job_name] = std::make_shared<const scraper::ScrapeConfig>(job);
+  }
   RETURN_IF_ERROR(scraper_->Apply(config.global, std::move(config.scrape_configs)));
+  notifications_->Set(kReloadFailed, false);
   MutexLock lock(&mutex_);
+  scrape_configs_ = std::move(jobs);
   config_yaml_ = std::move(config.yaml);
   reload_ok_ = true;
   reload_time_ms_ = clock_->NowMs();
@@ -278,6 +300,7 @@ absl::Status Server::Reload() {
   absl::StatusOr<LoadedConfig> config = LoadConfig(flags_.config_file);
   absl::Status status = config.ok() ? Apply(*std::move(config)) : config.status();
   if (!status.ok()) {
+    notifications_->Set(kReloadFailed, true);
     logger_->Error("Error reloading config", {{"err", std::string(status.message())}});
     MutexLock lock(&mutex_);
     reload_ok_ = false;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,8 @@ class Server {
   const Logger* const logger_;
   const int64_t start_time_ms_;
   std::unique_ptr<MetricsRegistry> metrics_;
+  std::unique_ptr<api::NotificationCenter> notifications_;
+  std::unique_ptr<api::QueryLog> query_log_;
   std::unique_ptr<tsdb::Db> db_;
   std::unique_ptr<promql::Engine> engine_;
   std::unique_ptr<HttpClient> http_client_;
@@ -66,6 +69,7 @@ class Server {
   Mutex reload_mutex_;  // one reload at a time
   mutable Mutex mutex_;
   std::string config_yaml_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<const scraper::ScrapeConfig>> scrape_configs_ ABSL_GUARDED_BY(mutex_);
   bool reload_ok_ ABSL_GUARDED_BY(mutex_) = true;
   int64_t reload_time_ms_ ABSL_GUARDED_BY(mutex_) = 0;
 };

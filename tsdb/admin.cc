@@ -187,4 +187,13 @@ absl::StatusOr<Status> DbImpl::GetStatus(size_t limit) const {
   return out;
 }
 
+std::vector<BlockView> DbImpl::Blocks() const {
+  std::vector<BlockView> out;
+  ReaderMutexLock lock(&windows_mutex_);
+  for (const auto& [window, series] : windows_) {
+    out.push_back({window, window + options_.window_ms, series.cardinality()});
+  }
+  return out;
+}
+
 }  // namespace narthex::tsdb

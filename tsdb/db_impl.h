@@ -67,6 +67,7 @@ class DbImpl : public Db {
   absl::StatusOr<std::string> Snapshot(const std::string& directory, bool skip_head) override;
   absl::StatusOr<Status> GetStatus(size_t limit) const override;
   absl::StatusOr<std::vector<BlockInfo>> Inspect(const InspectHooks& hooks) const override;
+  std::vector<BlockView> Blocks() const override;
   absl::Status Maintain(bool force_seal) override;
   absl::Status ApplyRetention(int64_t retention_ms, int64_t retention_bytes,
                               int64_t out_of_order_window_ms) override;

@@ -164,6 +164,12 @@ struct ExemplarSeries {
   std::vector<Exemplar> exemplars;
 };
 
+// A span of time that is sealed on disk.
+struct BlockView {
+  int64_t min_t = 0, max_t = 0;  // max_t excluded
+  uint64_t series = 0;
+};
+
 struct CardinalityStat {
   std::string name;
   uint64_t value = 0;
@@ -219,6 +225,7 @@ class Db : public Queryable {
   virtual absl::StatusOr<std::vector<BlockInfo>> Inspect(const InspectHooks& hooks) const {
     return absl::UnimplementedError("this store cannot be inspected");
   }
+  virtual std::vector<BlockView> Blocks() const { return {}; }  // ascending
   // One round of background work at the clock's time: seals, merges, retention. force_seal empties the head.
   virtual absl::Status Maintain(bool force_seal) = 0;
   virtual absl::Status ApplyRetention(int64_t retention_ms, int64_t retention_bytes,

@@ -66,6 +66,7 @@ absl::Status ErrorStatus(std::string_view query, const ParseError& error) {
 }  // namespace
 
 std::string PositionText(std::string_view query, int offset) {
+  if (query.empty()) return "unknown position";
   int line = 1, column = 1;
   for (int i = 0; i < offset && i < static_cast<int>(query.size()); ++i) {
     if (query[static_cast<size_t>(i)] == '\n') {
@@ -94,8 +95,7 @@ absl::StatusOr<Matchers> ParseMetricSelector(std::string_view text) {
   ParserOptions options;
   Parser parser(text, options);
   ExprPtr expr = parser.ParseSelectorOnly();
-  std::vector<ParseError> all = parser.errors();
-  if (all.empty()) CheckTypes(expr.get(), options, &all);
+  const std::vector<ParseError>& all = parser.errors();
   if (!all.empty()) return ErrorStatus(text, all.front());
   return std::move(expr->matchers);
 }
@@ -134,10 +134,6 @@ ExprPtr Parser::ParseSelectorOnly() {
   bool begins = Current().Is("{") || Current().kind == TokenKind::kIdentifier ||
                 Current().kind == TokenKind::kKeyword || Current().kind == TokenKind::kAggregator ||
                 Current().kind == TokenKind::kOperator;
-  if (Current().kind == TokenKind::kEof) {
-    Fail(Current().pos, "no expression found in input");
-    return nullptr;
-  }
   if (!begins || (Current().kind == TokenKind::kOperator && Current().text[0] < 'a')) {
     Unexpected();
     return nullptr;

@@ -28,7 +28,7 @@ struct ParseError {
 // null) gets all of them.
 absl::StatusOr<ExprPtr> ParseExpr(std::string_view query, const ParserOptions& options,
                                   std::vector<ParseError>* errors = nullptr);
-// A metric selector alone (match[] parameters): `up{job="x"}`.
+// A metric selector alone (match[] parameters): `up{job="x"}`. One that selects everything, `{}`, is fine here.
 absl::StatusOr<Matchers> ParseMetricSelector(std::string_view text);
 // A metric with labels only (test scripts, `{a="b"}` too); equality matchers.
 absl::StatusOr<Labels> ParseMetric(std::string_view text);
@@ -45,7 +45,7 @@ struct SeriesDescription {
 };
 absl::StatusOr<SeriesDescription> ParseSeriesDescription(std::string_view text);
 
-// "line:column" (1-based, columns in bytes) of an offset in the query.
+// "line:column" (1-based, columns in bytes) of an offset in the query; "unknown position" in an empty one.
 std::string PositionText(std::string_view query, int offset);
 
 }  // namespace narthex::promql

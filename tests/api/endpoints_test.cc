@@ -32,7 +32,7 @@ TEST_F(SeriesTest, SeriesNeedsASelectorThatSelects) {
       << body;
   EXPECT_TRUE(body.ends_with(R"( must contain at least one non-empty matcher"})")) << body;
   EXPECT_EQ(Get("/api/v1/series?match[]=up&start=foo"),
-            Error("bad_data", R"(invalid parameter \"start\": Invalid time value for 'start': )"
+            Error("bad_data", R"(invalid parameter \"start\": invalid time value for 'start': )"
                               R"(cannot parse \"foo\" to a valid timestamp)"));
 }
 

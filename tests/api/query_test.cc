@@ -86,7 +86,7 @@ TEST_F(QueryTest, LookbackDeltaNarrowsTheSearch) {
 
 TEST_F(QueryTest, WrongParametersAreNamed) {
   EXPECT_EQ(Get("/api/v1/query?query=up&time=x"),
-            Error("bad_data", R"(invalid parameter \"time\": Invalid time value for 'time': )"
+            Error("bad_data", R"(invalid parameter \"time\": invalid time value for 'time': )"
                               R"(cannot parse \"x\" to a valid timestamp)"));
   EXPECT_EQ(answer.status, 400);
   EXPECT_EQ(Get("/api/v1/query?query=up&timeout=x"),

@@ -7,17 +7,33 @@ namespace {
 TEST_F(ApiTest, UnknownPathsAndMethods) {
   EXPECT_EQ(Get("/api/v1/nothing"), "404 page not found\n");
   EXPECT_EQ(answer.status, 404);
-  EXPECT_EQ(Get("/api/v1/label//values"), "404 page not found\n");
-  EXPECT_EQ(Get("/api/v1/query/"), "404 page not found\n");
   EXPECT_EQ(Do("DELETE", "/api/v1/query").body, "Method Not Allowed\n");
   EXPECT_EQ(answer.status, 405);
-  EXPECT_EQ(answer.headers["Allow"], "GET, POST, OPTIONS");
+  EXPECT_EQ(answer.headers["Allow"], "GET, OPTIONS, POST");
   EXPECT_EQ(answer.content_type, "text/plain; charset=utf-8");
+}
+
+TEST_F(ApiTest, UncleanPathsAreRedirected) {
+  const std::pair<const char*, const char*> kPaths[] = {{"/api/v1/label//values", "/api/v1/label/values"},
+                                                        {"/api/v1/query/?query=1", "/api/v1/query?query=1"},
+                                                        {"/api/v1/../v1/./query", "/api/v1/query"},
+                                                        {"/api/v1", "/api/v1/"}};
+  for (const auto& [from, to] : kPaths) {
+    Get(from);
+    EXPECT_EQ(answer.status, 301) << from;
+    EXPECT_EQ(answer.headers["Location"], to);
+  }
+  EXPECT_EQ(answer.body, "<a href=\"/api/v1/\">Moved Permanently</a>.\n\n");
+}
+
+TEST_F(ApiTest, OptionsOutsideTheApiNamesTheMethods) {
+  EXPECT_EQ(Do("OPTIONS", "/-/ready").status, 200);
+  EXPECT_EQ(answer.headers["Allow"], "GET, HEAD, OPTIONS");
 }
 
 TEST_F(ApiTest, CorsAllowsEverybodyByDefault) {
   Do("GET", "/api/v1/labels", "", {{"origin", "http://a.example"}});
-  EXPECT_EQ(answer.headers["Access-Control-Allow-Origin"], "*");
+  EXPECT_EQ(answer.headers["Access-Control-Allow-Origin"], "http://a.example");
   EXPECT_EQ(answer.headers["Access-Control-Allow-Headers"], "Accept, Authorization, Content-Type, Origin");
   EXPECT_EQ(answer.headers["Access-Control-Allow-Methods"], "GET, POST, OPTIONS");
   EXPECT_EQ(answer.headers["Access-Control-Expose-Headers"], "Date");
@@ -38,7 +54,7 @@ TEST_F(ApiTest, PreflightIsEmpty) {
   Do("OPTIONS", "/api/v1/query", "", {{"origin", "http://a.example"}});
   EXPECT_EQ(answer.status, 204);
   EXPECT_EQ(answer.body, "");
-  EXPECT_EQ(answer.headers["Access-Control-Allow-Origin"], "*");
+  EXPECT_EQ(answer.headers["Access-Control-Allow-Origin"], "http://a.example");
 }
 
 TEST_F(ApiTest, RoutePrefixIsInFrontOfEverything) {
@@ -214,7 +230,7 @@ TEST_F(ApiTest, MetricsCountRequests) {
   Get("/api/v1/label/b/values");
   Get("/api/v1/query?query=%7B");
   std::string text = Get("/metrics");
-  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
   for (const char* line :
        {"prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/label/:name/values\"} 2\n",
         "prometheus_http_requests_total{code=\"400\",handler=\"/api/v1/query\"} 1\n",
