@@ -28,7 +28,8 @@ struct ParseError {
 // null) gets all of them.
 absl::StatusOr<ExprPtr> ParseExpr(std::string_view query, const ParserOptions& options,
                                   std::vector<ParseError>* errors = nullptr);
-// A metric selector alone (match[] parameters): `up{job="x"}`. One that selects everything, `{}`, is fine here.
+// A metric selector alone (match[] parameters): `up{job="x"}`. One that selects everything, `{}`, is fine
+// here.
 absl::StatusOr<Matchers> ParseMetricSelector(std::string_view text);
 // A metric with labels only (test scripts, `{a="b"}` too); equality matchers.
 absl::StatusOr<Labels> ParseMetric(std::string_view text);
