@@ -41,6 +41,10 @@ struct AlertingConfig {
 // The `alerting` section (may be null).
 absl::StatusOr<AlertingConfig> ParseAlertingConfig(const YamlNode* node, const std::string& base_dir);
 
+// Whether every discovered target becomes an address that alerts can be sent to (`check config`).
+absl::Status CheckTargets(const std::vector<discovery::TargetGroup>& groups,
+                          const AlertmanagerConfig& config);
+
 struct NotifierOptions {
   HttpClient* http = nullptr;
   const Clock* clock = nullptr;

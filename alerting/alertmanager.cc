@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/go_format.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace narthex::alerting {
@@ -42,9 +43,9 @@ LabelsBuilder Discovered(const Labels& target, const Labels& group, const Alertm
   return labels;
 }
 
-// False: the group has a target without a valid address.
-bool ResolveGroup(const discovery::TargetGroup& group, const AlertmanagerConfig& config, const Logger* logger,
-                  ResolvedAlertmanagers* out) {
+// An error: the group has a target without a valid address.
+absl::Status ResolveGroup(const discovery::TargetGroup& group, const AlertmanagerConfig& config,
+                          ResolvedAlertmanagers* out) {
   for (const Labels& target : group.targets) {
     LabelsBuilder labels = Discovered(target, group.labels, config);
     const std::string before = Url(labels);
@@ -54,13 +55,11 @@ bool ResolveGroup(const discovery::TargetGroup& group, const AlertmanagerConfig&
     }
     std::string_view address = labels.Get(kAddress);
     if (address.find('/') != std::string_view::npos) {
-      logger->Error("Creating discovered Alertmanagers failed",
-                    {{"err", StrCat(GoQuote(address), " is not a valid hostname")}});
-      return false;
+      return absl::InvalidArgumentError(StrCat(GoQuote(address), " is not a valid hostname"));
     }
     out->active.push_back(Url(labels));
   }
-  return true;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -89,7 +88,10 @@ ResolvedAlertmanagers Resolve(const std::vector<discovery::TargetGroup>& groups,
   for (const discovery::TargetGroup& group : groups) {
     all.discovered += static_cast<int>(group.targets.size());
     ResolvedAlertmanagers found;
-    if (!ResolveGroup(group, config, logger, &found)) continue;
+    if (absl::Status status = ResolveGroup(group, config, &found); !status.ok()) {
+      logger->Error("Creating discovered Alertmanagers failed", {{"err", std::string(status.message())}});
+      continue;
+    }
     for (std::string& url : found.active) {
       if (std::find(all.active.begin(), all.active.end(), url) == all.active.end()) {
         all.active.push_back(std::move(url));
@@ -98,6 +100,15 @@ ResolvedAlertmanagers Resolve(const std::vector<discovery::TargetGroup>& groups,
     all.dropped.insert(all.dropped.end(), found.dropped.begin(), found.dropped.end());
   }
   return all;
+}
+
+absl::Status CheckTargets(const std::vector<discovery::TargetGroup>& groups,
+                          const AlertmanagerConfig& config) {
+  for (const discovery::TargetGroup& group : groups) {
+    ResolvedAlertmanagers found;
+    RETURN_IF_ERROR(ResolveGroup(group, config, &found));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace narthex::alerting

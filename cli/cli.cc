@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <cstddef>
 #include <cstdio>
 
 #include "cli/commands.h"
@@ -15,9 +16,9 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"check", "check config FILE... | check rules [FILE...]", RunCheck},
+    {"check", "check config|rules|metrics|web-config|service-discovery|healthy|ready ...", RunCheck},
     {"query", "query instant SERVER|DIR EXPR | query range SERVER|DIR EXPR", RunQuery},
-    {"test", "test promql FILE...", RunTest},
+    {"test", "test rules FILE... | test promql FILE...", RunTest},
     {"promql", "promql format EXPR", RunPromql},
     {"tsdb", "tsdb list|analyze|dump|dump-openmetrics|verify ... (narthex tsdb --help)", RunTsdb},
 };
@@ -29,9 +30,23 @@ void PrintUsage() {
   for (const Command& command : kCommands) std::printf("       narthex %s\n", command.help);
 }
 
+// promtool's global flags may stand before the command: --enable-feature=x check rules. They move behind it;
+// without a command they are the server's.
+std::vector<std::string> FlagsBehindCommand(const std::vector<std::string>& args) {
+  size_t at = 0;
+  while (at < args.size() && (args[at] == "--experimental" || args[at].starts_with("--enable-feature"))) {
+    at += args[at] == "--enable-feature" ? 2 : 1;
+  }
+  if (at == 0 || at >= args.size() || args[at].starts_with("-")) return args;
+  std::vector<std::string> out(args.begin() + static_cast<ptrdiff_t>(at), args.end());
+  out.insert(out.end(), args.begin(), args.begin() + static_cast<ptrdiff_t>(at));
+  return out;
+}
+
 }  // namespace
 
-int Main(const std::vector<std::string>& args) {
+int Main(const std::vector<std::string>& given) {
+  const std::vector<std::string> args = FlagsBehindCommand(given);
   if (args.empty() || args[0].starts_with("-")) {
     if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
       PrintUsage();

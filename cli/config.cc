@@ -253,10 +253,14 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, bool agent_mode
 
 absl::StatusOr<std::vector<rules::GroupSpec>> LoadRules(const LoadedConfig& config,
                                                         const promql::ParserOptions& parser) {
+  const NameValidation names = config.global.metric_name_validation_scheme == "legacy"
+                                   ? NameValidation::kLegacy
+                                   : NameValidation::kUtf8;
   std::vector<rules::GroupSpec> groups;
   for (const std::string& file : config.rule_files) {
     ASSIGN_OR_RETURN(std::string text, ReadFile(file));
-    ASSIGN_OR_RETURN(std::vector<rules::GroupSpec> parsed, rules::ParseRuleFile(file, text, parser));
+    ASSIGN_OR_RETURN(std::vector<rules::GroupSpec> parsed,
+                     rules::ParseRuleFile(file, text, parser, /*ignore_unknown=*/false, names));
     for (rules::GroupSpec& group : parsed) groups.push_back(std::move(group));
   }
   return groups;

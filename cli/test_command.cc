@@ -1,17 +1,38 @@
-// narthex test promql FILE...: runs PromQL scripts.
+// narthex test: rule unit tests, as promtool has them, and PromQL scripts.
 #include <cstdio>
 
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/tool/test_rules.h"
+#include "cli/tool/tool_flags.h"
 #include "promql/script/script.h"
 
 namespace narthex::cli {
 
+namespace {
+
+// Takes the command's name out of the arguments; flags may stand before it (test --junit=FILE rules ...).
+bool TakeWord(const std::string& word, std::vector<std::string>* args) {
+  for (size_t i = 0; i < args->size(); ++i) {
+    if ((*args)[i] == "--junit" || (*args)[i] == "--enable-feature") {
+      ++i;
+    } else if (!(*args)[i].starts_with("-")) {
+      if ((*args)[i] != word) return false;
+      args->erase(args->begin() + static_cast<ptrdiff_t>(i));
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 int RunTest(const std::vector<std::string>& args) {
+  if (std::vector<std::string> rest = args; TakeWord("rules", &rest)) return RunTestRules(rest);
   if (args.size() < 2 || args[0] != "promql") {
-    std::fprintf(stderr, "narthex: error: expected 'promql' and files\nusage: narthex test promql FILE...\n");
-    return 2;
+    std::fprintf(stderr, "usage: narthex test rules FILE...\n       narthex test promql FILE...\n");
+    return UsageError("must select a subcommand of 'test'");
   }
   promql::ScriptOptions options;
   options.clock = &SystemClock();

@@ -1,4 +1,5 @@
 // Rule files: YAML to GroupSpec, with upstream's errors.
+#include <algorithm>
 #include <set>
 
 #include "base/go_format.h"
@@ -18,8 +19,12 @@ std::string At(const YamlNode& node) { return StrCat(node.line(), ":", node.colu
 // Collects the problems of one file.
 class FileParser {
  public:
-  FileParser(const std::string& path, const promql::ParserOptions& parser, bool ignore_unknown)
-      : path_(path), parser_(parser), ignore_unknown_(ignore_unknown) {}
+  FileParser(const std::string& path, const promql::ParserOptions& parser, bool ignore_unknown,
+             NameValidation names)
+      : path_(path),
+        parser_(parser),
+        ignore_unknown_(ignore_unknown),
+        legacy_(names == NameValidation::kLegacy) {}
 
   absl::StatusOr<std::vector<GroupSpec>> Parse(std::string_view text) {
     absl::StatusOr<YamlNode> root = YamlNode::Parse(text);
@@ -100,18 +105,24 @@ class FileParser {
     rule.alerting = !alert.empty();
     rule.name = rule.alerting ? alert : record;
     size_t number = group->rules.size() + 1;
-    auto fail = [&](const char* key, std::string message) {
+    auto fail = [&](const char* key, std::string message, const YamlNode* second = nullptr) {
       const YamlNode* at = node.IsMapping() ? node.Find(key) : nullptr;
-      errors_.push_back(StrCat(At(at != nullptr ? *at : node), "group ", GoQuote(group->name), ", rule ",
-                               number, ", ", GoQuote(rule.name), ": ", message));
+      errors_.push_back(StrCat(At(at != nullptr ? *at : node), second != nullptr ? At(*second) : "", "group ",
+                               GoQuote(group->name), ", rule ", number, ", ", GoQuote(rule.name), ": ",
+                               message));
     };
-    if (!record.empty() && !alert.empty()) fail("record", "only one of 'record' and 'alert' must be set");
+    if (!record.empty() && !alert.empty()) {
+      fail("record", "only one of 'record' and 'alert' must be set", node.Find("alert"));
+    }
     if (record.empty() && alert.empty()) fail("record", "one of 'record' or 'alert' must be set");
     ParseExpression(&rule, fail);
     if (!record.empty()) CheckRecording(rule, fail);
     std::string where =
         StrCat(At(node), "group ", GoQuote(group->name), ", rule ", number, ", ", GoQuote(rule.name), ": ");
     for (const auto& [label, value] : rule.labels) CheckLabel(label, value, where);
+    for (const auto& [name, text] : rule.annotations) {
+      if (!IsName(name, /*colon=*/false)) errors_.push_back(StrCat(where, "invalid annotation name: ", name));
+    }
     if (rule.alerting) CheckTemplates(rule, where);
     group->rules.push_back(std::move(rule));
   }
@@ -127,19 +138,29 @@ class FileParser {
   }
 
   template <typename Fail>
-  static void CheckRecording(const RuleSpec& rule, const Fail& fail) {
-    if (!rule.annotations.empty()) fail("annotations", "invalid field 'annotations' in recording rule");
-    if (rule.for_ms != 0) fail("for", "invalid field 'for' in recording rule");
-    if (rule.keep_firing_for_ms != 0)
-      fail("keep_firing_for", "invalid field 'keep_firing_for' in recording rule");
-    if (!IsValidUtf8(rule.name)) fail("record", StrCat("invalid recording rule name: ", rule.name));
+  void CheckRecording(const RuleSpec& rule, const Fail& fail) {
+    if (!rule.annotations.empty()) fail("record", "invalid field 'annotations' in recording rule");
+    if (rule.for_ms != 0) fail("record", "invalid field 'for' in recording rule");
+    if (rule.keep_firing_for_ms != 0) fail("record", "invalid field 'keep_firing_for' in recording rule");
+    if (!IsName(rule.name, /*colon=*/true))
+      fail("record", StrCat("invalid recording rule name: ", rule.name));
     if (rule.name.find_first_of("{}") != std::string::npos) {
       fail("record", StrCat("braces present in the recording rule name; should it be in expr?: ", rule.name));
     }
   }
 
+  // A label or annotation; with `colon`, a metric.
+  bool IsName(std::string_view name, bool colon) const {
+    if (!legacy_) return !name.empty() && IsValidUtf8(name);
+    auto plain = [colon](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':');
+    };
+    return !name.empty() && plain(name[0]) &&
+           std::all_of(name.begin(), name.end(), [&](char c) { return plain(c) || (c >= '0' && c <= '9'); });
+  }
+
   void CheckLabel(const std::string& name, const std::string& value, const std::string& where) {
-    if (name.empty() || !IsValidUtf8(name) || name == kMetricName) {
+    if (!IsName(name, /*colon=*/false) || name == kMetricName) {
       errors_.push_back(StrCat(where, "invalid label name: ", name));
     }
     if (!IsValidUtf8(value)) errors_.push_back(StrCat(where, "invalid label value: ", value));
@@ -159,7 +180,7 @@ class FileParser {
 
   const std::string& path_;
   const promql::ParserOptions& parser_;
-  const bool ignore_unknown_;
+  const bool ignore_unknown_, legacy_;
   std::set<std::string> names_;
   std::vector<std::string> errors_;
   std::string yaml_errors_;
@@ -168,9 +189,9 @@ class FileParser {
 }  // namespace
 
 absl::StatusOr<std::vector<GroupSpec>> ParseRuleFile(const std::string& path, std::string_view text,
-                                                     const promql::ParserOptions& parser,
-                                                     bool ignore_unknown) {
-  return FileParser(path, parser, ignore_unknown).Parse(text);
+                                                     const promql::ParserOptions& parser, bool ignore_unknown,
+                                                     NameValidation names) {
+  return FileParser(path, parser, ignore_unknown, names).Parse(text);
 }
 
 }  // namespace narthex::rules

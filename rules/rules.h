@@ -16,6 +16,7 @@
 #include "base/metrics.h"
 #include "base/thread_pool.h"
 #include "model/labels.h"
+#include "model/relabel.h"
 #include "promql/promql.h"
 #include "tsdb/tsdb.h"
 
@@ -44,7 +45,8 @@ struct GroupSpec {
 // ...").
 absl::StatusOr<std::vector<GroupSpec>> ParseRuleFile(const std::string& path, std::string_view text,
                                                      const promql::ParserOptions& parser,
-                                                     bool ignore_unknown = false);
+                                                     bool ignore_unknown = false,
+                                                     NameValidation names = NameValidation::kUtf8);
 // Files for globs, sorted. A glob that matches nothing is fine.
 absl::StatusOr<std::vector<std::string>> ExpandGlobs(const std::vector<std::string>& patterns,
                                                      const std::string& base_dir);

@@ -71,6 +71,25 @@ struct ScrapeConfig {
 absl::StatusOr<std::vector<ScrapeConfig>> ParseScrapeConfigs(const YamlNode* node, const GlobalConfig& global,
                                                              const std::string& base_dir);
 
+// What discovered targets become, without scraping them (`check config`, `check service-discovery`).
+struct ResolvedTarget {
+  Labels discovered;   // before relabelling
+  Labels labels;       // after it; empty if dropped
+  absl::Status error;  // "instance 0 in group 1: ..."
+};
+std::vector<ResolvedTarget> ResolveTargets(const std::vector<discovery::TargetGroup>& groups,
+                                           const ScrapeConfig& config);
+
+// The metric families of an exposition in the text format, by name (`check metrics`).
+struct ExposedFamily {
+  std::string name, type = "untyped", help;
+  bool has_help = false;
+  std::vector<std::string> label_names;  // one a series that has it
+  int64_t series = 0;
+  bool duplicates = false;  // two series with the same labels
+};
+absl::StatusOr<std::vector<ExposedFamily>> ReadExposedFamilies(std::string text);
+
 struct TargetMetadata {
   std::string metric, type, help, unit;
 };

@@ -37,6 +37,7 @@ void RunConfig(const std::string& dir, Report* report);
 void RunRelabel(const std::string& dir, Report* report);
 void RunTemplate(const std::string& dir, Report* report);
 void RunExposition(const std::string& dir, Report* report);
+void RunPromtool(const std::string& dir, Report* report);
 
 // Reading of case files. A file that cannot be read, or a line that is no JSON, is a failure in the report.
 struct JsonCase {

@@ -16,8 +16,9 @@ struct Folder {
   void (*run)(const std::string& dir, Report* report);
 };
 constexpr Folder kFolders[] = {
-    {"promql", RunPromql},   {"rules", RunRules},       {"config", RunConfig},
-    {"relabel", RunRelabel}, {"template", RunTemplate}, {"exposition", RunExposition},
+    {"promql", RunPromql},     {"rules", RunRules},       {"config", RunConfig},
+    {"relabel", RunRelabel},   {"template", RunTemplate}, {"exposition", RunExposition},
+    {"promtool", RunPromtool},
 };
 
 const Folder* FindFolder(std::string_view name) {

@@ -14,7 +14,9 @@ void RunRules(const std::string& dir, Report* report) {
       report->Result(row.where, std::string(text.status().message()));
       continue;
     }
-    absl::Status status = rules::ParseRuleFile(path, *text, promql::ParserOptions()).status();
+    NameValidation names = row.cells[2] == "legacy" ? NameValidation::kLegacy : NameValidation::kUtf8;
+    absl::Status status =
+        rules::ParseRuleFile(path, *text, promql::ParserOptions(), /*ignore_unknown=*/false, names).status();
     std::string where = StrCat(row.where, " (", row.cells[2], ")");
     if (status.ok() != (row.cells[1] == "ok")) {
       report->Result(where, status.ok() ? StrCat("should be refused: ", row.cells[3]) : status.ToString());

@@ -69,5 +69,25 @@ TEST(RuleFile, RefusesABadTemplate) {
   EXPECT_NE(error.find("annotation \"s\""), std::string::npos) << error;
 }
 
+TEST(RuleFile, ChecksNamesWithTheSchemeInForce) {
+  std::string text =
+      "groups: [{name: g, rules: [{alert: A, expr: m, labels: {l-x: v}, annotations: {a-x: v}}, "
+      "{record: r-x, expr: m}]}]";
+  EXPECT_TRUE(Parse(text).ok()) << Parse(text).status();
+  std::string error(ParseRuleFile("rules.yml", text, promql::ParserOptions(), /*ignore_unknown=*/false,
+                                  NameValidation::kLegacy)
+                        .status()
+                        .message());
+  EXPECT_NE(error.find("invalid label name: l-x"), error.npos) << error;
+  EXPECT_NE(error.find("invalid annotation name: a-x"), error.npos) << error;
+  EXPECT_NE(error.find("invalid recording rule name: r-x"), error.npos) << error;
+}
+
+TEST(RuleFile, NamesBothPlacesOfARuleThatRecordsAndAlerts) {
+  EXPECT_EQ(
+      ErrorOf("groups:\n- name: g\n  rules:\n  - record: a\n    alert: b\n    expr: m\n"),
+      "rules.yml: 4:13: 5:12: group \"g\", rule 1, \"b\": only one of 'record' and 'alert' must be set");
+}
+
 }  // namespace
 }  // namespace narthex::rules
