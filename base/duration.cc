@@ -90,4 +90,17 @@ std::string FormatDurationMs(int64_t ms) {
   return out;
 }
 
+std::string GoDuration(int64_t ms) {
+  const bool negative = ms < 0;
+  const uint64_t left = negative ? 0 - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
+  if (left == 0) return "0s";
+  std::string out = negative ? "-" : "";
+  if (left < 1000) return StrCat(out, left, "ms");
+  const uint64_t hours = left / 3600'000, minutes = left / 60'000 % 60;
+  if (hours > 0) StrAppend(&out, hours, "h");
+  if (hours > 0 || minutes > 0) StrAppend(&out, minutes, "m");
+  StrAppend(&out, FormatFloatF(static_cast<double>(left % 60'000) / 1000), "s");
+  return out;
+}
+
 }  // namespace narthex

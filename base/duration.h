@@ -16,4 +16,7 @@ absl::StatusOr<int64_t> ParseDurationMs(std::string_view text);
 // The shortest exact spelling, as model.Duration.String() gives it: 90000 -> "1m30s", 0 -> "0s".
 std::string FormatDurationMs(int64_t ms);
 
+// As Go prints a time.Duration: "2h0m0s", "1m1.5s", "250ms".
+std::string GoDuration(int64_t ms);
+
 }  // namespace narthex

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "base/duration.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/tool_args.h"

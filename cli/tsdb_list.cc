@@ -1,6 +1,7 @@
 // narthex tsdb list and verify: what a directory holds, and whether it checks.
 #include <cstdio>
 
+#include "base/duration.h"
 #include "base/strings.h"
 #include "cli/tool_args.h"
 #include "cli/tsdb_tool.h"

@@ -50,19 +50,6 @@ std::string BlockName(const tsdb::BlockInfo& block) {
   return out;
 }
 
-std::string GoDuration(int64_t ms) {
-  const bool negative = ms < 0;
-  uint64_t left = negative ? 0 - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
-  if (left == 0) return "0s";
-  std::string out = negative ? "-" : "";
-  if (left < 1000) return StrCat(out, left, "ms");
-  const uint64_t hours = left / 3600'000, minutes = left / 60'000 % 60;
-  if (hours > 0) StrAppend(&out, hours, "h");
-  if (hours > 0 || minutes > 0) StrAppend(&out, minutes, "m");
-  StrAppend(&out, FormatFloatF(static_cast<double>(left % 60'000) / 1000), "s");
-  return out;
-}
-
 std::string GoTime(int64_t ms) {
   const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
   std::tm tm{};

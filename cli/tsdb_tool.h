@@ -37,7 +37,6 @@ int ToolError(const absl::Status& status);
 // A block's name: a ULID whose time is the block's start and whose random part is zero.
 std::string BlockName(const tsdb::BlockInfo& block);
 
-std::string GoDuration(int64_t ms);          // time.Duration: 2h0m0s
 std::string GoTime(int64_t ms);              // time.Time in UTC: 2023-11-14 22:13:20 +0000 UTC
 std::string Base2Bytes(int64_t bytes);       // 6KiB152B
 std::string GoLabels(const Labels& labels);  // {__name__="up", job="x"}

@@ -86,8 +86,7 @@ void Rates(const RateSteps& s, const double* first, const double* change, double
       // Without a division: could the limit apply at all?
       const auto near = hn::Lt(hn::Mul(hn::LoadU(d, s.sampled + i), f),
                                hn::Mul(hn::Mul(hn::LoadU(d, s.to_start + i), r), guard));
-      const auto limited =
-          hn::And(hn::And(hn::Gt(r, zero), hn::Ge(f, zero)), hn::Or(near, hn::Lt(r, tiny)));
+      const auto limited = hn::And(hn::And(hn::Gt(r, zero), hn::Ge(f, zero)), hn::Or(near, hn::Lt(r, tiny)));
       if (HWY_UNLIKELY(!hn::AllFalse(d, limited))) {
         for (size_t k = i; k < i + lanes; ++k) one(k);
         continue;
@@ -261,8 +260,16 @@ void WindowBest(const double* v, size_t n, size_t stride, size_t width, double* 
 }  // namespace
 
 void FillKernels(Kernels* out) {
-  *out = {Drops,         HasStale,   Rates,     Add, AddFinite, Best<Greater>, Best<Less>,
-          WindowSums, WindowBest<Greater>, WindowBest<Less>};
+  *out = {Drops,
+          HasStale,
+          Rates,
+          Add,
+          AddFinite,
+          Best<Greater>,
+          Best<Less>,
+          WindowSums,
+          WindowBest<Greater>,
+          WindowBest<Less>};
 }
 
 }  // namespace HWY_NAMESPACE

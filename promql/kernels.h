@@ -1,6 +1,6 @@
-// The inner loops of range functions and aggregations, on plain arrays: the seam behind which a machine's vector
-// units work. Every function gives, bit for bit, what the loop in its comment gives; KahanAdd is that of
-// model/kahan_sum.h. Arrays may have any length and alignment and do not overlap, unless said otherwise.
+// The inner loops of range functions and aggregations, on plain arrays: the seam behind which a machine's
+// vector units work. Every function gives, bit for bit, what the loop in its comment gives; KahanAdd is that
+// of model/kahan_sum.h. Arrays may have any length and alignment and do not overlap, unless said otherwise.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ struct Kernels {
   // Writes the i > 0 with v[i] < v[i - 1] to at[0..n), ascending; returns how many there are.
   size_t (*drops)(const double* v, size_t n, uint32_t* at);
   bool (*has_stale)(const double* v, size_t n);
-  // out[i] = change[i] * factor[i], where a counter does not reach zero inside the extrapolated time; else with
-  // to_start cut to sampled * (first / change). out may be change.
+  // out[i] = change[i] * factor[i], where a counter does not reach zero inside the extrapolated time; else
+  // with to_start cut to sampled * (first / change). out may be change.
   void (*rates)(const RateSteps& steps, const double* first, const double* change, double* out);
   // KahanAdd(v[i], &sum[i], &low[i])
   void (*add)(const double* v, size_t n, double* sum, double* low);

@@ -191,7 +191,7 @@ std::vector<BlockView> DbImpl::Blocks() const {
   std::vector<BlockView> out;
   ReaderMutexLock lock(&windows_mutex_);
   for (const auto& [window, series] : windows_) {
-    out.push_back({window, window + options_.window_ms, series.cardinality()});
+    out.push_back({window, window + options_.window_ms, series->cardinality()});
   }
   return out;
 }

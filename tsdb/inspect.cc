@@ -115,7 +115,7 @@ absl::StatusOr<std::vector<BlockInfo>> DbImpl::Inspect(const InspectHooks& hooks
     out[i].series = walk.series[i].cardinality();
     ReaderMutexLock lock(&windows_mutex_);
     const auto listed = windows_.find(out[i].mint);
-    if (hooks.problem && (listed == windows_.end() || !walk.series[i].isSubset(listed->second))) {
+    if (hooks.problem && (listed == windows_.end() || !walk.series[i].isSubset(*listed->second))) {
       hooks.problem(StrCat("window ", out[i].mint, ": the list of its series lacks some that have samples"));
     }
   }

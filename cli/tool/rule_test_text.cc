@@ -79,17 +79,6 @@ class DiffWriter {
 
 }  // namespace
 
-std::string GoDuration(int64_t ms) {
-  if (ms < 0) return StrCat("-", GoDuration(-ms));
-  if (ms == 0) return "0s";
-  if (ms < 1000) return StrCat(ms, "ms");
-  std::string out;
-  const int64_t hours = ms / 3600'000, minutes = ms / 60'000 % 60;
-  if (hours > 0) StrAppend(&out, hours, "h");
-  if (hours > 0 || minutes > 0) StrAppend(&out, minutes, "m");
-  return StrCat(out, FormatFloatF(static_cast<double>(ms % 60'000) / 1000), "s");
-}
-
 std::string IndentLines(const std::string& text, const std::string& indent) {
   return absl::StrReplaceAll(text, {{"\n", StrCat("\n", indent)}});
 }

@@ -9,8 +9,6 @@
 
 namespace narthex::cli {
 
-// Go's time.Duration: "1h1m0s", "500ms", "0s".
-std::string GoDuration(int64_t ms);
 // Puts the indent before every line but the first.
 std::string IndentLines(const std::string& text, const std::string& indent);
 // `{__name__="up", a="b"}`: the name among the labels.

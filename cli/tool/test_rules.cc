@@ -1,5 +1,6 @@
 // narthex test rules FILE...: promtool's unit tests of rules.
 #include "cli/tool/test_rules.h"
+#include "base/duration.h"
 
 #include <cstdio>
 #include <fstream>

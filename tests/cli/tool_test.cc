@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/duration.h"
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/tool/metric_lint.h"

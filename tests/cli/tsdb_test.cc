@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/duration.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/tool_args.h"

@@ -27,7 +27,8 @@ enum class Data { kCounter, kResets, kGauge, kWild, kTiny };
 std::vector<double> Values(Data data, size_t n, uint32_t seed) {
   std::mt19937 random(seed);
   const auto unit = [&] { return std::uniform_real_distribution<double>(0, 1)(random); };
-  const std::vector<double> wild = {kInf, -kInf, NormalNan(), StaleNan(), -0.0, 0.0, 1e308, -1e308, 5e-324, 1e16};
+  const std::vector<double> wild = {kInf, -kInf, NormalNan(), StaleNan(), -0.0,
+                                    0.0,  1e308, -1e308,      5e-324,     1e16};
   std::vector<double> out(n);
   double counter = 0;
   for (double& v : out) {
@@ -89,7 +90,8 @@ TEST_P(KernelsTest, RatesAreExtrapolatedAndLimitedAtZero) {
       ForAll([&](const Kernels& k, size_t n, uint32_t seed) {
         std::mt19937 random(seed);
         const auto unit = [&] { return std::uniform_real_distribution<double>(0, 1)(random); };
-        const std::vector<double> first = Values(GetParam(), n, seed), change = Values(GetParam(), n, seed + 1);
+        const std::vector<double> first = Values(GetParam(), n, seed),
+                                  change = Values(GetParam(), n, seed + 1);
         std::vector<double> sampled(n), to_start(n), to_end(n), factor(n), want(n), got(n);
         for (size_t i = 0; i < n; ++i) {
           sampled[i] = 15 + std::floor(unit() * 19) * 15;
@@ -104,12 +106,12 @@ TEST_P(KernelsTest, RatesAreExtrapolatedAndLimitedAtZero) {
           if (range > 0) f /= range;
           want[i] = change[i] * f;
         }
-        k.rates({n, sampled.data(), to_start.data(), to_end.data(), factor.data(), range, counter}, first.data(),
-                change.data(), got.data());
+        k.rates({n, sampled.data(), to_start.data(), to_end.data(), factor.data(), range, counter},
+                first.data(), change.data(), got.data());
         EXPECT_EQ(Bits(got), Bits(want));
         got = change;  // in place
-        k.rates({n, sampled.data(), to_start.data(), to_end.data(), factor.data(), range, counter}, first.data(),
-                got.data(), got.data());
+        k.rates({n, sampled.data(), to_start.data(), to_end.data(), factor.data(), range, counter},
+                first.data(), got.data(), got.data());
         EXPECT_EQ(Bits(got), Bits(want));
       });
     }
