@@ -192,7 +192,10 @@ absl::Status Rule::OpenAppender(const RuleContext& context) {
 absl::Status Rule::Store(const RuleContext& context, int64_t t_ms, const std::vector<OutputSample>& samples) {
   RETURN_IF_ERROR(OpenAppender(context));
   // Series that come and go must not pile up here.
-  if (slots_.size() > 2 * samples.size() + 1000) slots_.clear();
+  if (slots_.size() > 2 * samples.size() + 1000) {
+    for (const auto& [labels, slot] : slots_) appender_->Release(slot);
+    slots_.clear();
+  }
   appender_->Begin(t_ms);
   int64_t refused = 0;
   for (const OutputSample& sample : samples) {

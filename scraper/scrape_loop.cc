@@ -75,6 +75,7 @@ absl::Status ScrapeLoop::OpenGroup() {
   if (group_ != nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(group_, options_.db->OpenGroup(target_.key));
   report_slots_.clear();
+  cache_.Clear([](tsdb::Slot) {});  // slots of another group
   return absl::OkStatus();
 }
 
@@ -97,7 +98,7 @@ void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t st
     cache_.BeginRound();
     group_->Begin(t);
     status = Append(std::move(response), t, &outcome);
-    cache_.EndRound(!status.ok());
+    cache_.EndRound(!status.ok(), [this](tsdb::Slot slot) { group_->Release(slot); });
     // Nothing of a broken exposition is kept: the round starts over with the report alone, which ends the
     // series.
     if (!status.ok()) group_->Begin(t);
@@ -186,7 +187,9 @@ void ScrapeLoop::Reconfigure(std::shared_ptr<const ScrapeConfig> config, Target 
   MutexLock lock(&mutex_);
   config_ = std::move(config);
   target_ = std::move(target);
-  cache_.Clear();
+  cache_.Clear([this](tsdb::Slot slot) {
+    if (group_ != nullptr) group_->Release(slot);
+  });
   aligned_ms_ = 0;
 }
 

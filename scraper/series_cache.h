@@ -60,9 +60,10 @@ class SeriesCache {
     entry->last_round = round_;
     return first;
   }
-  // Forgets what this round did not see. After a failed scrape (keep) only if the cache has grown out of
-  // hand.
-  void EndRound(bool keep) {
+  // Forgets what this round did not see, and tells `forget` the slots. After a failed scrape (keep) only if the
+  // cache has grown out of hand.
+  template <typename Forget>
+  void EndRound(bool keep, Forget forget) {
     if (keep && index_.size() <= good_size_ * 2 + 1000) return;
     if (!keep) good_size_ = order_.size();
     if (index_.size() == order_.size()) return;
@@ -72,13 +73,19 @@ class SeriesCache {
         ++it;
         continue;
       }
+      if (!entry.dropped) forget(entry.slot);
       entry = Entry();
       free_.push_back(it->second);
       index_.erase(it++);
     }
     if (keep) previous_.clear();
   }
-  void Clear() { *this = SeriesCache(); }
+  template <typename Forget>
+  void Clear(Forget forget) {
+    for (const auto& [raw, id] : index_)
+      if (!entries_[id].dropped) forget(entries_[id].slot);
+    *this = SeriesCache();
+  }
   size_t size() const { return index_.size(); }
 
  private:

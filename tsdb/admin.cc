@@ -6,7 +6,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
-#include "tsdb/format/stripe.h"
+#include "tsdb/manifest.h"
 
 namespace narthex::tsdb {
 
@@ -74,81 +74,11 @@ absl::Status DbImpl::DeleteSeries(const Matchers& matchers, int64_t mint, int64_
   for (SeriesId id : index_.Select(matchers)) {
     std::vector<Interval>& list = (*next)[id];
     list.emplace_back(mint, maxt);
-    std::string value;
-    for (const Interval& i : list) {
-      PutFixed64(&value, static_cast<uint64_t>(i.first));
-      PutFixed64(&value, static_cast<uint64_t>(i.second));
-    }
-    batch.puts.emplace_back(TombstoneKey(id), value);
+    batch.puts.emplace_back(TombstoneKey(id), EncodeIntervals(list));
   }
   if (batch.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(store_->Write(batch, true));
   tombstones_ = std::move(next);
-  return absl::OkStatus();
-}
-
-absl::Status DbImpl::CleanTombstones() {
-  MutexLock lock(&maintain_mutex_);
-  const std::shared_ptr<const Tombstones> dead = tombstones();
-  if (dead->empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(Seal(/*force=*/true));
-  RETURN_IF_ERROR(RewriteStripes(*dead));
-  IndexBatch batch;
-  for (const auto& [id, intervals] : *dead) batch.deletes.push_back(TombstoneKey(id));
-  RETURN_IF_ERROR(store_->Write(batch, true));
-  MutexLock windows_lock(&windows_mutex_);
-  if (tombstones_ == dead) tombstones_ = std::make_shared<Tombstones>();
-  seal_epoch_.fetch_add(1);
-  return absl::OkStatus();
-}
-
-namespace {
-// The stripe without the deleted samples; false if nothing changes.
-bool CutStripe(const StripeView& view, const Tombstones& dead, std::string* out) {
-  bool changed = false;
-  std::vector<StripeEntry> kept;
-  for (const StripeView::Entry& e : view.entries) {
-    const std::vector<int64_t>& times = view.columns[e.column];
-    StripeEntry entry{e.series, e.column, std::string(e.bytes)};
-    const auto it = dead.find(e.series);
-    SeriesRows rows;
-    if (it != dead.end() && DecodeEntry(e.bytes, times.size(), &rows)) {
-      for (size_t i = 0; i < times.size(); ++i) {
-        for (const Interval& d : it->second) {
-          if (times[i] < d.first || times[i] > d.second) continue;
-          rows.present.Set(i, false);
-          rows.stale.Set(i, false);
-          changed = true;
-        }
-      }
-      if (rows.Empty()) continue;
-      entry.bytes = EncodeEntry(rows, times.size());
-    }
-    kept.push_back(std::move(entry));
-  }
-  out->clear();
-  if (changed && !kept.empty()) *out = EncodeStripe(view.columns, kept);
-  return changed;
-}
-}  // namespace
-
-absl::Status DbImpl::RewriteStripes(const Tombstones& dead) {
-  std::map<std::string, std::string> rewritten;
-  std::vector<std::string> emptied;
-  RETURN_IF_ERROR(
-      store_->ScanStripes(StripeWindowPrefix(INT64_MIN), "", [&](std::string_view k, std::string_view bytes) {
-        StripeView view;
-        std::string out;
-        if (!view.Parse(bytes) || !CutStripe(view, dead, &out))
-          return true;  // a corrupt stripe is left as it is
-        if (out.empty())
-          emptied.emplace_back(k);
-        else
-          rewritten[std::string(k)] = std::move(out);
-        return true;
-      }));
-  RETURN_IF_ERROR(store_->Ingest(rewritten).status());
-  for (const std::string& key : emptied) RETURN_IF_ERROR(store_->DeleteStripe(key));
   return absl::OkStatus();
 }
 

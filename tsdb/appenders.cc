@@ -30,37 +30,41 @@ void CountResult(const DbMetrics& m, AppendResult r) {
   }
 }
 
+bool SameValue(const Sample& a, const Sample& b) {
+  if (a.h && b.h) return a.h->Equals(*b.h);
+  return !a.h && !b.h && std::bit_cast<uint64_t>(a.v) == std::bit_cast<uint64_t>(b.v);
+}
+
 class GroupAppenderImpl : public GroupAppender {
  public:
   GroupAppenderImpl(DbImpl* db, std::shared_ptr<Group> group) : db_(db), group_(std::move(group)) {}
   ~GroupAppenderImpl() override {
+    const uint64_t sequence = db_->journal_->last_sequence();
     MutexLock lock(&group_->mutex);
     group_->in_use = false;
+    group_->ReleaseAll(sequence);
   }
 
   absl::StatusOr<Slot> AddSeries(const Labels& labels) override {
     bool created = false;
+    const SeriesUse::Ticket ticket(&db_->series_use_);
     ASSIGN_OR_RETURN(const SeriesId id, db_->GetOrCreateSeries(labels, &created));
-    Slot slot = 0;
-    bool added = false;
-    {
-      MutexLock lock(&group_->mutex);
-      const size_t before = group_->slots.size();
-      slot = group_->AddSlot(id);
-      added = group_->slots.size() > before;
-    }
-    if (added) {
-      RETURN_IF_ERROR(db_->SaveSlot(group_.get(), id, slot));
-      db_->NoteMember(id, group_->id);
-    }
+    const Slot slot = db_->AddSlot(group_.get(), id);
     if (created) ++stats_.new_series;
     return slot;
+  }
+
+  void Release(Slot slot) override {
+    const uint64_t sequence = db_->journal_->last_sequence();
+    MutexLock lock(&group_->mutex);
+    group_->Release(slot, sequence);
   }
 
   void Begin(int64_t t) override {
     round_ = Round{};
     round_.t = t;
     loose_.clear();
+    exemplars_.clear();
     const int fresh = stats_.new_series;  // series are added between rounds too
     stats_ = RoundStats{};
     stats_.new_series = fresh;
@@ -106,7 +110,7 @@ class GroupAppenderImpl : public GroupAppender {
       MutexLock lock(&group_->mutex);
       if (slot < group_->slots.size()) id = group_->slots[slot];
     }
-    if (id != 0 && db_->exemplars_.Add(id, e)) db_->metrics_.exemplars->Add();
+    if (id != 0) exemplars_.push_back({id, std::move(e)});
   }
 
   absl::StatusOr<RoundStats> Commit() override {
@@ -135,8 +139,10 @@ class GroupAppenderImpl : public GroupAppender {
       Grow(0);
       RETURN_IF_ERROR(db_->CommitRound(group_.get(), std::move(round_), loose_));
     }
+    RETURN_IF_ERROR(db_->CommitExemplars(exemplars_));
     const RoundStats out = stats_;
     stats_ = RoundStats{};
+    exemplars_.clear();
     round_ = Round{};
     loose_.clear();
     seen_ = Bits();
@@ -193,8 +199,9 @@ class GroupAppenderImpl : public GroupAppender {
   AppendResult LateResult(const Sample& sample) const {
     if (sample.t == last_t_) return AppendResult::kDuplicate;
     const int64_t window = db_->ooo_window_ms_;
-    if (window > 0) return sample.t >= db_->max_t_ - window ? AppendResult::kOk : AppendResult::kTooOld;
-    return sample.t < db_->max_t_ - kOutOfBoundsMs ? AppendResult::kOutOfBounds : AppendResult::kOutOfOrder;
+    if (window > 0) return sample.t >= db_->HeadMax() - window ? AppendResult::kOk : AppendResult::kTooOld;
+    return sample.t < db_->HeadMax() - kOutOfBoundsMs ? AppendResult::kOutOfBounds
+                                                      : AppendResult::kOutOfOrder;
   }
 
   DbImpl* const db_;
@@ -203,6 +210,7 @@ class GroupAppenderImpl : public GroupAppender {
   Bits seen_;                         // slots that were set in some way
   absl::flat_hash_set<Slot> silent_;  // of those: set, but out of staleness tracking
   std::vector<LooseSample> loose_;
+  std::vector<SeriesExemplar> exemplars_;
   bool late_ = false;
   int64_t last_t_ = INT64_MIN;
   RoundStats stats_;
@@ -213,11 +221,14 @@ class AppenderImpl : public Appender {
   explicit AppenderImpl(DbImpl* db) : db_(db) {}
 
   absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) override {
+    // Ids found under a ticket stay until it is given back.
+    if (!ticket_) ticket_.emplace(&db_->series_use_);
     SeriesId id = static_cast<SeriesId>(*ref);
-    if (id == 0 || !db_->index_.Has(id)) {
+    if (id == 0 || !known_.contains(id)) {
       if (labels.empty()) return absl::InvalidArgumentError("empty labelset: invalid sample");
       bool created = false;
       ASSIGN_OR_RETURN(id, db_->GetOrCreateSeries(labels, &created));
+      known_.insert(id);
       *ref = id;
     }
     AppendResult r = AppendResult::kOk;
@@ -226,13 +237,11 @@ class AppenderImpl : public Appender {
     if (pending != last_.end() && sample.t <= pending->second.t) {
       const Sample& last = pending->second;
       if (sample.t == last.t) {
-        const bool same =
-            !sample.h && !last.h && std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(last.v);
-        if (same || (sample.h && last.h && sample.h->Equals(*last.h))) return AppendResult::kOk;
+        if (SameValue(sample, last)) return AppendResult::kOk;
         r = AppendResult::kDuplicate;
       } else if (db_->ooo_window_ms_ <= 0) {
         r = AppendResult::kOutOfOrder;
-      } else if (sample.t < std::max(db_->max_t_.load(), last.t) - db_->ooo_window_ms_) {
+      } else if (sample.t < std::max(db_->HeadMax(), last.t) - db_->ooo_window_ms_) {
         r = AppendResult::kTooOld;
       }
     } else {
@@ -251,13 +260,12 @@ class AppenderImpl : public Appender {
   }
 
   void AddExemplar(SeriesRef ref, const Exemplar& exemplar) override {
-    exemplars_.emplace_back(static_cast<SeriesId>(ref), exemplar);
+    exemplars_.push_back({static_cast<SeriesId>(ref), exemplar});
   }
 
   absl::Status Commit() override {
     RETURN_IF_ERROR(db_->CommitLoose(samples_));
-    for (const auto& [id, e] : exemplars_)
-      if (db_->exemplars_.Add(id, e)) db_->metrics_.exemplars->Add();
+    RETURN_IF_ERROR(db_->CommitExemplars(exemplars_));
     Rollback();
     return absl::OkStatus();
   }
@@ -266,13 +274,17 @@ class AppenderImpl : public Appender {
     samples_.clear();
     exemplars_.clear();
     last_.clear();
+    known_.clear();
+    ticket_.reset();
   }
 
  private:
   DbImpl* const db_;
+  std::optional<SeriesUse::Ticket> ticket_;  // while the batch names series
+  absl::flat_hash_set<SeriesId> known_;      // series looked up in this batch
   std::vector<LooseSample> samples_;
   absl::flat_hash_map<SeriesId, Sample> last_;  // newest sample of each series in this batch
-  std::vector<std::pair<SeriesId, Exemplar>> exemplars_;
+  std::vector<SeriesExemplar> exemplars_;
 };
 
 }  // namespace
@@ -282,6 +294,7 @@ std::unique_ptr<Appender> DbImpl::NewAppender() { return std::make_unique<Append
 absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& key) {
   std::shared_ptr<Group> group;
   {
+    MutexLock create(&create_mutex_);
     MutexLock lock(&groups_mutex_);
     const auto it = groups_by_key_.find(key.encoded());
     if (it != groups_by_key_.end()) {
@@ -290,7 +303,6 @@ absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& k
       const uint32_t id = next_group_;
       IndexBatch batch;
       batch.puts.emplace_back(GroupKey(id), key.encoded());
-      MutexLock create_lock(&create_mutex_);
       if (has_unsaved_ || !store_->Write(batch, false).ok()) {
         unsaved_.puts.push_back(batch.puts[0]);
         has_unsaved_ = true;
@@ -306,26 +318,51 @@ absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& k
   return std::unique_ptr<GroupAppender>(std::make_unique<GroupAppenderImpl>(this, group));
 }
 
+int64_t DbImpl::HeadMax() const {
+  const int64_t newest = max_t_, now = options_.clock->NowMs();
+  return newest != INT64_MIN && newest > now + kOutOfBoundsMs ? now : newest;
+}
+
+// The newest sample of a series that the order checks know; time INT64_MIN if none.
+Sample DbImpl::LastOf(SeriesId id) const {
+  Sample last;
+  last.t = INT64_MIN;
+  {
+    ReaderMutexLock lock(&loose_mutex_);
+    if (const LooseColumn* column = loose_->Find(id); column != nullptr) last = column->last;
+  }
+  std::vector<std::shared_ptr<Group>> groups;
+  {
+    ReaderMutexLock lock(&groups_mutex_);
+    ForEachGroup(id, [&](uint32_t group) ABSL_SHARED_LOCKS_REQUIRED(groups_mutex_) {
+      const auto it = groups_.find(group);
+      if (it != groups_.end()) groups.push_back(it->second);
+    });
+  }
+  for (const auto& group : groups) {
+    ReaderMutexLock lock(&group->mutex);
+    const auto slot = group->slot_of.find(id);
+    if (slot == group->slot_of.end() || group->open.rounds.empty() || group->last_t <= last.t) continue;
+    const Round& round = group->open.last;
+    if (!round.present.Get(slot->second)) continue;
+    last = Sample{};
+    last.t = round.t;
+    last.v = round.values[slot->second];
+  }
+  return last;
+}
+
 // Upstream's memSeries.appendable.
 AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
-  const int64_t head_max = max_t_;
+  const int64_t head_max = HeadMax();
   if (head_max == INT64_MIN) return AppendResult::kOk;
   const int64_t window = ooo_window_ms_;
   const int64_t min_valid = head_max - kOutOfBoundsMs;
-  ReaderMutexLock lock(&loose_mutex_);
-  const LooseColumn* column = loose_->Find(id);
   if (sample.t >= min_valid) {
-    if (column == nullptr || sample.t > column->last_t) return AppendResult::kOk;
-    if (sample.t == column->last_t) {
-      bool same = !sample.h && !column->last_is_histogram &&
-                  std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(column->last_v);
-      if (sample.h && column->last_is_histogram) {
-        std::vector<Sample> all;
-        loose_->Read(id, &all);
-        same = all.empty() || (all.back().h && all.back().h->Equals(*sample.h));
-      }
-      return same ? AppendResult::kOk : AppendResult::kDuplicate;
-    }
+    const Sample last = LastOf(id);
+    // A last sample in the future is from before the clock stepped back: it stops nothing.
+    if (sample.t > last.t || last.t > head_max) return AppendResult::kOk;
+    if (sample.t == last.t) return SameValue(sample, last) ? AppendResult::kOk : AppendResult::kDuplicate;
   }
   if (window > 0) return sample.t >= head_max - window ? AppendResult::kOk : AppendResult::kTooOld;
   return sample.t < min_valid ? AppendResult::kOutOfBounds : AppendResult::kOutOfOrder;
@@ -343,7 +380,7 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
     loose_->last_sequence = sequence;
     for (const LooseSample& s : samples) {
       const LooseColumn* column = loose_->Find(s.series);
-      if (column != nullptr && s.sample.t < column->last_t) metrics_.ooo_appended->Add();
+      if (column != nullptr && s.sample.t < column->last.t) metrics_.ooo_appended->Add();
       loose_->Add(s);
       NoteTime(s.sample.t);
       (s.sample.h ? metrics_.histogram_samples : metrics_.float_samples)->Add();

@@ -77,6 +77,13 @@ absl::Status DbImpl::SyncAll() {
   return absl::OkStatus();
 }
 
+void DbImpl::NoteCorruptStripe(int64_t window, uint32_t group, uint32_t stripe) const {
+  metrics_.stripe_corruptions->Add();
+  options_.logger->Error("Stripe corrupt, left out of the answer", {{"window", std::to_string(window)},
+                                                                    {"group", std::to_string(group)},
+                                                                    {"stripe", std::to_string(stripe)}});
+}
+
 void DbImpl::NoteTime(int64_t t) {
   for (int64_t seen = max_t_.load(); t > seen && !max_t_.compare_exchange_weak(seen, t);) {
   }
@@ -84,14 +91,24 @@ void DbImpl::NoteTime(int64_t t) {
   }
 }
 
+SeriesId DbImpl::FindSeries(const Labels& labels) const {
+  const SeriesId id = index_.Find(labels);
+  if (id == 0) return 0;
+  series_use_.Touch(id);
+  return index_.Has(id) ? id : 0;
+}
+
 absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* created) {
   *created = false;
-  if (SeriesId id = index_.Find(labels); id != 0) return id;
+  if (SeriesId id = FindSeries(labels); id != 0) return id;
   MutexLock lock(&create_mutex_);
-  if (SeriesId id = index_.Find(labels); id != 0) return id;
-  if (next_series_ == UINT32_MAX)
-    return absl::ResourceExhaustedError("too many series: series ids are used up");
-  const SeriesId id = next_series_++;
+  if (SeriesId id = FindSeries(labels); id != 0) return id;
+  SeriesId id = series_use_.TakeFree();
+  if (id == 0) {
+    if (next_series_ == UINT32_MAX)
+      return absl::ResourceExhaustedError("too many series: series ids are used up");
+    id = next_series_++;
+  }
   IndexBatch batch;
   batch.puts.emplace_back(SeriesKey(id), labels.encoded());
   // Failed writes are kept and tried again; until then rounds stay in memory (the journal must not name an
@@ -107,18 +124,27 @@ absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* c
   return id;
 }
 
-absl::Status DbImpl::SaveSlot(Group* group, SeriesId id, Slot slot) {
+Slot DbImpl::AddSlot(Group* group, SeriesId id) {
+  MutexLock create(&create_mutex_);
+  Slot slot = 0;
+  {
+    MutexLock lock(&group->mutex);
+    const size_t before = group->slot_of.size();
+    slot = group->AddSlot(id);
+    if (group->slot_of.size() == before) return slot;
+  }
   std::string value;
   PutBig32(&value, id);
   IndexBatch batch;
   batch.puts.emplace_back(SlotKey(group->id, slot), value);
-  MutexLock lock(&create_mutex_);
   if (has_unsaved_ || !store_->Write(batch, false).ok()) {
     unsaved_.puts.push_back(batch.puts[0]);
     has_unsaved_ = true;
   }
   index_dirty_ = true;
-  return absl::OkStatus();
+  MutexLock lock(&groups_mutex_);
+  NoteMembership(id, group->id);
+  return slot;
 }
 
 absl::Status DbImpl::RetryUnsaved() {
@@ -160,11 +186,6 @@ void DbImpl::NoteMembership(SeriesId id, uint32_t group) {
   if (std::find(more.begin(), more.end(), group) == more.end()) more.push_back(group);
 }
 
-void DbImpl::NoteMember(SeriesId id, uint32_t group) {
-  MutexLock lock(&groups_mutex_);
-  NoteMembership(id, group);
-}
-
 std::shared_ptr<Group> DbImpl::FindOrAddGroup(uint32_t id, const Labels& key) {
   const auto it = groups_.find(id);
   if (it != groups_.end()) return it->second;
@@ -185,52 +206,6 @@ std::vector<std::shared_ptr<Group>> DbImpl::AllGroups() const {
   ReaderMutexLock lock(&groups_mutex_);
   std::vector<std::shared_ptr<Group>> out;
   for (const auto& [id, group] : groups_) out.push_back(group);
-  return out;
-}
-
-std::vector<std::shared_ptr<Group>> DbImpl::GroupsOf(SeriesId id) const {
-  ReaderMutexLock lock(&groups_mutex_);
-  std::vector<std::shared_ptr<Group>> out;
-  if (id >= group_of_.size() || group_of_[id] == 0) return out;
-  const auto add = [&](uint32_t g) {
-    const auto it = groups_.find(g);
-    if (it != groups_.end()) out.push_back(it->second);
-  };
-  add(group_of_[id]);
-  const auto more = more_groups_.find(id);
-  if (more != more_groups_.end())
-    for (uint32_t g : more->second) add(g);
-  return out;
-}
-
-std::vector<std::shared_ptr<const LooseStore>> DbImpl::FrozenLoose() const {
-  ReaderMutexLock lock(&loose_mutex_);
-  return frozen_;
-}
-
-bool DbImpl::ReadLooseHead(SeriesId id, int64_t mint, int64_t maxt, std::vector<int64_t>* times,
-                           std::vector<double>* values, std::vector<Sample>* out) const {
-  times->clear();
-  values->clear();
-  ReaderMutexLock lock(&loose_mutex_);
-  std::vector<const LooseStore*> in_range;
-  const auto note = [&](const LooseStore& store) {
-    if (HasSamples(store, id, mint, maxt) && store.Find(id)->last_t >= mint) in_range.push_back(&store);
-  };
-  for (const auto& store : frozen_) note(*store);
-  note(*loose_);
-  if (in_range.empty()) return true;
-  if (in_range.size() == 1 && in_range[0]->ReadFloats(id, times, values)) return true;
-  for (const LooseStore* store : in_range) store->Read(id, out);
-  return false;
-}
-
-std::vector<int64_t> DbImpl::WindowsIn(int64_t mint, int64_t maxt) const {
-  ReaderMutexLock lock(&windows_mutex_);
-  std::vector<int64_t> out;
-  for (const auto& [window, series] : windows_) {
-    if (window <= maxt && window + options_.window_ms > mint) out.push_back(window);
-  }
   return out;
 }
 

@@ -6,6 +6,8 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,9 +24,10 @@
 #include "tsdb/group.h"
 #include "tsdb/journal.h"
 #include "tsdb/loose_store.h"
+#include "tsdb/read_view.h"
 #include "tsdb/rocks_store.h"
 #include "tsdb/series_index.h"
-#include "tsdb/stripe_directory.h"
+#include "tsdb/series_use.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::tsdb {
@@ -35,17 +38,14 @@ struct DbMetrics {
   explicit DbMetrics(MetricsRegistry* r);
   Counter *float_samples, *histogram_samples, *series_created, *series_removed, *corruptions, *out_of_order,
       *too_old, *out_of_bounds, *duplicates, *ooo_appended, *journal_failures, *seals, *seal_failures,
-      *reloads, *bytes_written, *stripe_corruptions, *time_retentions, *size_retentions, *exemplars;
+      *merges, *reloads, *bytes_written, *stripe_corruptions, *time_retentions, *size_retentions, *exemplars;
   Gauge *series, *chunks, *min_time, *max_time, *lowest, *blocks, *block_bytes, *symbol_bytes,
       *retention_bytes, *retention_seconds, *wal_bytes;
   HistogramMetric *fsync, *seal_seconds;
 };
 
-using Interval = std::pair<int64_t, int64_t>;  // both ends included
-using Tombstones = absl::flat_hash_map<SeriesId, std::vector<Interval>>;
-
-// Lock order: maintain_mutex_, commit_mutex_, groups_mutex_, Group::mutex, loose_mutex_, windows_mutex_; the
-// series index, the journal and the store lock themselves and call nothing.
+// Lock order: maintain_mutex_, layout_mutex_, commit_mutex_, groups_mutex_, Group::mutex, loose_mutex_,
+// windows_mutex_; the series index, the journal and the store lock themselves and call nothing.
 class DbImpl : public Db {
  public:
   explicit DbImpl(Options options);
@@ -73,10 +73,16 @@ class DbImpl : public Db {
                               int64_t out_of_order_window_ms) override;
 
   // For the appenders and the querier.
+  // The caller holds a ticket of series_use_.
   absl::StatusOr<SeriesId> GetOrCreateSeries(const Labels& labels, bool* created);
+  SeriesId FindSeries(const Labels& labels) const;  // 0 if there is none
   AppendResult Check(SeriesId id, const Sample& sample) const;
+  Sample LastOf(SeriesId id) const;
+  // The newest sample's time; now, if that is far in the future (the clock stepped).
+  int64_t HeadMax() const;
   // Writes a loose batch: journal, then memory.
   absl::Status CommitLoose(const std::vector<LooseSample>& samples);
+  absl::Status CommitExemplars(const std::vector<SeriesExemplar>& exemplars);
   absl::Status CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose);
   // For RangeFilter: the series of the sealed windows in [mint, maxt], the oldest first.
   std::vector<std::shared_ptr<const Roaring>> WindowSeries(int64_t mint, int64_t maxt) const;
@@ -84,24 +90,22 @@ class DbImpl : public Db {
   void KeepInHead(int64_t mint, int64_t maxt, absl::flat_hash_map<uint32_t, bool>* groups,
                   std::vector<SeriesId>* ids) const;
   std::shared_ptr<const Tombstones> tombstones() const;
-  std::vector<std::shared_ptr<Group>> GroupsOf(SeriesId id) const;
   std::vector<std::shared_ptr<Group>> AllGroups() const;
-  std::vector<std::shared_ptr<const LooseStore>> FrozenLoose() const;
+  // What a query of these series reads from now on.
+  std::unique_ptr<ReadView> Pin(std::span<const SeriesId> ids, int64_t mint, int64_t maxt) const;
   // The loose samples in memory of a series: true with times and values if they are floats in order (those in
   // range are among them), else false with all of them appended to *out.
-  bool ReadLooseHead(SeriesId id, int64_t mint, int64_t maxt, std::vector<int64_t>* times,
+  bool ReadLooseHead(const ReadView& view, SeriesId id, std::vector<int64_t>* times,
                      std::vector<double>* values, std::vector<Sample>* out) const;
-  std::vector<int64_t> WindowsIn(int64_t mint, int64_t maxt) const;
   std::shared_ptr<Group> LookupGroup(uint32_t id) const;
 
   Options options_;
   DbMetrics metrics_;
   std::unique_ptr<RocksStore> store_;
-  std::unique_ptr<StripeDirectory> directory_;  // after store_, which it reads
   std::unique_ptr<Journal> journal_;
   SeriesIndex index_;
+  mutable SeriesUse series_use_;
   ExemplarRing exemplars_;
-  std::atomic<uint64_t> seal_epoch_{0};  // counts changes of the sealed stripes
   std::atomic<int64_t> max_t_{INT64_MIN}, min_t_{INT64_MAX};
   std::atomic<int64_t> ooo_window_ms_;
 
@@ -109,10 +113,13 @@ class DbImpl : public Db {
   absl::Status TakeLock();
   absl::Status CheckFormat();
   absl::Status LoadIndex();
-  absl::Status LoadManifest();
-  absl::Status AddMissingLeaders();
-  absl::Status OpenJournal();
-  void ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t* bad);
+  absl::Status LoadManifest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status OpenJournal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  void CollectFree();
+  absl::Status LoadLastLoose();
+  bool KnowsSeries(SeriesId id, uint64_t* bad);
+  void ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t* bad)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void ReplayRound(uint64_t sequence, const struct Record& record, uint64_t* bad);
   std::shared_ptr<Group> FindOrAddGroup(uint32_t id, const Labels& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(groups_mutex_);
@@ -122,27 +129,67 @@ class DbImpl : public Db {
   absl::Status SyncAll();
   absl::Status RetryUnsaved();
 
+  void PinPlaces(std::span<const SeriesId> ids, ReadView* view) const
+      ABSL_SHARED_LOCKS_REQUIRED(layout_mutex_);
+  void PinLoose(std::span<const SeriesId> ids, ReadView* view) const
+      ABSL_SHARED_LOCKS_REQUIRED(layout_mutex_);
+  int64_t DayMs() const { return 24 * options_.window_ms; }
+  // Calls f(group) for each group that has or had rounds of the series.
+  template <typename F>
+  void ForEachGroup(SeriesId id, F f) const ABSL_SHARED_LOCKS_REQUIRED(groups_mutex_) {
+    if (id >= group_of_.size() || group_of_[id] == 0) return;
+    f(group_of_[id]);
+    const auto more = more_groups_.find(id);
+    if (more == more_groups_.end()) return;
+    for (uint32_t group : more->second) f(group);
+  }
+
   // seal.cc
   struct SealPlan;
   absl::Status Seal(bool force) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan* plan);
   void PlanLoose(bool force, SealPlan* plan);
+  absl::Status IngestHours(const std::map<std::string, std::string>& stripes);
   absl::Status NoteSeal(const SealPlan& plan);
+  void MoveSealed(const SealPlan& plan);
   void FreeJournal();
+  // exemplar_store.cc
+  absl::Status SaveExemplars() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status LoadExemplars() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  // merge.cc
+  absl::Status MergeDueDay() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status MergeDay(int64_t day) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status NoteMerge(int64_t day, uint32_t generation, const std::map<int64_t, Roaring>& members);
+  absl::Status ForgetTombstones(const Tombstones& done);
+  absl::Status LoadLayout();
+  // removal.cc
+  absl::Status RemoveDead(bool force) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status FreeSlots(Group* group);
+  absl::Status RemoveGroups();
+  absl::Status RemoveSeries();
+  Roaring LiveSeries() const;
   // retention.cc
   absl::Status Retain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
-  absl::Status DropWindows(int64_t before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::StatusOr<bool> DropWindows(int64_t before) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  int64_t OldestToDrop(int64_t over) const;
   uint64_t DirectoryBytes() const;
   void UpdateGauges();
   int64_t SaneNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
-  absl::Status RewriteStripes(const Tombstones& dead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
 
   int lock_fd_ = -1;
   Mutex maintain_mutex_;
   int64_t sane_now_ ABSL_GUARDED_BY(maintain_mutex_) = INT64_MIN;
   int64_t sane_mono_ns_ ABSL_GUARDED_BY(maintain_mutex_) = 0;
+  std::map<int64_t, int64_t> merge_retry_ms_
+      ABSL_GUARDED_BY(maintain_mutex_);  // days that failed: when again
+  std::deque<std::pair<uint64_t, size_t>> saved_exemplars_
+      ABSL_GUARDED_BY(maintain_mutex_);                             // rows and sizes
+  uint64_t exemplars_sealed_ ABSL_GUARDED_BY(maintain_mutex_) = 0;  // records up to here are in the index
+  int64_t removal_mono_ms_ ABSL_GUARDED_BY(maintain_mutex_) = INT64_MIN;
   uint64_t snapshots_ ABSL_GUARDED_BY(maintain_mutex_) = 0;
 
+  // Taken alone when samples change their place (seal, merge, removal), shared while a query pins them.
+  mutable Mutex layout_mutex_;
   mutable Mutex commit_mutex_;  // commits share it; a seal takes it alone for a moment
   mutable Mutex groups_mutex_;
   std::map<uint32_t, std::shared_ptr<Group>> groups_ ABSL_GUARDED_BY(groups_mutex_);
@@ -156,6 +203,7 @@ class DbImpl : public Db {
   mutable Mutex create_mutex_;  // one series is created at a time
   SeriesId next_series_ ABSL_GUARDED_BY(create_mutex_) = 1;
   IndexBatch unsaved_ ABSL_GUARDED_BY(create_mutex_);  // index writes that failed (disk full)
+  std::set<SeriesId> lost_ids_;                        // while opening: named by the journal only
   std::atomic<bool> has_unsaved_{false};
   std::atomic<bool> index_dirty_{false};
   std::atomic<bool> journal_failing_{false};
@@ -168,6 +216,8 @@ class DbImpl : public Db {
 
   mutable Mutex windows_mutex_;
   std::map<int64_t, std::shared_ptr<const Roaring>> windows_ ABSL_GUARDED_BY(windows_mutex_);
+  std::set<int64_t> hourly_ ABSL_GUARDED_BY(windows_mutex_);  // windows with stripes as they were sealed
+  std::map<int64_t, uint32_t> days_ ABSL_GUARDED_BY(windows_mutex_);  // merged days: generation of the merge
   std::shared_ptr<const Tombstones> tombstones_ ABSL_GUARDED_BY(windows_mutex_);
 
   Mutex stop_mutex_;
@@ -175,8 +225,9 @@ class DbImpl : public Db {
   std::thread thread_;
 
  public:
-  absl::Status SaveSlot(Group* group, SeriesId id, Slot slot);
-  void NoteMember(SeriesId id, uint32_t group);
+  // The series' slot in the group, a new one if it has none.
+  Slot AddSlot(Group* group, SeriesId id);
+  void NoteCorruptStripe(int64_t window, uint32_t group, uint32_t stripe) const;
 };
 
 }  // namespace narthex::tsdb

@@ -10,7 +10,7 @@ int64_t WindowOf(int64_t t, int64_t window_ms) {
   return q * window_ms;
 }
 
-TilePtr BuildTile(const std::vector<std::string>& rounds, uint64_t first_sequence, uint64_t last_sequence) {
+TilePtr BuildTile(const std::vector<RoundBytes>& rounds, uint64_t first_sequence, uint64_t last_sequence) {
   if (rounds.empty()) return nullptr;
   auto tile = std::make_shared<Tile>();
   tile->first_sequence = first_sequence;
@@ -21,7 +21,7 @@ TilePtr BuildTile(const std::vector<std::string>& rounds, uint64_t first_sequenc
   std::vector<Round> rows;
   rows.reserve(n);
   for (size_t i = 0; i < n; ++i) {
-    ByteReader in(rounds[i]);
+    ByteReader in(*rounds[i]);
     if (!ReadRound(&in, i == 0, &round)) break;
     rows.push_back(round);
   }
@@ -53,9 +53,36 @@ TilePtr BuildTile(const std::vector<std::string>& rounds, uint64_t first_sequenc
 }
 
 Slot Group::AddSlot(SeriesId series) {
-  const auto [it, added] = slot_of.emplace(series, static_cast<Slot>(slots.size()));
-  if (added) slots.push_back(series);
+  const auto [it, added] = slot_of.emplace(series, 0);
+  if (added && !free_slots.empty()) {
+    it->second = free_slots.back();
+    free_slots.pop_back();
+    slots[it->second] = series;
+  } else if (added) {
+    it->second = static_cast<Slot>(slots.size());
+    slots.push_back(series);
+  }
+  if (it->second >= held.size()) held.resize(it->second + 1, 0);
+  ++held[it->second];
+  idle.erase(it->second);
   return it->second;
+}
+
+void Group::LoadSlot(Slot slot, SeriesId series) {
+  if (slot >= slots.size()) slots.resize(slot + 1, 0);
+  slots[slot] = series;
+  slot_of[series] = slot;
+}
+
+void Group::Release(Slot slot, uint64_t sequence) {
+  if (slot >= held.size() || held[slot] == 0 || --held[slot] > 0) return;
+  idle[slot] = sequence;
+}
+
+void Group::ReleaseAll(uint64_t sequence) {
+  for (Slot slot = 0; slot < held.size(); ++slot)
+    if (held[slot] > 0) idle[slot] = sequence;
+  held.clear();
 }
 
 bool Group::NeedsNewTile(int64_t t, int64_t window_ms) const {
@@ -75,7 +102,7 @@ void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
   if (open.rounds.empty()) open.first_sequence = sequence;
   open.last_sequence = sequence;
   bytes.shrink_to_fit();
-  open.rounds.push_back(std::move(bytes));
+  open.rounds.push_back(std::make_shared<const std::string>(std::move(bytes)));
   open.times.push_back(round.t);
   tracked = round.present;
   for (uint32_t s : round.tracked_only) tracked.Set(s);

@@ -35,15 +35,16 @@ struct Tile {
 using TilePtr = std::shared_ptr<const Tile>;
 
 // The open tile: rounds coded one against the other.
+using RoundBytes = std::shared_ptr<const std::string>;
 struct OpenTile {
-  std::vector<std::string> rounds;
+  std::vector<RoundBytes> rounds;
   std::vector<int64_t> times;
   Round last;
   uint64_t first_sequence = 0, last_sequence = 0;
 };
 
 // Decodes rounds to a tile. Null if there is none.
-TilePtr BuildTile(const std::vector<std::string>& rounds, uint64_t first_sequence, uint64_t last_sequence);
+TilePtr BuildTile(const std::vector<RoundBytes>& rounds, uint64_t first_sequence, uint64_t last_sequence);
 
 // Guarded by `mutex`, but id and key, which never change.
 struct Group {
@@ -61,7 +62,14 @@ struct Group {
   bool broken_chain = false;     // the next round must be a keyframe
   bool in_use = false;           // a GroupAppender exists
 
-  Slot AddSlot(SeriesId series);
+  std::vector<uint32_t> held;                // by slot: how often the GroupAppender has added it
+  absl::flat_hash_map<Slot, uint64_t> idle;  // slots that nobody knows, and the journal's end at that time
+  std::vector<Slot> free_slots;              // slots without a series
+
+  Slot AddSlot(SeriesId series);  // it is held from here on
+  void LoadSlot(Slot slot, SeriesId series);
+  void Release(Slot slot, uint64_t sequence);
+  void ReleaseAll(uint64_t sequence);
   // Whether a round at t starts a new tile.
   bool NeedsNewTile(int64_t t, int64_t window_ms) const;
   void CloseTile();

@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
+#include "tsdb/format/directory.h"
 #include "tsdb/format/stripe.h"
 
 namespace narthex::tsdb {
@@ -18,61 +19,97 @@ uint32_t CountBuckets(const SeriesRows& rows) {
   return static_cast<uint32_t>(n);
 }
 
-// One pass over the stripes, which come window by window.
+// One pass over all stripes. A block is a window, or a merged day.
 class StripeWalk {
  public:
-  StripeWalk(const SeriesIndex& index, int64_t window_ms, const InspectHooks& hooks)
-      : index_(index), window_ms_(window_ms), hooks_(hooks) {}
+  StripeWalk(const SeriesIndex& index, const InspectHooks& hooks) : index_(index), hooks_(hooks) {}
 
-  void Add(std::string_view key_bytes, std::string_view bytes) {
-    StripeKey key;
-    if (!DecodeStripeKey(key_bytes, &key)) return Problem("a stripe has a malformed key");
-    if (blocks.empty() || blocks.back().mint != key.window) {
-      BlockInfo block;
-      block.mint = key.window;
-      block.maxt = key.window + window_ms_;
-      blocks.push_back(block);
-      series.emplace_back();
-    }
-    blocks.back().bytes += key_bytes.size() + bytes.size();
+  struct Place {
+    int64_t mint = 0, maxt = 0;
+    std::string name;
+  };
+  void Add(const Place& place, std::string_view bytes) {
+    Block& block = blocks[{place.mint, place.maxt}];
+    block.info.mint = place.mint;
+    block.info.maxt = place.maxt;
+    block.info.bytes += bytes.size();
     StripeView view;
-    if (!view.Parse(bytes)) return Problem(StrCat(Name(key), " does not check"));
-    for (const StripeView::Entry& e : view.entries) AddEntry(key, view, e);
+    if (!view.Parse(bytes)) return Problem(StrCat(place.name, " does not check"));
+    for (const StripeView::Entry& e : view.entries) AddEntry(place, view, e, &block);
   }
-
-  std::vector<BlockInfo> blocks;
-  std::vector<Roaring> series;  // of each block
-
- private:
-  static std::string Name(const StripeKey& key) {
-    return StrCat("stripe ", key.stripe, " of window ", key.window, ", group ", key.group, ", generation ",
-                  key.generation);
+  void AddDirectory(const Place& place, std::string_view bytes) {
+    std::vector<std::vector<uint32_t>> directory;
+    if (!DecodeDirectory(bytes, &directory))
+      Problem(StrCat("the directory of ", place.name, " does not check"));
   }
-  void Problem(const std::string& text) {
+  void Problem(const std::string& text) const {
     if (hooks_.problem) hooks_.problem(text);
   }
-  void AddEntry(const StripeKey& key, const StripeView& view, const StripeView::Entry& e) {
+
+  struct Block {
+    BlockInfo info;
+    Roaring series;
+  };
+  std::map<std::pair<int64_t, int64_t>, Block> blocks;
+
+ private:
+  void AddEntry(const Place& place, const StripeView& view, const StripeView::Entry& e, Block* block) {
     SeriesRows rows;
-    if (e.column >= view.columns.size() || !DecodeEntry(e.bytes, view.columns[e.column].size(), &rows)) {
-      return Problem(StrCat(Name(key), ": series ", e.series, " does not decode"));
+    if (!DecodeEntry(e.bytes, view.columns[e.column].size(), &rows)) {
+      return Problem(StrCat(place.name, ": series ", e.series, " does not decode"));
     }
-    if (!index_.Has(e.series)) Problem(StrCat(Name(key), ": series ", e.series, " has no labels"));
+    if (!index_.Has(e.series)) Problem(StrCat(place.name, ": series ", e.series, " has no labels"));
     ChunkInfo chunk;
     chunk.histogram = !rows.histograms.empty();
     chunk.samples = static_cast<uint32_t>(rows.present.CountOnes() + rows.stale.CountOnes());
     chunk.bytes = static_cast<uint32_t>(e.bytes.size());
     chunk.buckets = CountBuckets(rows);
-    BlockInfo& block = blocks.back();
-    ++block.chunks;
-    block.samples += chunk.samples;
-    series.back().add(e.series);
-    if (hooks_.chunk) hooks_.chunk(block, chunk);
+    ++block->info.chunks;
+    block->info.samples += chunk.samples;
+    block->series.add(e.series);
+    if (hooks_.chunk) hooks_.chunk(block->info, chunk);
   }
 
   const SeriesIndex& index_;
-  const int64_t window_ms_;
   const InspectHooks& hooks_;
 };
+
+absl::Status WalkHours(Cursor* cursor, int64_t window_ms, StripeWalk* walk) {
+  StripeKey key;
+  for (cursor->Seek(""); cursor->Valid(); cursor->Next()) {
+    if (!DecodeStripeKey(cursor->key(), &key)) {
+      walk->Problem("a stripe has a malformed key");
+      continue;
+    }
+    const bool directory = key.stripe == kDirectoryStripe;
+    const std::string run =
+        StrCat("window ", key.window, ", group ", key.group, ", generation ", key.generation);
+    if (directory)
+      walk->AddDirectory({key.window, key.window + window_ms, run}, cursor->value());
+    else
+      walk->Add({key.window, key.window + window_ms, StrCat("stripe ", key.stripe, " of ", run)},
+                cursor->value());
+  }
+  return cursor->status();
+}
+
+absl::Status WalkDays(Cursor* cursor, int64_t day_ms, StripeWalk* walk) {
+  DayKey key;
+  for (cursor->Seek(""); cursor->Valid(); cursor->Next()) {
+    if (!DecodeDayKey(cursor->key(), &key)) {
+      walk->Problem("a stripe of a merged day has a malformed key");
+      continue;
+    }
+    const std::string run = StrCat("day ", key.day, ", group ", key.group);
+    if (key.stripe == kDirectoryStripe)
+      walk->AddDirectory({key.day, key.day + day_ms, run}, cursor->value());
+    else
+      walk->Add(
+          {key.day, key.day + day_ms, StrCat("stripe ", key.stripe, ", window ", key.window, " of ", run)},
+          cursor->value());
+  }
+  return cursor->status();
+}
 
 void CountTile(const Tile& tile, const std::vector<SeriesId>& slots, BlockInfo* head, Roaring* series) {
   head->mint = std::min(head->mint, tile.times.front());
@@ -104,20 +141,23 @@ void CountLoose(const LooseStore& store, BlockInfo* head, Roaring* series) {
 }  // namespace
 
 absl::StatusOr<std::vector<BlockInfo>> DbImpl::Inspect(const InspectHooks& hooks) const {
-  StripeWalk walk(index_, options_.window_ms, hooks);
-  RETURN_IF_ERROR(store_->ScanStripes(StripeWindowPrefix(INT64_MIN), "",
-                                      [&](std::string_view key, std::string_view bytes) {
-                                        walk.Add(key, bytes);
-                                        return true;
-                                      }));
-  std::vector<BlockInfo> out = std::move(walk.blocks);
-  for (size_t i = 0; i < out.size(); ++i) {
-    out[i].series = walk.series[i].cardinality();
-    ReaderMutexLock lock(&windows_mutex_);
-    const auto listed = windows_.find(out[i].mint);
-    if (hooks.problem && (listed == windows_.end() || !walk.series[i].isSubset(*listed->second))) {
-      hooks.problem(StrCat("window ", out[i].mint, ": the list of its series lacks some that have samples"));
+  StripeWalk walk(index_, hooks);
+  std::unique_ptr<ReadView> view = Pin({}, INT64_MIN, INT64_MAX);
+  RETURN_IF_ERROR(WalkDays(view->days.get(), DayMs(), &walk));
+  RETURN_IF_ERROR(WalkHours(view->hours.get(), options_.window_ms, &walk));
+  std::vector<BlockInfo> out;
+  for (auto& [range, block] : walk.blocks) {
+    Roaring listed;
+    {
+      ReaderMutexLock lock(&windows_mutex_);
+      const auto end = windows_.lower_bound(range.second);
+      for (auto it = windows_.lower_bound(range.first); it != end; ++it) listed |= *it->second;
     }
+    if (!block.series.isSubset(listed)) {
+      walk.Problem(StrCat("window ", range.first, ": the list of its series lacks some that have samples"));
+    }
+    block.info.series = block.series.cardinality();
+    out.push_back(block.info);
   }
   BlockInfo head;
   head.head = true;

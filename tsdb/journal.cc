@@ -1,12 +1,8 @@
 #include "tsdb/journal.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "base/status_macros.h"
@@ -22,40 +18,6 @@ constexpr size_t kSegmentSize = size_t{4} << 20;
 constexpr size_t kMaxSpares = 2;
 constexpr uint64_t kMaxSequenceJump = 1 << 20;
 
-absl::Status Errno(std::string_view what, const std::string& path) {
-  const std::string text = StrCat(what, " ", path, ": ", std::strerror(errno));
-  return errno == ENOSPC || errno == EDQUOT ? absl::ResourceExhaustedError(text) : absl::InternalError(text);
-}
-
-absl::Status WriteAll(int fd, std::string_view bytes, size_t offset, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Errno("write", path);
-    bytes.remove_prefix(static_cast<size_t>(n));
-    offset += static_cast<size_t>(n);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> ReadWhole(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Errno("open", path);
-  std::string out;
-  struct stat st;
-  if (::fstat(fd, &st) == 0) out.resize(static_cast<size_t>(st.st_size));
-  size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;  // an unreadable sector: what is before it is still good
-    done += static_cast<size_t>(n);
-  }
-  out.resize(done);
-  ::close(fd);
-  return out;
-}
-
 bool IsSegmentName(const std::string& name) {
   return name.size() == 8 &&
          std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -70,12 +32,13 @@ std::string Journal::SegmentPath(uint64_t number) const {
 }
 std::string Journal::SparePath(uint64_t number) const { return StrCat(directory_, "/spare-", number); }
 
-absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& directory, const Logger* logger,
-                                                       const Replay& replay, OpenStats* stats) {
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& directory, FileHooks* hooks,
+                                                       const Logger* logger, const Replay& replay,
+                                                       OpenStats* stats) {
   std::error_code ec;
   fs::create_directories(directory, ec);
   if (ec) return absl::InternalError(StrCat("create ", directory, ": ", ec.message()));
-  std::unique_ptr<Journal> journal(new Journal(directory, logger));
+  std::unique_ptr<Journal> journal(new Journal(directory, hooks, logger));
   RETURN_IF_ERROR(journal->ReplayAll(replay, stats));
   return journal;
 }
@@ -83,7 +46,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& direct
 Journal::~Journal() {
   MutexLock lock(&mutex_);
   if (fd_ >= 0) {
-    (void)::fdatasync(fd_);
+    (void)files_.Sync(fd_, SegmentPath(segments_.back().number));
     ::close(fd_);
   }
 }
@@ -105,14 +68,15 @@ absl::Status Journal::ReplayAll(const Replay& replay, OpenStats* stats) ABSL_NO_
     absl::StatusOr<std::string> bytes = ReadWhole(SegmentPath(number));
     size_t end = 0;
     bool clean = false;
+    const uint64_t first = sequence_ + 1;
     if (bytes.ok())
       clean = ReplaySegment(number, *bytes, replay, stats, &end);
     else
       ++stats->corruptions;
     if (end == 0) continue;  // no usable header: the file stays, for whoever wants to look
-    segments_.push_back({number, sequence_});
+    segments_.push_back({number, first, sequence_});
     if (i + 1 == numbers.size() && clean) {
-      fd_ = ::open(SegmentPath(number).c_str(), O_RDWR | O_CLOEXEC);
+      ASSIGN_OR_RETURN(fd_, files_.Open(SegmentPath(number)));
       position_ = end;
       capacity_ = bytes->size();
     }
@@ -173,7 +137,8 @@ bool Journal::ReplaySegment(uint64_t number, std::string_view bytes, const Repla
 
 absl::Status Journal::StartSegment(size_t record_size) {
   if (fd_ >= 0) {
-    (void)::fdatasync(fd_);
+    // Records after this one must not survive a power cut that those before it do not.
+    RETURN_IF_ERROR(files_.Sync(fd_, SegmentPath(segments_.back().number)));
     ::close(fd_);
     fd_ = -1;
   }
@@ -182,35 +147,24 @@ absl::Status Journal::StartSegment(size_t record_size) {
   const size_t size = std::max(kSegmentSize, kSegmentHeaderSize + record_size);
   if (!spares_.empty()) {
     // Recycled blocks need no new file system metadata.
-    (void)::rename(spares_.back().c_str(), path.c_str());
+    (void)files_.Rename(spares_.back(), path);
     spares_.pop_back();
   }
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return Errno("open", path);
-  const int rc = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
-  absl::Status s;
-  if (rc != 0) {
-    errno = rc;
-    s = Errno("allocate", path);
-  } else {
-    s = WriteAll(fd, EncodeSegmentHeader({number, sequence_}), 0, path);
-  }
+  ASSIGN_OR_RETURN(const int fd, files_.Open(path));
+  absl::Status s = files_.Allocate(fd, path, size);
+  if (s.ok()) s = files_.Write(fd, path, 0, EncodeSegmentHeader({number, sequence_}));
+  if (s.ok()) s = files_.SyncDirectory(directory_);
   if (!s.ok()) {
     ::close(fd);
-    (void)::unlink(path.c_str());
+    (void)files_.Remove(path);
     return s;
-  }
-  const int dir = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir >= 0) {
-    (void)::fsync(dir);
-    ::close(dir);
   }
   ++next_number_;
   fd_ = fd;
   position_ = kSegmentHeaderSize;
   capacity_ = size;
   written_ += kSegmentHeaderSize;
-  segments_.push_back({number, sequence_});
+  segments_.push_back({number, sequence_, sequence_});
   return absl::OkStatus();
 }
 
@@ -222,8 +176,8 @@ uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
   if (fd_ < 0 || position_ + size > capacity_) *written = StartSegment(size);
   if (written->ok()) {
     const Segment& segment = segments_.back();
-    *written = WriteAll(fd_, EncodeRecord(segment.number, sequence_, payload), position_,
-                        SegmentPath(segment.number));
+    *written = files_.Write(fd_, SegmentPath(segment.number), position_,
+                            EncodeRecord(segment.number, sequence_, payload));
   }
   if (written->ok()) {
     position_ += size;
@@ -236,20 +190,34 @@ uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
 
 absl::Status Journal::Sync() {
   int fd = -1;
+  uint64_t number = 0;
   {
     MutexLock lock(&mutex_);
     if (!dirty_ || fd_ < 0) return absl::OkStatus();
     fd = ::dup(fd_);  // appends go on while the disk works
+    number = segments_.back().number;
     dirty_ = false;
   }
-  const int rc = ::fdatasync(fd);
+  const absl::Status s = files_.Sync(fd, SegmentPath(number));
   ::close(fd);
-  return rc == 0 ? absl::OkStatus() : Errno("sync", directory_);
+  if (s.ok()) return s;
+  // What the system had of the file may be gone: the next record starts a new one.
+  MutexLock lock(&mutex_);
+  if (fd_ >= 0 && segments_.back().number == number) {
+    ::close(fd_);
+    fd_ = -1;
+  }
+  return s;
 }
 
 uint64_t Journal::last_sequence() const {
   MutexLock lock(&mutex_);
   return sequence_;
+}
+
+uint64_t Journal::first_sequence() const {
+  MutexLock lock(&mutex_);
+  return segments_.empty() ? sequence_ + 1 : segments_.front().first_sequence;
 }
 
 void Journal::RaiseSequence(uint64_t at_least) {
@@ -264,10 +232,10 @@ void Journal::Free(uint64_t needed) {
     if (current) break;
     const std::string path = SegmentPath(segments_.front().number);
     const std::string spare = SparePath(segments_.front().number);
-    if (spares_.size() < kMaxSpares && ::rename(path.c_str(), spare.c_str()) == 0)
+    if (spares_.size() < kMaxSpares && files_.Rename(path, spare).ok())
       spares_.push_back(spare);
     else
-      (void)::unlink(path.c_str());
+      (void)files_.Remove(path);
     segments_.erase(segments_.begin());
   }
 }

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "tsdb/files.h"
 
 namespace narthex::tsdb {
 
@@ -26,8 +27,9 @@ class Journal {
     uint64_t corruptions = 0;  // ranges that did not check and were skipped
   };
   // Replays every record in order, then is ready to append. Never fails on bad contents, only on I/O errors.
-  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& directory, const Logger* logger,
-                                                       const Replay& replay, OpenStats* stats);
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& directory, FileHooks* hooks,
+                                                       const Logger* logger, const Replay& replay,
+                                                       OpenStats* stats);
   ~Journal();
 
   // The record's sequence, always a new one. *written says whether it reached the file (false: disk full or
@@ -35,6 +37,7 @@ class Journal {
   uint64_t Append(std::string_view payload, absl::Status* written);
   absl::Status Sync();
   uint64_t last_sequence() const;
+  uint64_t first_sequence() const;  // what the files may hold begins here
   // Sequences continue above this one.
   void RaiseSequence(uint64_t at_least);
   // Frees the segments whose records are all below `needed`.
@@ -46,9 +49,10 @@ class Journal {
  private:
   struct Segment {
     uint64_t number = 0;
-    uint64_t last_sequence = 0;
+    uint64_t first_sequence = 0, last_sequence = 0;
   };
-  Journal(std::string directory, const Logger* logger) : directory_(std::move(directory)), logger_(logger) {}
+  Journal(std::string directory, FileHooks* hooks, const Logger* logger)
+      : directory_(std::move(directory)), files_(hooks), logger_(logger) {}
   absl::Status ReplayAll(const Replay& replay, OpenStats* stats);
   bool ReplaySegment(uint64_t number, std::string_view bytes, const Replay& replay, OpenStats* stats,
                      size_t* end);
@@ -57,6 +61,7 @@ class Journal {
   std::string SparePath(uint64_t number) const;
 
   const std::string directory_;
+  const Files files_;
   const Logger* const logger_;
   mutable Mutex mutex_;
   std::vector<Segment> segments_ ABSL_GUARDED_BY(mutex_);  // the last one is written to if fd_ is open

@@ -29,23 +29,20 @@ void LooseStore::Add(const LooseSample& s) {
   c.coder_delta = delta;
   ++c.count;
   ++samples_;
-  if (s.sample.t >= c.last_t) {
-    c.last_t = s.sample.t;
-    c.last_v = s.sample.v;
-    c.last_is_histogram = s.sample.h != nullptr;
-  }
+  if (s.sample.t >= c.last.t) c.last = s.sample;
   min_t_ = std::min(min_t_, s.sample.t);
   max_t_ = std::max(max_t_, s.sample.t);
   bytes_ += c.bytes.size() - before;
 }
 
-void LooseStore::Read(SeriesId id, std::vector<Sample>* out) const {
+void LooseStore::Read(SeriesId id, uint32_t limit, std::vector<Sample>* out) const {
   const auto it = columns_.find(id);
   if (it == columns_.end()) return;
   ByteReader in(it->second.bytes);
   int64_t t = 0, delta = 0;
   double v = 0;
-  for (uint32_t i = 0; i < it->second.count && in.ok(); ++i) {
+  const uint32_t count = std::min(limit, it->second.count);
+  for (uint32_t i = 0; i < count && in.ok(); ++i) {
     const uint8_t flags = in.Byte();
     Sample s;
     if ((flags & kSameStep) == 0) delta = in.SignedVarint();
@@ -59,17 +56,19 @@ void LooseStore::Read(SeriesId id, std::vector<Sample>* out) const {
   }
 }
 
-bool LooseStore::ReadFloats(SeriesId id, std::vector<int64_t>* times, std::vector<double>* values) const {
+bool LooseStore::ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* times,
+                            std::vector<double>* values) const {
   times->clear();
   values->clear();
   const auto it = columns_.find(id);
   if (it == columns_.end()) return true;
-  times->resize(it->second.count);
-  values->resize(it->second.count);
+  const uint32_t count = std::min(limit, it->second.count);
+  times->resize(count);
+  values->resize(count);
   ByteReader in(it->second.bytes);
   int64_t t = 0, delta = 0;
   ValueDeltas deltas;
-  for (uint32_t i = 0; i < it->second.count; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     const uint8_t flags = in.Byte();
     if ((flags & kSameStep) == 0) delta = in.SignedVarint();
     t = WrapAdd(t, delta);
@@ -92,12 +91,13 @@ const LooseColumn* LooseStore::Find(SeriesId id) const {
 
 void LooseStore::InheritLast(const LooseStore& other, int64_t since) {
   for (const auto& [id, c] : other.columns_) {
-    if (c.last_t < since) continue;
-    LooseColumn& mine = columns_[id];
-    mine.last_t = c.last_t;
-    mine.last_v = c.last_v;
-    mine.last_is_histogram = c.last_is_histogram;
+    if (c.last.t >= since) columns_[id].last = c.last;
   }
+}
+
+void LooseStore::NoteLast(SeriesId id, const Sample& sample) {
+  LooseColumn& c = columns_[id];
+  if (sample.t > c.last.t) c.last = sample;
 }
 
 }  // namespace narthex::tsdb

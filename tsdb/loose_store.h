@@ -16,10 +16,8 @@ namespace narthex::tsdb {
 struct LooseColumn {
   std::string bytes;
   uint32_t count = 0;
-  int64_t last_t = INT64_MIN;  // newest sample; survives a seal, for the order checks
-  double last_v = 0;           // its value
-  bool last_is_histogram = false;
-  int64_t coder_t = 0, coder_delta = 0;  // state of the coder
+  Sample last{INT64_MIN, 0, nullptr, 0};  // the newest; survives a seal, for the order checks
+  int64_t coder_t = 0, coder_delta = 0;   // state of the coder
   double coder_v = 0;
 };
 
@@ -27,11 +25,12 @@ struct LooseColumn {
 class LooseStore {
  public:
   void Add(const LooseSample& s);
-  // Appends the samples of a series to *out in order of arrival.
-  void Read(SeriesId id, std::vector<Sample>* out) const;
+  // Appends the first `limit` samples of a series to *out in order of arrival.
+  void Read(SeriesId id, uint32_t limit, std::vector<Sample>* out) const;
   // The same for a series that has floats without start timestamps only, in the order of time. False (and
   // nothing read) if it has others.
-  bool ReadFloats(SeriesId id, std::vector<int64_t>* times, std::vector<double>* values) const;
+  bool ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* times,
+                  std::vector<double>* values) const;
   const LooseColumn* Find(SeriesId id) const;
   const absl::flat_hash_map<SeriesId, LooseColumn>& columns() const { return columns_; }
   size_t bytes() const { return bytes_; }
@@ -42,6 +41,8 @@ class LooseStore {
   uint64_t first_sequence = 0, last_sequence = 0;
   // What the order checks need, for the store that takes over; series without samples since `since` are
   // forgotten.
+  void Forget(SeriesId id) { columns_.erase(id); }  // a series without samples here
+  void NoteLast(SeriesId id, const Sample& sample);
   void InheritLast(const LooseStore& other, int64_t since);
 
  private:

@@ -22,6 +22,25 @@ bool Manifest::Decode(std::string_view bytes) {
   return in.ok();
 }
 
+std::string EncodeIntervals(const std::vector<Interval>& intervals) {
+  std::string out;
+  for (const Interval& i : intervals) {
+    PutFixed64(&out, static_cast<uint64_t>(i.first));
+    PutFixed64(&out, static_cast<uint64_t>(i.second));
+  }
+  return out;
+}
+
+std::vector<Interval> DecodeIntervals(std::string_view bytes) {
+  ByteReader in(bytes);
+  std::vector<Interval> out;
+  while (in.left() >= 16) {
+    const int64_t first = static_cast<int64_t>(in.Fixed64());
+    out.emplace_back(first, static_cast<int64_t>(in.Fixed64()));
+  }
+  return out;
+}
+
 std::string EncodeSeriesSet(const Roaring& series) {
   Roaring packed = series;
   packed.runOptimize();

@@ -9,6 +9,7 @@
 #include <roaring/roaring.hh>
 
 #include "tsdb/format/bytes.h"
+#include "tsdb/read_view.h"
 
 namespace narthex::tsdb {
 
@@ -20,6 +21,8 @@ struct Manifest {
   bool Decode(std::string_view bytes);
 };
 
+std::string EncodeIntervals(const std::vector<Interval>& intervals);
+std::vector<Interval> DecodeIntervals(std::string_view bytes);
 std::string EncodeSeriesSet(const Roaring& series);  // with a checksum
 bool DecodeSeriesSet(std::string_view bytes, Roaring* series);
 

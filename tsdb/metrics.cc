@@ -38,6 +38,7 @@ DbMetrics::DbMetrics(MetricsRegistry* r) {
                         "Total number of compactions that were executed for the partition.");
   seal_failures = r->GetCounter(p + "compactions_failed_total",
                                 "Total number of compactions that failed for the partition.");
+  merges = r->GetCounter("narthex_storage_day_merges_total", "Days that were merged into one file.");
   reloads = r->GetCounter(p + "reloads_total", "Number of times the database reloaded block data from disk.");
   bytes_written =
       r->GetCounter("narthex_storage_bytes_written_total", "Bytes written to journal and stripe files.");

@@ -14,6 +14,7 @@ class QuerierImpl : public Querier {
 
   absl::StatusOr<std::unique_ptr<SeriesSet>> Select(const Matchers& matchers, int64_t mint, int64_t maxt,
                                                     const SelectHints& hints) override {
+    const SeriesUse::Ticket ticket(&db_->series_use_);  // until the view is pinned
     std::vector<SeriesId> ids = db_->index_.Select(matchers);
     RangeFilter(db_, mint, maxt).Keep(&ids);
     std::shared_ptr<const SeriesIndex::Ranks> ranks = SortByLabels(&ids);
@@ -30,6 +31,7 @@ class QuerierImpl : public Querier {
   }
 
   absl::StatusOr<std::vector<Labels>> Series(const LabelQuery& query) override {
+    const SeriesUse::Ticket ticket(&db_->series_use_);
     const std::shared_ptr<const Tombstones> dead = db_->tombstones();
     std::vector<SeriesId> ids = MatchingIds(query);
     std::erase_if(ids, [&](SeriesId id) {
@@ -48,6 +50,7 @@ class QuerierImpl : public Querier {
   // afterwards.
   template <typename Read>
   std::vector<std::string> Texts(const LabelQuery& query, Read read) const {
+    const SeriesUse::Ticket ticket(&db_->series_use_);
     RangeFilter in_range(db_, query.mint, query.maxt);
     const bool all = query.match.empty();
     const Roaring ids = all ? Roaring() : Matching(query);

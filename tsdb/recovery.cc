@@ -12,13 +12,32 @@
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
 #include "tsdb/format/records.h"
-#include "tsdb/format/stripe.h"
 #include "tsdb/manifest.h"
+#include "tsdb/stripe_reader.h"
 
 namespace narthex::tsdb {
 namespace {
 constexpr int kFormatVersion = 1;
+constexpr Slot kMaxSlots = 1 << 24;
+
+// The newest sample of an entry; time INT64_MIN if it has none.
+Sample LastRow(const SeriesRows& rows, const std::vector<int64_t>& times) {
+  Sample last{INT64_MIN, 0, nullptr, 0};
+  for (size_t i = times.size(); i-- > 0;) {
+    const bool stale = rows.stale.Get(i);
+    if (!stale && !rows.present.Get(i)) continue;
+    last.t = times[i];
+    if (stale)
+      last.v = StaleNan();
+    else if (rows.histograms.empty())
+      last.v = rows.values[i];
+    else
+      last.h = rows.histograms[i];
+    break;
+  }
+  return last;
 }
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Db>> Db::Open(Options options) {
   auto db = std::make_unique<DbImpl>(std::move(options));
@@ -56,17 +75,7 @@ absl::Status DbImpl::CheckFormat() {
     }
     return absl::OkStatus();
   }
-  // Written aside and renamed: a crash leaves no half file.
-  const std::string next = path + ".tmp";
-  {
-    std::ofstream out(next, std::ios::trunc);
-    out << "narthex-storage " << kFormatVersion << "\n";
-    if (!out.flush()) return absl::InternalError(StrCat("write ", next, " failed"));
-  }
-  if (::rename(next.c_str(), path.c_str()) != 0) {
-    return absl::InternalError(StrCat("rename ", next, ": ", std::strerror(errno)));
-  }
-  return absl::OkStatus();
+  return Files(options_.file_hooks).WriteWhole(path, StrCat("narthex-storage ", kFormatVersion, "\n"));
 }
 
 absl::Status DbImpl::Init() {
@@ -75,12 +84,15 @@ absl::Status DbImpl::Init() {
   if (ec) return absl::InternalError(StrCat("create ", options_.path, ": ", ec.message()));
   RETURN_IF_ERROR(TakeLock());
   RETURN_IF_ERROR(CheckFormat());
-  ASSIGN_OR_RETURN(store_, RocksStore::Open(options_.path + "/store"));
-  directory_ = std::make_unique<StripeDirectory>(store_.get());
+  ASSIGN_OR_RETURN(store_, RocksStore::Open(options_.path + "/store", options_.file_hooks));
+  MutexLock lock(&maintain_mutex_);
   RETURN_IF_ERROR(LoadIndex());
   RETURN_IF_ERROR(LoadManifest());
-  RETURN_IF_ERROR(AddMissingLeaders());
+  RETURN_IF_ERROR(LoadLayout());
+  RETURN_IF_ERROR(LoadExemplars());
   RETURN_IF_ERROR(OpenJournal());
+  CollectFree();
+  RETURN_IF_ERROR(LoadLastLoose());
   UpdateGauges();
   if (options_.background_work) thread_ = std::thread([this] { Background(); });
   return absl::OkStatus();
@@ -88,17 +100,22 @@ absl::Status DbImpl::Init() {
 
 absl::Status DbImpl::LoadIndex() {
   SeriesId newest = 0;
+  uint64_t bad = 0;
   RETURN_IF_ERROR(store_->Scan("S", [&](std::string_view key, std::string_view value) {
-    if (key.size() != 5 || !Labels::IsWellFormed(value)) return true;
+    if (key.size() != 5) return true;
     const SeriesId id = GetBig32(key.data() + 1);
-    index_.Add(id, Labels::FromEncoded(std::string(value)));
     newest = std::max(newest, id);
+    if (Labels::IsWellFormed(value))
+      index_.Add(id, Labels::FromEncoded(std::string(value)));
+    else
+      ++bad;
     return true;
   }));
   {
     MutexLock lock(&create_mutex_);
     next_series_ = newest + 1;
   }
+  metrics_.corruptions->Add(static_cast<double>(bad));
   MutexLock lock(&groups_mutex_);
   RETURN_IF_ERROR(store_->Scan("G", [&](std::string_view key, std::string_view value) {
     if (key.size() == 5 && Labels::IsWellFormed(value)) {
@@ -106,18 +123,22 @@ absl::Status DbImpl::LoadIndex() {
     }
     return true;
   }));
+  RETURN_IF_ERROR(store_->Scan("B", [&](std::string_view key, std::string_view value) {
+    if (key.size() != 9) return true;
+    const uint32_t group = GetBig32(key.data() + 5);
+    NoteMembership(GetBig32(key.data() + 1), group);
+    next_group_ = std::max(next_group_, group + 1);
+    return true;
+  }));
   return store_->Scan("L", [&](std::string_view key, std::string_view value) {
     if (key.size() != 9 || value.size() != 4) return true;
     const auto it = groups_.find(GetBig32(key.data() + 1));
-    if (it == groups_.end()) return true;
-    MutexLock group_lock(&it->second->mutex);
-    std::vector<SeriesId>& slots = it->second->slots;
     const Slot slot = GetBig32(key.data() + 5);
-    if (slot > slots.size() + (1 << 20)) return true;
-    if (slot >= slots.size()) slots.resize(slot + 1, 0);
-    slots[slot] = GetBig32(value.data());
-    it->second->slot_of[slots[slot]] = slot;
-    NoteMembership(slots[slot], it->first);
+    if (it == groups_.end() || slot >= kMaxSlots) return true;
+    MutexLock group_lock(&it->second->mutex);
+    const SeriesId id = GetBig32(value.data());
+    it->second->LoadSlot(slot, id);
+    NoteMembership(id, it->first);
     return true;
   });
 }
@@ -130,6 +151,11 @@ absl::Status DbImpl::LoadManifest() {
     const uint32_t id = GetBig32(key.data() + 1);
     if (id == kLooseGroup) {
       loose_sealed = m.sealed_sequence;
+      if (m.last_t != INT64_MIN) NoteTime(m.last_t);
+      return true;
+    }
+    if (id == kExemplarGroup) {
+      exemplars_sealed_ = m.sealed_sequence;
       return true;
     }
     const std::shared_ptr<Group> group = LookupGroup(id);
@@ -147,18 +173,14 @@ absl::Status DbImpl::LoadManifest() {
   }
   auto tombstones = std::make_shared<Tombstones>();
   RETURN_IF_ERROR(store_->Scan("T", [&](std::string_view key, std::string_view value) {
-    ByteReader in(value);
-    while (key.size() == 5 && in.left() >= 16) {
-      const int64_t mint = static_cast<int64_t>(in.Fixed64()), maxt = static_cast<int64_t>(in.Fixed64());
-      (*tombstones)[GetBig32(key.data() + 1)].emplace_back(mint, maxt);
-    }
+    if (key.size() == 5) (*tombstones)[GetBig32(key.data() + 1)] = DecodeIntervals(value);
     return true;
   }));
   MutexLock lock(&windows_mutex_);
   tombstones_ = std::move(tombstones);
   return store_->Scan("W", [&](std::string_view key, std::string_view value) {
     if (key.size() != 9) return true;
-    const int64_t window = static_cast<int64_t>(GetBig64(key.data() + 1) ^ (uint64_t{1} << 63));
+    const int64_t window = ParseTimeKey(key.substr(1));
     Roaring series;
     if (!DecodeSeriesSet(value, &series)) {
       metrics_.corruptions->Add();
@@ -170,36 +192,11 @@ absl::Status DbImpl::LoadManifest() {
   });
 }
 
-// Directories written before stripes had leaders get them now.
-absl::Status DbImpl::AddMissingLeaders() {
-  for (int64_t window : WindowsIn(INT64_MIN, INT64_MAX)) {
-    ASSIGN_OR_RETURN(const std::shared_ptr<const WindowRuns> runs, directory_->Window(window));
-    if (!runs->empty()) continue;
-    std::map<std::string, std::vector<SeriesId>> leaders;
-    const auto note = [&](std::string_view k, std::string_view bytes) {
-      StripeKey key;
-      StripeView view;
-      if (!DecodeStripeKey(k, &key)) return true;
-      std::vector<SeriesId>& list = leaders[LeadersKey(key)];
-      list.resize(key.stripe, 0);  // a stripe that is missing or corrupt has no leader
-      list.push_back(view.Parse(bytes) && !view.entries.empty() ? view.entries[0].series : 0);
-      return true;
-    };
-    RETURN_IF_ERROR(store_->ScanStripes(StripeWindowPrefix(window),
-                                        StripeWindowPrefix(window + options_.window_ms), note));
-    IndexBatch batch;
-    for (const auto& [key, list] : leaders) batch.puts.emplace_back(key, EncodeLeaders(list));
-    if (!batch.empty()) RETURN_IF_ERROR(store_->Write(batch, false));
-  }
-  directory_->Forget();
-  return absl::OkStatus();
-}
-
 absl::Status DbImpl::OpenJournal() {
   uint64_t bad = 0;
   Journal::OpenStats stats;
   ASSIGN_OR_RETURN(journal_, Journal::Open(
-                                 options_.path + "/journal", options_.logger,
+                                 options_.path + "/journal", options_.file_hooks, options_.logger,
                                  [&](uint64_t sequence, std::string_view payload) {
                                    ReplayRecord(sequence, payload, &bad);
                                  },
@@ -230,13 +227,14 @@ void DbImpl::ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t*
     return;
   }
   if (record.has_round) ReplayRound(sequence, record, bad);
+  for (const SeriesExemplar& e : record.exemplars) {
+    if (sequence <= exemplars_sealed_) break;
+    if (KnowsSeries(e.series, bad)) exemplars_.Add(e.series, e.exemplar, sequence);
+  }
   MutexLock lock(&loose_mutex_);
   if (sequence <= loose_sealed_) return;
   for (const LooseSample& s : record.loose) {
-    if (!index_.Has(s.series)) {
-      ++*bad;
-      continue;
-    }
+    if (!KnowsSeries(s.series, bad)) continue;
     if (loose_->empty()) loose_->first_sequence = sequence;
     loose_->last_sequence = sequence;
     loose_->Add(s);
@@ -244,10 +242,21 @@ void DbImpl::ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t*
   }
 }
 
+// A power cut may take a series' row and leave journal records that name it. Its number must not go to
+// another series as long as they exist.
+bool DbImpl::KnowsSeries(SeriesId id, uint64_t* bad) {
+  if (index_.Has(id)) return true;
+  ++*bad;
+  lost_ids_.insert(id);
+  return false;
+}
+
 void DbImpl::ReplayRound(uint64_t sequence, const Record& record, uint64_t* bad) {
   const std::shared_ptr<Group> group = LookupGroup(record.group);
   if (group == nullptr) {
     ++*bad;
+    MutexLock lock(&groups_mutex_);
+    next_group_ = std::max(next_group_, record.group + 1);  // as with series
     return;
   }
   MutexLock lock(&group->mutex);
@@ -257,13 +266,64 @@ void DbImpl::ReplayRound(uint64_t sequence, const Record& record, uint64_t* bad)
   Round round = group->open.last;
   ByteReader in(record.round_bytes);
   // A record that is missing breaks the chain until the next keyframe.
-  if (record.row != group->open.rounds.size() || !ReadRound(&in, keyframe, &round) ||
-      round.values.size() > group->slots.size()) {
+  if (record.row != group->open.rounds.size() || !ReadRound(&in, keyframe, &round)) {
     ++*bad;
     return;
   }
+  // Slots whose row is lost: nobody gets these numbers.
+  if (round.values.size() > group->slots.size()) group->slots.resize(round.values.size(), 0);
   NoteTime(round.t);
   group->AddRound(sequence, std::string(record.round_bytes), std::move(round));
+}
+
+// Numbers that nothing names.
+void DbImpl::CollectFree() {
+  {
+    MutexLock lock(&create_mutex_);
+    for (SeriesId id : lost_ids_) next_series_ = std::max(next_series_, id + 1);
+    std::vector<SeriesId> ids;
+    for (SeriesId id = 1; id < next_series_; ++id)
+      if (!index_.Has(id) && !lost_ids_.contains(id)) ids.push_back(id);
+    series_use_.AddFree(ids);
+    lost_ids_.clear();
+  }
+  const uint64_t sequence = journal_->last_sequence();
+  for (const auto& group : AllGroups()) {
+    MutexLock lock(&group->mutex);
+    for (Slot slot = 0; slot < group->slots.size(); ++slot) {
+      // An empty slot may be named by rounds in memory: only those before them are free.
+      if (group->slots[slot] != 0)
+        group->idle[slot] = sequence;
+      else if (!group->HasHead())
+        group->free_slots.push_back(slot);
+    }
+  }
+}
+
+// The newest sealed sample of each loose series: duplicates and late samples are judged as before the
+// restart.
+absl::Status DbImpl::LoadLastLoose() {
+  if (max_t_ == INT64_MIN) return absl::OkStatus();
+  const int64_t maxt = max_t_, mint = HeadMax() - kOutOfBoundsMs;
+  std::unique_ptr<ReadView> view = Pin({}, mint, maxt);
+  StripeReader reader(
+      view.get(), index_.RanksByLabels(),
+      [this](int64_t window, uint32_t group, uint32_t stripe) { NoteCorruptStripe(window, group, stripe); });
+  const std::vector<SeriesId> ids = reader.SeriesOf(kLooseGroup);
+  absl::flat_hash_map<SeriesId, Sample> newest;
+  SeriesRows rows;
+  reader.Read(kLooseGroup, ids,
+              [&](size_t i, const StripeReader::Source&, const Times& times, std::string_view entry) {
+                if (times->empty() || times->back() < mint || !DecodeEntry(entry, times->size(), &rows))
+                  return;
+                const Sample last = LastRow(rows, *times);
+                Sample& known = newest.try_emplace(ids[i], Sample{INT64_MIN, 0, nullptr, 0}).first->second;
+                if (last.t >= known.t) known = last;
+              });
+  MutexLock lock(&loose_mutex_);
+  for (const auto& [id, sample] : newest)
+    if (sample.t >= mint) loose_->NoteLast(id, sample);
+  return absl::OkStatus();
 }
 
 }  // namespace narthex::tsdb

@@ -14,7 +14,9 @@ absl::Status DbImpl::Maintain(bool force_seal) {
   RETURN_IF_ERROR(RetryUnsaved());
   if (journal_failing_) store_->Resume();
   RETURN_IF_ERROR(Seal(force_seal));
+  RETURN_IF_ERROR(MergeDueDay());
   RETURN_IF_ERROR(Retain());
+  RETURN_IF_ERROR(RemoveDead(force_seal));
   UpdateGauges();
   return absl::OkStatus();
 }
@@ -67,62 +69,89 @@ absl::Status DbImpl::Retain() {
   if (options_.retention_ms > 0 && now != INT64_MIN) {
     const int64_t horizon = WindowOf(now - options_.retention_ms, options_.window_ms);
     if (oldest < horizon) {
-      metrics_.time_retentions->Add();
-      RETURN_IF_ERROR(DropWindows(horizon));
+      ASSIGN_OR_RETURN(const bool dropped, DropWindows(horizon));
+      if (dropped) metrics_.time_retentions->Add();
     }
   }
   if (options_.retention_bytes <= 0) return absl::OkStatus();
   int64_t over = static_cast<int64_t>(DirectoryBytes()) - options_.retention_bytes;
   if (over <= 0) return absl::OkStatus();
-  // The newest window stays: without it there is nothing to answer from.
-  int64_t before = INT64_MIN;
-  {
-    MutexLock lock(&windows_mutex_);
-    for (auto it = windows_.begin(); it != windows_.end() && std::next(it) != windows_.end() && over > 0;
-         ++it) {
-      const int64_t end = it->first + options_.window_ms;
-      over -=
-          static_cast<int64_t>(store_->StripeBytes(StripeWindowPrefix(it->first), StripeWindowPrefix(end)));
-      before = end;
-    }
-  }
+  const int64_t before = OldestToDrop(over);
   if (before == INT64_MIN) return absl::OkStatus();
-  metrics_.size_retentions->Add();
-  return DropWindows(before);
-}
-
-absl::Status DbImpl::DropWindows(int64_t before) {
-  IndexBatch batch;
-  {
-    MutexLock lock(&windows_mutex_);
-    for (auto it = windows_.begin(); it != windows_.end() && it->first < before;) {
-      batch.deletes.push_back(WindowKey(it->first));
-      it = windows_.erase(it);
-    }
-  }
-  const size_t windows = batch.deletes.size();
-  if (batch.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(store_->Scan("B", [&](std::string_view key, std::string_view) {
-    StripeKey first;
-    if (!DecodeLeadersKey(key, &first)) return true;
-    if (first.window < before) batch.deletes.emplace_back(key);
-    return first.window < before;
-  }));
-  RETURN_IF_ERROR(store_->DropStripes(StripeWindowPrefix(INT64_MIN), StripeWindowPrefix(before)));
-  RETURN_IF_ERROR(store_->Write(batch, true));
-  directory_->Forget();
-  seal_epoch_.fetch_add(1);
-  min_t_ = std::max(min_t_.load(), before);
-  options_.logger->Info("Deleted old samples",
-                        {{"before", std::to_string(before)}, {"windows", std::to_string(windows)}});
+  ASSIGN_OR_RETURN(const bool dropped, DropWindows(before));
+  if (dropped) metrics_.size_retentions->Add();
   return absl::OkStatus();
 }
 
+// Up to where to drop, so that `over` bytes go: whole days where they are merged, else windows. The newest
+// stays: without it there is nothing to answer from.
+int64_t DbImpl::OldestToDrop(int64_t over) const {
+  std::map<int64_t, uint64_t> bytes;  // by the end of what goes at once
+  ReaderMutexLock lock(&windows_mutex_);
+  for (const auto& [day, generation] : days_) {
+    bytes[day + DayMs()] += store_->Bytes(Family::kDays, DayPrefix(day), DayPrefix(day + 1));
+  }
+  for (int64_t window : hourly_) {
+    const int64_t day = WindowOf(window, DayMs()), end = window + options_.window_ms;
+    // Late samples of a merged day go with it.
+    bytes[days_.contains(day) ? day + DayMs() : end] +=
+        store_->Bytes(Family::kHours, StripeWindowPrefix(window), StripeWindowPrefix(end));
+  }
+  int64_t before = INT64_MIN;
+  for (auto it = bytes.begin(); it != bytes.end() && std::next(it) != bytes.end() && over > 0; ++it) {
+    over -= static_cast<int64_t>(it->second);
+    before = it->first;
+  }
+  return before;
+}
+
+// A merged day goes when all of it is old, its windows with it.
+absl::StatusOr<bool> DbImpl::DropWindows(int64_t before) {
+  IndexBatch batch;
+  std::set<int64_t> windows, days;
+  {
+    ReaderMutexLock lock(&windows_mutex_);
+    for (const auto& [window, series] : windows_) {
+      const int64_t day = WindowOf(window, DayMs());
+      if (window >= before || (days_.contains(day) && day + DayMs() > before)) continue;
+      windows.insert(window);
+      batch.deletes.push_back(WindowKey(window));
+    }
+    for (const auto& [day, generation] : days_) {
+      if (day + DayMs() > before) break;
+      days.insert(day);
+      batch.deletes.push_back(DayRowKey(day));
+    }
+  }
+  if (batch.empty()) return false;
+  RETURN_IF_ERROR(store_->Write(batch, true));
+  {
+    MutexLock layout(&layout_mutex_);
+    MutexLock lock(&windows_mutex_);
+    for (int64_t window : windows) {
+      windows_.erase(window);
+      hourly_.erase(window);
+    }
+    for (int64_t day : days) days_.erase(day);
+  }
+  for (int64_t window : windows) {
+    RETURN_IF_ERROR(store_->Drop(Family::kHours, StripeWindowPrefix(window),
+                                 StripeWindowPrefix(window + options_.window_ms)));
+  }
+  for (int64_t day : days) RETURN_IF_ERROR(store_->Drop(Family::kDays, DayPrefix(day), DayPrefix(day + 1)));
+  min_t_ = std::max(min_t_.load(), before);
+  options_.logger->Info("Deleted old samples",
+                        {{"before", std::to_string(before)}, {"windows", std::to_string(windows.size())}});
+  return true;
+}
+
+// All files of the store: journal, index, stripes, what is being written. Snapshots are the operator's.
 uint64_t DbImpl::DirectoryBytes() const {
   uint64_t total = 0;
   std::error_code ec;
   for (auto it = std::filesystem::recursive_directory_iterator(options_.path, ec);
        !ec && it != std::filesystem::recursive_directory_iterator(); it.increment(ec)) {
+    if (it.depth() == 0 && it->path().filename() == "snapshots") it.disable_recursion_pending();
     std::error_code size_ec;
     const uint64_t size = it->is_regular_file(size_ec) ? it->file_size(size_ec) : 0;
     if (!size_ec) total += size;
@@ -162,8 +191,9 @@ void DbImpl::UpdateGauges() {
   metrics_.blocks->Set(static_cast<double>(windows_.size()));
   const int64_t lowest = windows_.empty() ? head_min : std::min(head_min, windows_.begin()->first);
   metrics_.lowest->Set(static_cast<double>(lowest == INT64_MAX ? 0 : lowest));
-  metrics_.block_bytes->Set(
-      static_cast<double>(store_->StripeBytes(StripeWindowPrefix(INT64_MIN), StripeWindowPrefix(INT64_MAX))));
+  metrics_.block_bytes->Set(static_cast<double>(
+      store_->Bytes(Family::kHours, StripeWindowPrefix(INT64_MIN), StripeWindowPrefix(INT64_MAX)) +
+      store_->Bytes(Family::kDays, DayPrefix(INT64_MIN), DayPrefix(INT64_MAX))));
 }
 
 }  // namespace narthex::tsdb

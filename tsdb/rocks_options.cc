@@ -18,8 +18,9 @@ rocksdb::BlockBasedTableOptions TableOptions(size_t block_size) {
 
 }  // namespace
 
-rocksdb::DBOptions RocksDbOptions() {
+rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env) {
   rocksdb::DBOptions o;
+  if (env != nullptr) o.env = env;
   o.create_if_missing = true;
   o.create_missing_column_families = true;
   o.max_background_jobs = 2;  // little is ever compacted: stripes arrive as disjoint files
@@ -52,6 +53,8 @@ rocksdb::ColumnFamilyOptions StripeOptions() {
   o.write_buffer_size = 4 << 20;
   o.arena_block_size = 64 << 10;
   o.compression = rocksdb::kZSTD;  // a further 15 % on top of the chunks
+  // Files come whole and go whole; the merge of a day is the compaction.
+  o.disable_auto_compactions = true;
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(16 << 10)));
   return o;
 }

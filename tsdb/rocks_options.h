@@ -5,7 +5,7 @@
 
 namespace narthex::tsdb {
 
-rocksdb::DBOptions RocksDbOptions();
+rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env);  // env: null = the machine's
 rocksdb::ColumnFamilyOptions IndexOptions();
 rocksdb::ColumnFamilyOptions StripeOptions();
 

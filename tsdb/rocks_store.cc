@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/strings.h"
+#include "tsdb/rocks_files.h"
 #include "tsdb/rocks_options.h"
 
 #define RETURN_IF_BAD(expr, what)                     \
@@ -33,8 +34,61 @@ absl::Status Convert(const rocksdb::Status& s, std::string_view what) {
 rocksdb::Slice ToSlice(std::string_view v) { return {v.data(), v.size()}; }
 std::string_view FromSlice(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
+class CursorImpl : public Cursor {
+ public:
+  explicit CursorImpl(rocksdb::Iterator* it) : it_(it) {}
+  void Seek(std::string_view key) override { it_->Seek(ToSlice(key)); }
+  void Next() override { it_->Next(); }
+  bool Valid() const override { return it_->Valid(); }
+  std::string_view key() const override { return FromSlice(it_->key()); }
+  std::string_view value() const override { return FromSlice(it_->value()); }
+  absl::Status status() const override { return Convert(it_->status(), "read stripes"); }
+
+ private:
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
+class StripeFileImpl : public StripeFile {
+ public:
+  StripeFileImpl(std::string path, rocksdb::ColumnFamilyHandle* family, rocksdb::Env* env)
+      : path_(std::move(path)),
+        family_(family),
+        env_(env),
+        writer_(rocksdb::EnvOptions(), rocksdb::Options(RocksDbOptions(env), StripeOptions()), family) {}
+  ~StripeFileImpl() override {
+    if (!ingested_) (void)env_->DeleteFile(path_);
+  }
+  absl::Status Open() { return Convert(writer_.Open(path_), "write stripes"); }
+  absl::Status Add(std::string_view key, std::string_view value) override {
+    RETURN_IF_BAD(writer_.Put(ToSlice(key), ToSlice(value)), "write stripes");
+    empty_ = false;
+    return absl::OkStatus();
+  }
+  bool empty() const override { return empty_; }
+  absl::StatusOr<uint64_t> Ingest(rocksdb::DB* db) {
+    rocksdb::ExternalSstFileInfo info;
+    RETURN_IF_BAD(writer_.Finish(&info), "write stripes");
+    rocksdb::IngestExternalFileOptions o;
+    o.move_files = true;
+    o.write_global_seqno = false;  // the file is not written to again
+    RETURN_IF_BAD(db->IngestExternalFile(family_, {path_}, o), "ingest stripes");
+    ingested_ = true;
+    return info.file_size;
+  }
+
+ private:
+  const std::string path_;
+  rocksdb::ColumnFamilyHandle* const family_;
+  rocksdb::Env* const env_;
+  rocksdb::SstFileWriter writer_;
+  bool empty_ = true, ingested_ = false;
+};
+
 class RocksStoreImpl : public RocksStore {
  public:
+  explicit RocksStoreImpl(FileHooks* hooks) {
+    if (hooks != nullptr) hooked_ = NewHookedEnv(hooks);
+  }
   ~RocksStoreImpl() override {
     if (db_ == nullptr) return;
     for (rocksdb::ColumnFamilyHandle* h : handles_) (void)db_->DestroyColumnFamilyHandle(h);
@@ -51,9 +105,12 @@ class RocksStoreImpl : public RocksStore {
       std::filesystem::remove(f.path(), ignored);
     }
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-        {rocksdb::kDefaultColumnFamilyName, IndexOptions()}, {"stripes", StripeOptions()}};
+        {rocksdb::kDefaultColumnFamilyName, IndexOptions()},
+        {"stripes", StripeOptions()},
+        {"days", StripeOptions()}};
     rocksdb::DB* db = nullptr;
-    RETURN_IF_BAD(rocksdb::DB::Open(RocksDbOptions(), path + "/db", families, &handles_, &db), "open store");
+    RETURN_IF_BAD(rocksdb::DB::Open(RocksDbOptions(hooked_.get()), path + "/db", families, &handles_, &db),
+                  "open store");
     db_.reset(db);
     return absl::OkStatus();
   }
@@ -86,52 +143,40 @@ class RocksStoreImpl : public RocksStore {
   absl::Status Sync() override { return Convert(db_->SyncWAL(), "sync index log"); }
   void Resume() override { (void)db_->Resume(); }
 
-  absl::StatusOr<uint64_t> Ingest(const std::map<std::string, std::string>& stripes) override {
-    if (stripes.empty()) return uint64_t{0};
-    const std::string file = StrCat(path_, "/ingest/", next_file_.fetch_add(1), ".sst");
-    rocksdb::Options options(RocksDbOptions(), StripeOptions());
-    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), options, handles_[1]);
-    RETURN_IF_BAD(writer.Open(file), "write stripes");
-    for (const auto& [k, v] : stripes) RETURN_IF_BAD(writer.Put(k, v), "write stripes");
-    rocksdb::ExternalSstFileInfo info;
-    RETURN_IF_BAD(writer.Finish(&info), "write stripes");
-    rocksdb::IngestExternalFileOptions ingest;
-    ingest.move_files = true;
-    RETURN_IF_BAD(db_->IngestExternalFile(handles_[1], {file}, ingest), "ingest stripes");
-    return info.file_size;
+  absl::StatusOr<std::unique_ptr<StripeFile>> NewFile(Family family) override {
+    auto file = std::make_unique<StripeFileImpl>(StrCat(path_, "/ingest/", next_file_.fetch_add(1), ".sst"),
+                                                 Handle(family), db_->GetEnv());
+    absl::Status s = file->Open();
+    if (!s.ok()) return s;
+    return std::unique_ptr<StripeFile>(std::move(file));
   }
 
-  absl::Status GetStripe(std::string_view key, std::string* value) override {
-    return Convert(db_->Get(rocksdb::ReadOptions(), handles_[1], ToSlice(key), value), "read stripe");
+  absl::StatusOr<uint64_t> Ingest(std::unique_ptr<StripeFile> file) override {
+    if (file->empty()) return uint64_t{0};
+    return static_cast<StripeFileImpl*>(file.get())->Ingest(db_.get());
   }
 
-  absl::Status ScanStripes(std::string_view begin, std::string_view end, const Visitor& visit) override {
+  std::unique_ptr<Cursor> NewCursor(Family family) override {
     rocksdb::ReadOptions r;
     r.fill_cache = false;
-    const rocksdb::Slice bound = ToSlice(end);
-    if (!end.empty()) r.iterate_upper_bound = &bound;
-    std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(r, handles_[1]));
-    for (it->Seek(ToSlice(begin)); it->Valid(); it->Next()) {
-      if (!visit(FromSlice(it->key()), FromSlice(it->value()))) break;
-    }
-    return Convert(it->status(), "scan stripes");
+    return std::make_unique<CursorImpl>(db_->NewIterator(r, Handle(family)));
   }
 
-  absl::Status DropStripes(std::string_view begin, std::string_view end) override {
+  absl::Status Drop(Family family, std::string_view begin, std::string_view end) override {
     const rocksdb::Slice b = ToSlice(begin), e = ToSlice(end);
-    RETURN_IF_BAD(rocksdb::DeleteFilesInRange(db_.get(), handles_[1], &b, &e, /*include_end=*/false),
+    RETURN_IF_BAD(rocksdb::DeleteFilesInRange(db_.get(), Handle(family), &b, &e, /*include_end=*/false),
                   "drop stripes");
-    return Convert(db_->DeleteRange(rocksdb::WriteOptions(), handles_[1], b, e), "drop stripes");
+    // A file that reaches past the range is left; its keys in the range are marked.
+    std::unique_ptr<Cursor> rest = NewCursor(family);
+    rest->Seek(begin);
+    if (!rest->Valid() || rest->key() >= end) return rest->status();
+    return Convert(db_->DeleteRange(rocksdb::WriteOptions(), Handle(family), b, e), "drop stripes");
   }
 
-  absl::Status DeleteStripe(std::string_view key) override {
-    return Convert(db_->Delete(rocksdb::WriteOptions(), handles_[1], ToSlice(key)), "delete stripe");
-  }
-
-  uint64_t StripeBytes(std::string_view begin, std::string_view end) override {
+  uint64_t Bytes(Family family, std::string_view begin, std::string_view end) override {
     const rocksdb::Range range(ToSlice(begin), ToSlice(end));
     uint64_t size = 0;
-    (void)db_->GetApproximateSizes(rocksdb::SizeApproximationOptions(), handles_[1], &range, 1, &size);
+    (void)db_->GetApproximateSizes(rocksdb::SizeApproximationOptions(), Handle(family), &range, 1, &size);
     return size;
   }
 
@@ -143,7 +188,12 @@ class RocksStoreImpl : public RocksStore {
   }
 
  private:
+  rocksdb::ColumnFamilyHandle* Handle(Family family) const {
+    return handles_[family == Family::kHours ? 1 : 2];
+  }
+
   std::string path_;
+  std::unique_ptr<rocksdb::Env> hooked_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   std::atomic<uint64_t> next_file_{1};
@@ -151,8 +201,8 @@ class RocksStoreImpl : public RocksStore {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& path) {
-  auto store = std::make_unique<RocksStoreImpl>();
+absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& path, FileHooks* hooks) {
+  auto store = std::make_unique<RocksStoreImpl>(hooks);
   absl::Status s = store->Init(path);
   if (!s.ok()) return s;
   return std::unique_ptr<RocksStore>(std::move(store));

@@ -1,5 +1,4 @@
-// The door to RocksDB: an index column family (small keys) and a stripe column family (files that are
-// ingested).
+// The door to RocksDB: the index (small keys) and two families of stripes, whose files are ingested whole.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tsdb/file_hooks.h"
 
 namespace narthex::tsdb {
 
@@ -23,10 +23,35 @@ struct IndexBatch {
   bool empty() const { return puts.empty() && deletes.empty(); }
 };
 
+enum class Family { kHours, kDays };  // stripes as they were sealed; merged days
+
+// A place in a family as it was when the cursor was made, whatever is added or dropped since. Not
+// thread-safe.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual void Seek(std::string_view key) = 0;  // the first key at or after it
+  virtual void Next() = 0;
+  virtual bool Valid() const = 0;
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  virtual absl::Status status() const = 0;  // why it is not valid; OK at the end
+};
+
+// A file of stripes being written aside. Removed unless ingested. Not thread-safe.
+class StripeFile {
+ public:
+  virtual ~StripeFile() = default;
+  // Keys must ascend.
+  virtual absl::Status Add(std::string_view key, std::string_view value) = 0;
+  virtual bool empty() const = 0;
+};
+
 // Thread-safe.
 class RocksStore {
  public:
-  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& path);
+  // `hooks` may be null.
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& path, FileHooks* hooks);
   virtual ~RocksStore() = default;
 
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;  // false stops
@@ -38,14 +63,13 @@ class RocksStore {
   // Tries to leave the state after a failed write (disk full).
   virtual void Resume() = 0;
 
-  // Adds all stripes at once, durably. Returns the bytes of the file.
-  virtual absl::StatusOr<uint64_t> Ingest(const std::map<std::string, std::string>& stripes) = 0;
-  virtual absl::Status GetStripe(std::string_view key, std::string* value) = 0;
-  // Keys in [begin, end) in order. Blocks that RocksDB finds corrupt end the scan with an error.
-  virtual absl::Status ScanStripes(std::string_view begin, std::string_view end, const Visitor& visit) = 0;
-  virtual absl::Status DropStripes(std::string_view begin, std::string_view end) = 0;
-  virtual absl::Status DeleteStripe(std::string_view key) = 0;
-  virtual uint64_t StripeBytes(std::string_view begin, std::string_view end) = 0;
+  virtual absl::StatusOr<std::unique_ptr<StripeFile>> NewFile(Family family) = 0;
+  // Adds what the file holds at once, durably. Returns its bytes.
+  virtual absl::StatusOr<uint64_t> Ingest(std::unique_ptr<StripeFile> file) = 0;
+  virtual std::unique_ptr<Cursor> NewCursor(Family family) = 0;
+  // Drops the keys in [begin, end), file by file where whole files are in the range.
+  virtual absl::Status Drop(Family family, std::string_view begin, std::string_view end) = 0;
+  virtual uint64_t Bytes(Family family, std::string_view begin, std::string_view end) = 0;
   virtual absl::Status Checkpoint(const std::string& path) = 0;
 };
 

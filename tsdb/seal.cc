@@ -5,62 +5,15 @@
 #include <map>
 
 #include "base/status_macros.h"
+#include "base/strings.h"
 #include "tsdb/db_impl.h"
-#include "tsdb/format/stripe.h"
 #include "tsdb/manifest.h"
+#include "tsdb/stripe_writer.h"
 
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kStripeSeries = 128;
-constexpr size_t kMaxStripeBytes = 64 << 10;
 constexpr size_t kMaxLooseBytes = 16 << 20;
-
-// What a seal adds to the store, by key.
-struct SealedStripes {
-  std::map<std::string, std::string> stripes;
-  std::map<std::string, std::string> leaders;
-};
-
-// Cuts label-sorted entries into stripes; entries name columns of `columns`, each stripe keeps those it uses.
-class StripeWriter {
- public:
-  StripeWriter(StripeKey key, const std::vector<std::vector<int64_t>>& columns, SealedStripes* out)
-      : first_(key), key_(key), columns_(columns), out_(out) {}
-  ~StripeWriter() {
-    Flush();
-    if (!leaders_.empty()) out_->leaders[LeadersKey(first_)] = EncodeLeaders(leaders_);
-  }
-  void Add(SeriesId series, uint32_t column, std::string bytes) {
-    const bool new_series = entries_.empty() || entries_.back().series != series;
-    if (new_series && (entries_.size() >= kStripeSeries || bytes_ > kMaxStripeBytes)) Flush();
-    const auto [it, fresh] = local_.emplace(column, static_cast<uint32_t>(used_.size()));
-    if (fresh) used_.push_back(columns_[column]);
-    bytes_ += bytes.size();
-    entries_.push_back({series, it->second, std::move(bytes)});
-  }
-
- private:
-  void Flush() {
-    if (entries_.empty()) return;
-    out_->stripes[EncodeStripeKey(key_)] = EncodeStripe(used_, entries_);
-    leaders_.push_back(entries_.front().series);
-    ++key_.stripe;
-    entries_.clear();
-    used_.clear();
-    local_.clear();
-    bytes_ = 0;
-  }
-  const StripeKey first_;
-  StripeKey key_;
-  const std::vector<std::vector<int64_t>>& columns_;
-  SealedStripes* const out_;
-  std::vector<SeriesId> leaders_;
-  std::vector<StripeEntry> entries_;
-  std::vector<std::vector<int64_t>> used_;
-  std::map<uint32_t, uint32_t> local_;
-  size_t bytes_ = 0;
-};
 
 void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
   for (size_t i = 0; i < n; ++i) {
@@ -73,13 +26,15 @@ void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
 
 // Adjacent tiles of one window with ascending times, as one segment.
 void SealTiles(const std::vector<TilePtr>& tiles, const std::vector<SeriesId>& slots,
-               const std::vector<Slot>& by_labels, StripeKey key, Roaring* members, SealedStripes* out) {
+               const std::vector<Slot>& by_labels, StripeKey key, Roaring* members,
+               std::map<std::string, std::string>* out) {
   std::vector<std::vector<int64_t>> columns(1);
   for (const TilePtr& tile : tiles)
     columns[0].insert(columns[0].end(), tile->times.begin(), tile->times.end());
   const size_t n = columns[0].size();
-  StripeWriter writer(key, columns, out);
+  RunWriter writer(key, &columns, out);
   for (Slot slot : by_labels) {
+    if (slots[slot] == 0) continue;  // free
     SeriesRows rows, part;
     rows.present = Bits(n);
     rows.stale = Bits(n);
@@ -108,7 +63,7 @@ struct DbImpl::SealPlan {
     size_t tiles = 0;
     Manifest manifest;
   };
-  SealedStripes sealed;
+  std::map<std::string, std::string> stripes;
   std::map<int64_t, Roaring> members;  // by window
   std::vector<GroupSeal> groups;
   bool loose = false;
@@ -154,7 +109,7 @@ void DbImpl::PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan
     }
     const StripeKey key{window, group->id, tiles[begin]->first_sequence, 0};
     SealTiles({tiles.begin() + static_cast<ptrdiff_t>(begin), tiles.begin() + static_cast<ptrdiff_t>(end)},
-              slots, order, key, &plan->members[window], &plan->sealed);
+              slots, order, key, &plan->members[window], &plan->stripes);
     begin = end;
   }
   plan->groups.push_back(std::move(seal));
@@ -173,7 +128,7 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
     const bool due = force || window != loose_window_ || loose_->bytes() > kMaxLooseBytes;
     if (!loose_->empty() && due) {
       auto next = std::make_shared<LooseStore>();
-      next->InheritLast(*loose_, max_t_ - options_.window_ms);
+      next->InheritLast(*loose_, HeadMax() - kOutOfBoundsMs);
       frozen_.push_back(std::move(loose_));
       loose_ = std::move(next);
     }
@@ -204,7 +159,7 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
   std::map<int64_t, Window> windows;
   for (const auto& [labels, id] : order) {
     std::vector<Sample> samples;
-    for (const auto& store : frozen) store->Read(id, &samples);
+    for (const auto& store : frozen) store->Read(id, UINT32_MAX, &samples);
     std::stable_sort(samples.begin(), samples.end(),
                      [](const Sample& a, const Sample& b) { return a.t < b.t; });
     // (window, histogram) -> samples; the last of equal times stays.
@@ -235,7 +190,7 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
     }
   }
   for (auto& [window, w] : windows) {
-    StripeWriter writer({window, kLooseGroup, frozen.front()->first_sequence, 0}, w.columns, &plan->sealed);
+    RunWriter writer({window, kLooseGroup, frozen.front()->first_sequence, 0}, &w.columns, &plan->stripes);
     for (Entry& e : w.entries) writer.Add(e.id, e.column, std::move(e.bytes));
   }
 }
@@ -248,9 +203,9 @@ absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
   if (plan.loose) {
     Manifest m;
     m.sealed_sequence = plan.loose_sequence;
+    m.last_t = max_t_;
     batch.puts.emplace_back(ManifestKey(kLooseGroup), m.Encode());
   }
-  for (const auto& [key, leaders] : plan.sealed.leaders) batch.puts.emplace_back(key, leaders);
   MutexLock lock(&windows_mutex_);
   for (const auto& [window, members] : plan.members) {
     Roaring all = members;
@@ -272,17 +227,42 @@ absl::Status DbImpl::Seal(bool force) {
   // Series that the stripes name must be in the store for good before them.
   absl::Status s = store_->Sync();
   if (s.ok()) {
-    absl::StatusOr<uint64_t> bytes = store_->Ingest(plan.sealed.stripes);
-    s = bytes.status();
-    if (s.ok()) metrics_.bytes_written->Add(static_cast<double>(*bytes));
+    s = IngestHours(plan.stripes);
   }
   if (s.ok()) s = NoteSeal(plan);
-  directory_->Forget();
   if (!s.ok()) {
     metrics_.seal_failures->Add();
     return s;  // everything is in memory still; the next round tries again
   }
-  seal_epoch_.fetch_add(1);
+  MoveSealed(plan);
+  RETURN_IF_ERROR(SaveExemplars());
+  FreeJournal();
+  metrics_.seals->Add();
+  metrics_.seal_seconds->Observe(static_cast<double>(options_.clock->MonotonicNs() - start) / 1e9);
+  return absl::OkStatus();
+}
+
+// A file for each day: a merge drops whole files.
+absl::Status DbImpl::IngestHours(const std::map<std::string, std::string>& stripes) {
+  for (auto it = stripes.begin(); it != stripes.end();) {
+    StripeKey key;
+    DecodeStripeKey(it->first, &key);
+    const std::string end = StripeWindowPrefix(WindowOf(key.window, DayMs()) + DayMs());
+    ASSIGN_OR_RETURN(std::unique_ptr<StripeFile> file, store_->NewFile(Family::kHours));
+    for (; it != stripes.end() && it->first < end; ++it) RETURN_IF_ERROR(file->Add(it->first, it->second));
+    ASSIGN_OR_RETURN(const uint64_t bytes, store_->Ingest(std::move(file)));
+    metrics_.bytes_written->Add(static_cast<double>(bytes));
+  }
+  return absl::OkStatus();
+}
+
+// What is in the store leaves memory.
+void DbImpl::MoveSealed(const SealPlan& plan) {
+  MutexLock layout(&layout_mutex_);
+  {
+    MutexLock lock(&windows_mutex_);
+    for (const auto& [window, members] : plan.members) hourly_.insert(window);
+  }
   for (const SealPlan::GroupSeal& g : plan.groups) {
     MutexLock lock(&g.group->mutex);
     g.group->tiles.erase(g.group->tiles.begin(), g.group->tiles.begin() + static_cast<ptrdiff_t>(g.tiles));
@@ -293,10 +273,6 @@ absl::Status DbImpl::Seal(bool force) {
     frozen_.clear();
     loose_sealed_ = std::max(loose_sealed_, plan.loose_sequence);
   }
-  FreeJournal();
-  metrics_.seals->Add();
-  metrics_.seal_seconds->Observe(static_cast<double>(options_.clock->MonotonicNs() - start) / 1e9);
-  return absl::OkStatus();
 }
 
 void DbImpl::FreeJournal() {
@@ -310,6 +286,7 @@ void DbImpl::FreeJournal() {
   MutexLock lock(&loose_mutex_);
   if (!loose_->empty()) needed = std::min(needed, loose_->first_sequence);
   for (const auto& store : frozen_) needed = std::min(needed, store->first_sequence);
+  needed = std::min(needed, exemplars_.FirstUnsaved());
   journal_->Free(needed);
 }
 

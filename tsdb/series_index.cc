@@ -83,16 +83,25 @@ SeriesId SeriesIndex::next_id() const {
 void SeriesIndex::Add(SeriesId id, const Labels& labels) {
   MutexLock lock(&mutex_);
   if (id < offsets_.size() && offsets_[id] != kNone) return;
-  if (id >= offsets_.size()) offsets_.resize(id + 1, kNone);
+  if (id >= offsets_.size())
+    offsets_.resize(id + 1, kNone);
+  else
+    reused_ = true;
   std::string ids;
   size_t count = 0;
   for (const LabelView& label : labels) {
     const Labels single({{label.name, label.value}});
     auto it = pair_ids_.find(single.encoded());
     if (it == pair_ids_.end()) {
-      const PairId pair = static_cast<PairId>(pairs_.size());
-      pairs_.push_back({single.encoded(), {}, {}});
-      Pair& added = pairs_.back();
+      PairId pair = static_cast<PairId>(pairs_.size());
+      if (free_pairs_.empty()) {
+        pairs_.emplace_back();
+      } else {
+        pair = free_pairs_.back();
+        free_pairs_.pop_back();
+      }
+      Pair& added = pairs_[pair];
+      added.encoded = single.encoded();
       added.value = std::string_view(added.encoded).substr(added.encoded.size() - label.value.size());
       text_bytes_ += added.encoded.size();
       it = pair_ids_.emplace(added.encoded, pair).first;
@@ -117,26 +126,75 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
 
 void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
   MutexLock lock(&mutex_);
+  std::vector<PairId> touched;
+  absl::flat_hash_set<SeriesId> gone;
   for (SeriesId id : ids) {
     if (id >= offsets_.size() || offsets_[id] == kNone) continue;
-    const Labels labels = LabelsLocked(id);
-    for (uint64_t h = labels.Hash();; ++h) {
-      const auto it = by_hash_.find(h);
-      if (it == by_hash_.end()) break;
-      if (it->second == id) {
-        by_hash_.erase(it);
-        break;
-      }
-    }
-    ForEachPair(id, [&](PairId p) {
-      std::vector<SeriesId>& postings = pairs_[p].postings;
-      const auto at = std::lower_bound(postings.begin(), postings.end(), id);
-      if (at != postings.end() && *at == id) postings.erase(at);
-    });
-    ++changes_;
+    gone.insert(id);
+    ForgetHash(id);
+    ForEachPair(id, [&](PairId p) { touched.push_back(p); });
+    dead_bytes_ += SizeInArena(id);
     offsets_[id] = kNone;
     --count_;
   }
+  if (gone.empty()) return;
+  ++changes_;
+  std::sort(touched.begin(), touched.end());
+  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+  for (PairId p : touched) {
+    std::erase_if(pairs_[p].postings, [&](SeriesId id) { return gone.contains(id); });
+    if (pairs_[p].postings.empty()) FreePair(p);
+  }
+  if (dead_bytes_ > arena_.size() / 2) CompactArena();
+}
+
+// A series whose hash was taken sits at the next free one; those behind it move up.
+void SeriesIndex::ForgetHash(SeriesId id) {
+  uint64_t h = LabelsLocked(id).Hash();
+  while (by_hash_.at(h) != id) ++h;
+  by_hash_.erase(h);
+  for (uint64_t next = h + 1;; ++next) {
+    const auto it = by_hash_.find(next);
+    if (it == by_hash_.end()) return;
+    const SeriesId other = it->second;
+    by_hash_.erase(it);
+    uint64_t place = LabelsLocked(other).Hash();
+    while (!by_hash_.emplace(place, other).second) ++place;
+  }
+}
+
+void SeriesIndex::FreePair(PairId pair) {
+  Pair& p = pairs_[pair];
+  const std::string name(Labels::FromEncoded(p.encoded).begin()->name);
+  const auto values = names_.find(name);
+  values->second.erase(p.value);
+  if (values->second.empty()) names_.erase(values);
+  pair_ids_.erase(p.encoded);
+  text_bytes_ -= p.encoded.size();
+  p = Pair{};
+  free_pairs_.push_back(pair);
+}
+
+size_t SeriesIndex::SizeInArena(SeriesId id) const {
+  ByteReader in(std::string_view(arena_).substr(offsets_[id]));
+  const size_t before = in.left();
+  for (uint64_t n = in.Varint(); n > 0; --n) in.Varint();
+  return before - in.left();
+}
+
+void SeriesIndex::CompactArena() {
+  std::string packed;
+  for (uint32_t& offset : offsets_) {
+    if (offset == kNone) continue;
+    const SeriesId id = static_cast<SeriesId>(&offset - offsets_.data());
+    const size_t size = SizeInArena(id);
+    const uint32_t to = static_cast<uint32_t>(packed.size());
+    packed.append(arena_, offset, size);
+    offset = to;
+  }
+  packed.shrink_to_fit();
+  arena_ = std::move(packed);
+  dead_bytes_ = 0;
 }
 
 Labels SeriesIndex::LabelsOf(SeriesId id) const {
@@ -188,6 +246,12 @@ bool SeriesIndex::LabelsLess(SeriesId a, SeriesId b) const {
 
 // A few new series are put where they belong; many make a new sort cheaper.
 void SeriesIndex::UpdateSorted() const {
+  if (reused_) {
+    // An id may stand for another series than when it was sorted in.
+    sorted_ = AllLocked();
+    reused_ = false;
+    return SortByLabels(&sorted_);
+  }
   std::erase_if(sorted_, [&](SeriesId id) { return offsets_[id] == kNone; });
   std::vector<SeriesId> fresh;
   const size_t ranked = ranks_ == nullptr ? 0 : ranks_->size();

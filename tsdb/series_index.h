@@ -1,6 +1,7 @@
 // The index in memory: series ids, label pairs, postings. Filled from the store at open.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -14,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
 #include "model/labels.h"
 #include "model/matcher.h"
@@ -21,7 +23,7 @@
 
 namespace narthex::tsdb {
 
-using SeriesId = uint32_t;  // from 1; never used again while the directory lives
+using SeriesId = uint32_t;  // from 1; used again when nothing names the series any more
 
 // Thread-safe. A series is a list of label pair ids (about 3 bytes a label); a pair's text is kept once.
 class SeriesIndex {
@@ -74,6 +76,11 @@ class SeriesIndex {
   bool LabelsLess(SeriesId a, SeriesId b) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void UpdateSorted() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(order_mutex_);
 
+  void ForgetHash(SeriesId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreePair(PairId pair) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t SizeInArena(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void CompactArena() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   mutable Mutex order_mutex_;  // taken before mutex_
   mutable std::vector<SeriesId> sorted_ ABSL_GUARDED_BY(order_mutex_);
   mutable std::shared_ptr<const Ranks> ranks_ ABSL_GUARDED_BY(order_mutex_);
@@ -88,6 +95,9 @@ class SeriesIndex {
   std::vector<uint32_t> offsets_ ABSL_GUARDED_BY(mutex_);  // by series id, into arena_
   std::string arena_ ABSL_GUARDED_BY(mutex_);              // count and pair ids as varints
   absl::flat_hash_map<uint64_t, SeriesId> by_hash_ ABSL_GUARDED_BY(mutex_);
+  std::vector<PairId> free_pairs_ ABSL_GUARDED_BY(mutex_);
+  size_t dead_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the arena
+  mutable std::atomic<bool> reused_{false};        // an id was used again since the last sort
   size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t text_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -1,5 +1,4 @@
-// Rows of the selected series. Head first, then stripes: what a seal moves meanwhile is seen twice, never
-// missed.
+// Rows of the selected series, read from a view that was pinned when the set was made.
 #include <algorithm>
 #include <deque>
 #include <limits>
@@ -69,8 +68,11 @@ class SeriesSetImpl : public SeriesSet {
         labels_(db->index_.LabelsOf(ids_)),
         mint_(mint),
         maxt_(maxt),
-        dead_(db->tombstones()),
-        stripes_(db, std::move(ranks), mint, maxt) {}
+        view_(db->Pin(ids_, mint, maxt)),
+        dead_(view_->dead),
+        stripes_(view_.get(), std::move(ranks), [db](int64_t window, uint32_t group, uint32_t stripe) {
+          db->NoteCorruptStripe(window, group, stripe);
+        }) {}
 
   size_t size() const override { return ids_.size(); }
   const Labels& labels(size_t i) const override { return labels_[i]; }
@@ -83,13 +85,7 @@ class SeriesSetImpl : public SeriesSet {
     const std::span<const SeriesId> ids = std::span(ids_).subspan(first, count);
     ReadLooseHead(ids);
     ReadGroupHeads(ids);
-    // The epoch is read after the head: rows that left the head before that are in stripes of this epoch.
-    const uint64_t epoch = db_->seal_epoch_.load();
-    if (epoch != epoch_) {
-      stripes_.Forget();
-      epoch_ = epoch;
-    }
-    RETURN_IF_ERROR(ReadStripes(ids));
+    ReadStripes(ids);
     Reserve();
     for (size_t i = 0; i < count; ++i) FillRow(ids[i], &found_[i], &(*rows)[i]);
     return absl::OkStatus();
@@ -111,8 +107,7 @@ class SeriesSetImpl : public SeriesSet {
     std::vector<int64_t> times;
     std::vector<double> values;
     for (size_t i = 0; i < ids.size(); ++i) {
-      if (!db_->ReadLooseHead(ids[i], mint_, maxt_, &times, &values, &found_[i].loose) || times.empty())
-        continue;
+      if (!db_->ReadLooseHead(*view_, ids[i], &times, &values, &found_[i].loose) || times.empty()) continue;
       if (times.back() < mint_ || times.front() > maxt_) continue;
       found_[i].Add(Piece::kLoose, stripes_.columns()->Intern(std::move(times)), {}, std::move(values));
     }
@@ -120,45 +115,23 @@ class SeriesSetImpl : public SeriesSet {
 
   // Tiles of the groups that the series belong to.
   void ReadGroupHeads(std::span<const SeriesId> ids) {
-    std::map<uint32_t, std::vector<TilePtr>> tiles;
     for (size_t i = 0; i < ids.size(); ++i) {
-      for (const std::shared_ptr<Group>& group : db_->GroupsOf(ids[i])) {
-        const auto [it, fresh] = tiles.try_emplace(group->id);
-        if (fresh) it->second = TilesOf(*group);
-        by_group_[group->id].push_back(i);
-        ReaderMutexLock lock(&group->mutex);
-        const auto slot = group->slot_of.find(ids[i]);
-        if (slot == group->slot_of.end()) continue;
-        for (const TilePtr& tile : it->second) {
-          const std::string_view entry = tile->Entry(slot->second);
+      const auto places = view_->places.find(ids[i]);
+      if (places == view_->places.end()) continue;
+      for (const ReadView::Place& place : places->second) {
+        by_group_[place.group].push_back(i);
+        const auto head = view_->heads.find(place.group);
+        if (head == view_->heads.end() || place.slot == ReadView::kNoSlot) continue;
+        for (const TilePtr& tile : head->second.Tiles()) {
+          if (tile->times.empty() || tile->times.back() < mint_ || tile->times.front() > maxt_) continue;
+          const std::string_view entry = tile->Entry(place.slot);
           if (!entry.empty()) found_[i].Add(Piece::kRounds, Times(tile, &tile->times), entry);
         }
       }
     }
   }
 
-  std::vector<TilePtr> TilesOf(const Group& group) const {
-    std::vector<TilePtr> out;
-    std::vector<std::string> open;
-    uint64_t first = 0, last = 0;
-    {
-      ReaderMutexLock lock(&group.mutex);
-      out.assign(group.tiles.begin(), group.tiles.end());
-      const OpenTile& tile = group.open;
-      if (!tile.times.empty() && tile.times.front() <= maxt_ && tile.times.back() >= mint_) {
-        open = tile.rounds;
-        first = tile.first_sequence;
-        last = tile.last_sequence;
-      }
-    }
-    if (TilePtr tile = BuildTile(open, first, last)) out.push_back(std::move(tile));
-    std::erase_if(out, [&](const TilePtr& tile) {
-      return tile->times.empty() || tile->times.back() < mint_ || tile->times.front() > maxt_;
-    });
-    return out;
-  }
-
-  absl::Status ReadStripes(std::span<const SeriesId> ids) {
+  void ReadStripes(std::span<const SeriesId> ids) {
     const auto add = [&](Piece::Kind kind, size_t i, const Times& times, std::string_view entry) {
       if (times->empty() || times->back() < mint_ || times->front() > maxt_) return;
       found_[i].Add(kind, times, arena_.Copy(entry));
@@ -166,13 +139,15 @@ class SeriesSetImpl : public SeriesSet {
     for (const auto& [group, members] : by_group_) {
       std::vector<SeriesId> mine;
       for (size_t i : members) mine.push_back(ids[i]);
-      RETURN_IF_ERROR(stripes_.Read(group, mine, [&](size_t k, const Times& times, std::string_view entry) {
-        add(Piece::kSealedRounds, members[k], times, entry);
-      }));
+      stripes_.Read(group, mine,
+                    [&](size_t k, const StripeReader::Source&, const Times& times, std::string_view entry) {
+                      add(Piece::kSealedRounds, members[k], times, entry);
+                    });
     }
-    return stripes_.Read(kLooseGroup, ids, [&](size_t i, const Times& times, std::string_view entry) {
-      add(Piece::kSealedLoose, i, times, entry);
-    });
+    stripes_.Read(kLooseGroup, ids,
+                  [&](size_t i, const StripeReader::Source&, const Times& times, std::string_view entry) {
+                    add(Piece::kSealedLoose, i, times, entry);
+                  });
   }
 
   // Room for all values, so that rows stay where they are.
@@ -341,9 +316,9 @@ class SeriesSetImpl : public SeriesSet {
   const std::vector<SeriesId> ids_;
   const std::vector<Labels> labels_;
   const int64_t mint_, maxt_;
+  const std::unique_ptr<ReadView> view_;
   const std::shared_ptr<const Tombstones> dead_;
   StripeReader stripes_;
-  uint64_t epoch_ = UINT64_MAX;
 
   // The current block.
   struct Timeline {

@@ -1,52 +1,126 @@
 #include "tsdb/stripe_reader.h"
 
 #include <algorithm>
+#include <map>
 
-#include "base/status_macros.h"
-#include "tsdb/format/stripe.h"
+#include "tsdb/format/bytes.h"
+#include "tsdb/format/directory.h"
 
 namespace narthex::tsdb {
 namespace {
+
 constexpr size_t kMaxKeptBytes = 8 << 20;
+// Where in a key the stripe number stands; what is before it names the run.
+constexpr size_t kHourPrefix = 20, kDayPrefix = 16;
+
+std::string WithStripe(std::string prefix, uint32_t stripe) {
+  PutBig32(&prefix, stripe);
+  return prefix;
 }
 
-void StripeReader::Forget() {
-  runs_.clear();
-  by_key_.clear();
-  stripes_.clear();
-  bytes_ = 0;
+bool HasPrefix(const Cursor& cursor, std::string_view prefix) {
+  return cursor.Valid() && cursor.key().substr(0, prefix.size()) == prefix;
 }
 
-absl::StatusOr<const StripeReader::Runs*> StripeReader::RunsOf(uint32_t group) {
-  const auto [it, fresh] = runs_.try_emplace(group);
-  if (!fresh) return &it->second;
-  for (int64_t window : db_->WindowsIn(mint_, maxt_)) {
-    ASSIGN_OR_RETURN(const std::shared_ptr<const WindowRuns> all, db_->directory_->Window(window));
-    const auto mine = all->find(group);
-    if (mine == all->end()) continue;
-    for (const StripeRun& run : mine->second) {
-      Run out{run.first, {}};
-      for (uint32_t s = 0; s < run.leaders.size(); ++s) {
-        const uint32_t rank = RankOf(run.leaders[s]);
-        // A stripe whose leader is gone begins somewhere behind the leader before it.
-        if (rank == SeriesIndex::kNoRank && !out.parts.empty())
-          out.parts.back().end = s + 1;
-        else
-          out.parts.push_back({rank == SeriesIndex::kNoRank ? 0 : rank, s, s + 1});
-      }
-      it->second.push_back(std::move(out));
+}  // namespace
+
+StripeReader::Directory StripeReader::ReadDirectory(Cursor* cursor, const Run& run, uint32_t group) {
+  Directory directory;
+  const std::string key = WithStripe(run.prefix, kDirectoryStripe);
+  cursor->Seek(key);
+  const bool there = HasPrefix(*cursor, key);
+  if (there && DecodeDirectory(cursor->value(), &directory)) return directory;
+  if (there || !cursor->status().ok()) corrupt_(run.start, group, kDirectoryStripe);
+  directory.clear();
+  StripeView view;
+  for (cursor->Seek(run.prefix); HasPrefix(*cursor, run.prefix); cursor->Next()) {
+    const uint32_t number = GetBig32(cursor->key().data() + run.prefix.size());
+    if (number == kDirectoryStripe) break;
+    if (number >= directory.size()) directory.resize(number + 1);
+    if (!view.Parse(cursor->value())) {
+      corrupt_(run.start, group, number);
+      continue;
     }
+    for (const StripeView::Entry& e : view.entries) directory[number].push_back(e.series);
   }
-  return &it->second;
+  if (!cursor->status().ok()) corrupt_(run.start, group, kDirectoryStripe);
+  return directory;
 }
 
-absl::Status StripeReader::Read(uint32_t group, std::span<const SeriesId> ids, const Visitor& visit) {
-  ASSIGN_OR_RETURN(const Runs* runs, RunsOf(group));
-  for (const Run& run : *runs) ReadRun(run, ids, visit);
-  return absl::OkStatus();
+void StripeReader::AddRun(const Directory& directory, Run run, std::vector<Run>* runs) {
+  for (uint32_t s = 0; s < directory.size(); ++s) {
+    // The first series that still has a rank; a stripe where none has holds nothing that is asked for.
+    uint32_t rank = SeriesIndex::kNoRank;
+    for (SeriesId id : directory[s]) {
+      if ((rank = RankOf(id)) != SeriesIndex::kNoRank) break;
+    }
+    if (rank != SeriesIndex::kNoRank) run.parts.push_back({rank, s, s + 1});
+  }
+  runs->push_back(std::move(run));
 }
 
-void StripeReader::ReadRun(const Run& run, std::span<const SeriesId> ids, const Visitor& visit) {
+void StripeReader::FindDays(uint32_t group, std::vector<Run>* runs) {
+  for (const auto& [day, generation] : view_->merged) {
+    Run run{true, day, EncodeDayKey({day, generation, group, 0, 0}).substr(0, kDayPrefix), {}};
+    const Directory directory = ReadDirectory(view_->days.get(), run, group);
+    if (keep_series_) {
+      for (const auto& list : directory)
+        series_[group].insert(series_[group].end(), list.begin(), list.end());
+    }
+    if (!directory.empty()) AddRun(directory, std::move(run), runs);
+  }
+}
+
+void StripeReader::FindHours(uint32_t group, std::vector<Run>* runs) {
+  Cursor* const cursor = view_->hours.get();
+  for (int64_t window : view_->windows) {
+    const std::string all = StripeGroupPrefix(window, group);
+    for (cursor->Seek(all); HasPrefix(*cursor, all);) {
+      StripeKey key;
+      if (!DecodeStripeKey(cursor->key(), &key)) break;
+      Run run{false, window, EncodeStripeKey(key).substr(0, kHourPrefix), {}};
+      const Directory directory = ReadDirectory(cursor, run, group);
+      if (keep_series_) {
+        for (const auto& list : directory)
+          series_[group].insert(series_[group].end(), list.begin(), list.end());
+      }
+      AddRun(directory, std::move(run), runs);
+      if (key.generation == UINT64_MAX) break;
+      cursor->Seek(EncodeStripeKey({window, group, key.generation + 1, 0}));
+    }
+    if (!cursor->status().ok()) corrupt_(window, group, kDirectoryStripe);
+  }
+}
+
+const std::vector<StripeReader::Run>& StripeReader::RunsOf(uint32_t group) {
+  const auto [it, fresh] = runs_.try_emplace(group);
+  if (fresh) {
+    FindDays(group, &it->second);
+    FindHours(group, &it->second);
+  }
+  return it->second;
+}
+
+std::vector<SeriesId> StripeReader::SeriesOf(uint32_t group) {
+  keep_series_ = true;
+  runs_.erase(group);
+  RunsOf(group);
+  keep_series_ = false;
+  std::vector<SeriesId> out = std::move(series_[group]);
+  series_.erase(group);
+  std::erase_if(out, [&](SeriesId id) { return RankOf(id) == SeriesIndex::kNoRank; });
+  std::sort(out.begin(), out.end(), [&](SeriesId a, SeriesId b) { return RankOf(a) < RankOf(b); });
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+void StripeReader::Read(uint32_t group, std::span<const SeriesId> ids, const Visitor& visit) {
+  const std::vector<Run>& runs = RunsOf(group);
+  for (size_t r = 0; r < runs.size(); ++r) ReadRun(runs[r], r, group, ids, visit);
+}
+
+void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::span<const SeriesId> ids,
+                           const Visitor& visit) {
   auto part = run.parts.begin();
   for (size_t i = 0; i < ids.size();) {
     // The last part that begins at or before the series.
@@ -60,17 +134,16 @@ void StripeReader::ReadRun(const Run& run, std::span<const SeriesId> ids, const 
     while (end < ids.size() && (part == run.parts.end() || RankOf(ids[end]) < part->rank)) ++end;
     --part;
     for (uint32_t s = part->begin; s < part->end; ++s) {
-      StripeKey key = run.first;
-      key.stripe = s;
-      const Stripe* stripe = Load(key);
-      if (stripe != nullptr) VisitStripe(*stripe, ids.subspan(i, end - i), i, visit);
+      for (const Stripe& stripe : Load(run, group, s).windows) {
+        VisitStripe(stripe, number, ids.subspan(i, end - i), i, visit);
+      }
     }
     i = end;
   }
 }
 
 // Both sides have the order of labels, but for entries whose series is gone.
-void StripeReader::VisitStripe(const Stripe& stripe, std::span<const SeriesId> ids, size_t offset,
+void StripeReader::VisitStripe(const Stripe& stripe, size_t run, std::span<const SeriesId> ids, size_t offset,
                                const Visitor& visit) {
   auto entry = stripe.entries.begin();
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -79,47 +152,70 @@ void StripeReader::VisitStripe(const Stripe& stripe, std::span<const SeriesId> i
       const uint32_t have = RankOf(entry->series);
       if (have == SeriesIndex::kNoRank || have < rank) continue;
       if (have > rank) break;
-      visit(offset + i, stripe.columns[entry->column], entry->bytes);
+      visit(offset + i, {stripe.window, run}, stripe.columns[entry->column], entry->bytes);
     }
   }
 }
 
-const StripeReader::Stripe* StripeReader::Load(const StripeKey& key) {
-  std::string encoded = EncodeStripeKey(key);
-  const auto have = by_key_.find(encoded);
-  if (have != by_key_.end()) {
-    stripes_.splice(stripes_.begin(), stripes_, have->second);
-    return &stripes_.front();
-  }
-  stripes_.emplace_front();
-  Stripe& kept = stripes_.front();
-  kept.key = key;
-  const absl::Status s = db_->store_->GetStripe(encoded, &kept.bytes);
+void StripeReader::Parse(int64_t window, uint32_t group, uint32_t stripe, std::string_view bytes,
+                         Loaded* out) {
+  Stripe parsed;
+  parsed.window = window;
+  parsed.bytes = std::string(bytes);
   StripeView view;
-  if (!s.ok() || !view.Parse(kept.bytes)) {
-    stripes_.pop_front();
-    if (!absl::IsNotFound(s)) NoteCorrupt(key);
-    return nullptr;
-  }
+  if (!view.Parse(parsed.bytes)) return corrupt_(window, group, stripe);
   for (std::vector<int64_t>& column : view.columns)
-    kept.columns.push_back(columns_.Intern(std::move(column)));
-  for (const StripeView::Entry& e : view.entries) kept.entries.push_back({e.series, e.column, e.bytes});
-  by_key_[std::move(encoded)] = stripes_.begin();
-  bytes_ += kept.bytes.size();
-  while (bytes_ > kMaxKeptBytes && stripes_.size() > 1) {
-    bytes_ -= stripes_.back().bytes.size();
-    by_key_.erase(EncodeStripeKey(stripes_.back().key));
-    stripes_.pop_back();
-  }
-  return &kept;
+    parsed.columns.push_back(columns_.Intern(std::move(column)));
+  parsed.entries = std::move(view.entries);
+  out->bytes += parsed.bytes.size();
+  out->windows.push_back(std::move(parsed));
 }
 
-void StripeReader::NoteCorrupt(const StripeKey& key) {
-  db_->metrics_.stripe_corruptions->Add();
-  db_->options_.logger->Error("Stripe corrupt, left out of the answer",
-                              {{"window", std::to_string(key.window)},
-                               {"group", std::to_string(key.group)},
-                               {"stripe", std::to_string(key.stripe)}});
+void StripeReader::LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out) {
+  Cursor* const cursor = view_->hours.get();
+  cursor->Seek(out->key);
+  if (cursor->Valid() && cursor->key() == out->key)
+    Parse(run.start, group, stripe, cursor->value(), out);
+  else
+    corrupt_(run.start, group, stripe);
+}
+
+void StripeReader::LoadDay(const Run& run, uint32_t group, uint32_t stripe, Loaded* out) {
+  Cursor* const cursor = view_->days.get();
+  std::string first = out->key;
+  // The windows in range follow each other.
+  const int64_t oldest = view_->mint > run.start ? view_->mint - view_->window_ms + 1 : INT64_MIN;
+  first += StripeWindowPrefix(oldest);
+  DayKey key;
+  for (cursor->Seek(first);
+       HasPrefix(*cursor, out->key) && DecodeDayKey(cursor->key(), &key) && key.window <= view_->maxt;
+       cursor->Next()) {
+    Parse(key.window, group, stripe, cursor->value(), out);
+  }
+  if (!cursor->status().ok()) corrupt_(run.start, group, stripe);
+}
+
+const StripeReader::Loaded& StripeReader::Load(const Run& run, uint32_t group, uint32_t stripe) {
+  std::string key = WithStripe(run.prefix, stripe);
+  const auto have = by_key_.find(key);
+  if (have != by_key_.end()) {
+    loaded_.splice(loaded_.begin(), loaded_, have->second);
+    return loaded_.front();
+  }
+  Loaded& made = loaded_.emplace_front();
+  made.key = key;
+  if (run.merged)
+    LoadDay(run, group, stripe, &made);
+  else
+    LoadHour(run, group, stripe, &made);
+  by_key_[std::move(key)] = loaded_.begin();
+  bytes_ += made.bytes;
+  while (bytes_ > kMaxKeptBytes && loaded_.size() > 1) {
+    bytes_ -= loaded_.back().bytes;
+    by_key_.erase(loaded_.back().key);
+    loaded_.pop_back();
+  }
+  return made;
 }
 
 }  // namespace narthex::tsdb

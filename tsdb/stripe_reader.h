@@ -1,4 +1,4 @@
-// Entries of sealed stripes for series in the order of their labels.
+// Entries of the sealed stripes of a view.
 #pragma once
 
 #include <functional>
@@ -6,41 +6,54 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
-#include "tsdb/db_impl.h"
+#include "tsdb/format/keys.h"
+#include "tsdb/format/stripe.h"
+#include "tsdb/read_view.h"
+#include "tsdb/series_index.h"
 #include "tsdb/time_columns.h"
 
 namespace narthex::tsdb {
 
-// Owned by one selection; not thread-safe. Keeps the stripes it read last, because the next block of series
-// goes on in them.
+// Owned by one selection or merge; not thread-safe. Keeps the stripes it read last, because the next block of
+// series goes on in them.
 class StripeReader {
  public:
-  StripeReader(const DbImpl* db, std::shared_ptr<const SeriesIndex::Ranks> ranks, int64_t mint, int64_t maxt)
-      : db_(db), ranks_(std::move(ranks)), mint_(mint), maxt_(maxt) {}
+  // Told of every stripe that does not check; it is left out.
+  using Corrupt = std::function<void(int64_t window, uint32_t group, uint32_t stripe)>;
+  // `ranks`: the order of labels that the series asked for come in.
+  StripeReader(ReadView* view, std::shared_ptr<const SeriesIndex::Ranks> ranks, Corrupt corrupt)
+      : view_(view), ranks_(std::move(ranks)), corrupt_(std::move(corrupt)) {}
 
+  // Where an entry comes from. Of two samples of one series at one time, that of the later run counts.
+  struct Source {
+    int64_t window = 0;
+    size_t run = 0;
+  };
   // `i` is the place of the entry's series in `ids`. The bytes are valid during the call only.
-  using Visitor = std::function<void(size_t i, const Times& times, std::string_view entry)>;
-  // Visits the entries of the series (sorted by rank) in a group, window by window.
-  absl::Status Read(uint32_t group, std::span<const SeriesId> ids, const Visitor& visit);
-  // The stripes in the store are others now.
-  void Forget();
+  using Visitor =
+      std::function<void(size_t i, const Source& source, const Times& times, std::string_view entry)>;
+  // Visits the entries of the series (sorted by rank) in a group, those that count less first.
+  void Read(uint32_t group, std::span<const SeriesId> ids, const Visitor& visit);
+  // All series of the group's stripes, sorted by rank.
+  std::vector<SeriesId> SeriesOf(uint32_t group);
   TimeColumns* columns() { return &columns_; }
 
  private:
-  struct Stripe {
-    StripeKey key;
+  struct Stripe {  // parsed; of one window
+    int64_t window = 0;
     std::string bytes;
-    struct Entry {
-      SeriesId series = 0;
-      uint32_t column = 0;
-      std::string_view bytes;
-    };
     std::vector<Times> columns;
-    std::vector<Entry> entries;
+    std::vector<StripeView::Entry> entries;
+  };
+  // A stripe of a seal, or of a merged day with all its windows in range.
+  struct Loaded {
+    std::string key;
+    std::vector<Stripe> windows;
+    size_t bytes = 0;
   };
   // Stripes [begin, end) of a run, and the rank of the first series that can be in them.
   struct Part {
@@ -48,25 +61,37 @@ class StripeReader {
     uint32_t begin = 0, end = 0;
   };
   struct Run {
-    StripeKey first;
+    bool merged = false;
+    int64_t start = 0;   // window or day
+    std::string prefix;  // of its keys
     std::vector<Part> parts;
   };
-  using Runs = std::vector<Run>;
+  using Directory = std::vector<std::vector<SeriesId>>;
 
-  absl::StatusOr<const Runs*> RunsOf(uint32_t group);
+  const std::vector<Run>& RunsOf(uint32_t group);
+  void FindDays(uint32_t group, std::vector<Run>* runs);
+  void FindHours(uint32_t group, std::vector<Run>* runs);
+  // The run's directory; made up from its stripes if it has none that checks.
+  Directory ReadDirectory(Cursor* cursor, const Run& run, uint32_t group);
+  void AddRun(const Directory& directory, Run run, std::vector<Run>* runs);
   uint32_t RankOf(SeriesId id) const { return id < ranks_->size() ? (*ranks_)[id] : SeriesIndex::kNoRank; }
-  void ReadRun(const Run& run, std::span<const SeriesId> ids, const Visitor& visit);
-  void VisitStripe(const Stripe& stripe, std::span<const SeriesId> ids, size_t offset, const Visitor& visit);
-  // nullptr if there is none (any more) or it is corrupt.
-  const Stripe* Load(const StripeKey& key);
-  void NoteCorrupt(const StripeKey& key);
+  void ReadRun(const Run& run, size_t number, uint32_t group, std::span<const SeriesId> ids,
+               const Visitor& visit);
+  void VisitStripe(const Stripe& stripe, size_t run, std::span<const SeriesId> ids, size_t offset,
+                   const Visitor& visit);
+  const Loaded& Load(const Run& run, uint32_t group, uint32_t stripe);
+  void LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
+  void LoadDay(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
+  void Parse(int64_t window, uint32_t group, uint32_t stripe, std::string_view bytes, Loaded* out);
 
-  const DbImpl* const db_;
+  ReadView* const view_;
   const std::shared_ptr<const SeriesIndex::Ranks> ranks_;
-  const int64_t mint_, maxt_;
-  absl::flat_hash_map<uint32_t, Runs> runs_;
-  std::list<Stripe> stripes_;  // the one used last in front
-  absl::flat_hash_map<std::string, std::list<Stripe>::iterator> by_key_;
+  const Corrupt corrupt_;
+  absl::flat_hash_map<uint32_t, std::vector<Run>> runs_;
+  absl::flat_hash_map<uint32_t, std::vector<SeriesId>> series_;  // by group, where asked for
+  bool keep_series_ = false;
+  std::list<Loaded> loaded_;  // the one used last in front
+  absl::flat_hash_map<std::string, std::list<Loaded>::iterator> by_key_;
   size_t bytes_ = 0;
   TimeColumns columns_;
 };

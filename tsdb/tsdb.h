@@ -28,6 +28,8 @@
 
 namespace narthex::tsdb {
 
+class FileHooks;
+
 struct Options {
   std::string path;
   int64_t retention_ms = 15LL * 24 * 3600 * 1000;  // 0 = by size only
@@ -36,6 +38,7 @@ struct Options {
   int64_t sync_interval_ms = 5000;                 // 0 = fdatasync on each commit
   int64_t window_ms = 3600'000;                    // a stripe's time span
   bool background_work = true;                     // tests call Maintain() themselves
+  FileHooks* file_hooks = nullptr;                 // tests only: sees every change of a file
   const Clock* clock = nullptr;                    // required
   const Logger* logger = nullptr;                  // required
   MetricsRegistry* metrics = nullptr;              // required
@@ -71,9 +74,12 @@ enum class AppendResult { kOk, kOutOfOrder, kDuplicate, kTooOld, kOutOfBounds };
 class GroupAppender {
  public:
   virtual ~GroupAppender() = default;
-  // The slot of a series, created if new. Stable for the life of this object. Labels must include the
+  // The slot of a series, created if new. Stable until it is released. Labels must include the
   // target's.
   virtual absl::StatusOr<Slot> AddSeries(const Labels& labels) = 0;
+  // Undoes one AddSeries: the caller forgets the slot. A slot that is released as often as it was added may
+  // go to another series.
+  virtual void Release(Slot slot) {}
   // Starts a round at `t`. A round that was begun and not committed is forgotten.
   virtual void Begin(int64_t t) = 0;
   // The value of a slot in this round; a later call in the same round wins. With an explicit timestamp

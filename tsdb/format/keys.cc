@@ -19,6 +19,10 @@ std::string StripeWindowPrefix(int64_t window) {
   return key;
 }
 
+int64_t ParseTimeKey(std::string_view bytes) {
+  return static_cast<int64_t>(FlipSign(static_cast<int64_t>(GetBig64(bytes.data()))));
+}
+
 std::string StripeGroupPrefix(int64_t window, uint32_t group) {
   std::string key = StripeWindowPrefix(window);
   PutBig32(&key, group);
@@ -41,6 +45,32 @@ bool DecodeStripeKey(std::string_view bytes, StripeKey* key) {
   return true;
 }
 
+std::string DayPrefix(int64_t day) { return StripeWindowPrefix(day); }
+
+std::string DayGenerationPrefix(int64_t day, uint32_t generation) {
+  std::string key = DayPrefix(day);
+  PutBig32(&key, generation);
+  return key;
+}
+
+std::string EncodeDayKey(const DayKey& k) {
+  std::string key = DayGenerationPrefix(k.day, k.generation);
+  PutBig32(&key, k.group);
+  PutBig32(&key, k.stripe);
+  PutBig64(&key, FlipSign(k.window));
+  return key;
+}
+
+bool DecodeDayKey(std::string_view bytes, DayKey* key) {
+  if (bytes.size() != 28) return false;
+  key->day = static_cast<int64_t>(FlipSign(static_cast<int64_t>(GetBig64(bytes.data()))));
+  key->generation = GetBig32(bytes.data() + 8);
+  key->group = GetBig32(bytes.data() + 12);
+  key->stripe = GetBig32(bytes.data() + 16);
+  key->window = static_cast<int64_t>(FlipSign(static_cast<int64_t>(GetBig64(bytes.data() + 20))));
+  return true;
+}
+
 std::string SeriesKey(uint32_t id) { return Numbered('S', id); }
 std::string GroupKey(uint32_t group) { return Numbered('G', group); }
 std::string ManifestKey(uint32_t group) { return Numbered('M', group); }
@@ -52,18 +82,19 @@ std::string SlotKey(uint32_t group, uint32_t slot) {
   return key;
 }
 
-std::string LeadersPrefix(int64_t window) { return "B" + StripeWindowPrefix(window); }
-std::string LeadersKey(const StripeKey& first) {
-  const std::string key = EncodeStripeKey(first);
-  return "B" + key.substr(0, key.size() - 4);
-}
-bool DecodeLeadersKey(std::string_view bytes, StripeKey* first) {
-  if (bytes.size() != 21) return false;
-  std::string key(bytes.substr(1));
-  PutBig32(&key, 0);
-  return DecodeStripeKey(key, first);
+std::string MemberKey(uint32_t id, uint32_t group) {
+  std::string key = Numbered('B', id);
+  PutBig32(&key, group);
+  return key;
 }
 
+std::string ExemplarKey(uint64_t sequence) {
+  std::string key(1, 'X');
+  PutBig64(&key, sequence);
+  return key;
+}
+
+std::string DayRowKey(int64_t day) { return "E" + DayPrefix(day); }
 std::string WindowKey(int64_t window) { return "W" + StripeWindowPrefix(window); }
 std::string StateKey(std::string_view name) { return "P" + std::string(name); }
 std::string MetadataKey(std::string_view metric) { return "D" + std::string(metric); }

@@ -7,7 +7,8 @@
 
 namespace narthex::tsdb {
 
-inline constexpr uint32_t kLooseGroup = 0;  // samples that belong to no round
+inline constexpr uint32_t kLooseGroup = 0;              // samples that belong to no round
+inline constexpr uint32_t kExemplarGroup = UINT32_MAX;  // in the manifest only
 
 // Stripe keys sort by window first: old windows are a prefix that retention drops whole.
 struct StripeKey {
@@ -21,6 +22,23 @@ std::string EncodeStripeKey(const StripeKey& key);
 bool DecodeStripeKey(std::string_view bytes, StripeKey* key);
 std::string StripeWindowPrefix(int64_t window);
 std::string StripeGroupPrefix(int64_t window, uint32_t group);
+int64_t ParseTimeKey(std::string_view eight_bytes);  // a window or day as keys have it
+// The stripe number under which a directory lies: it says which series the stripes before it hold.
+inline constexpr uint32_t kDirectoryStripe = UINT32_MAX;
+
+// Keys of merged days: all windows of one stripe follow each other.
+struct DayKey {
+  int64_t day = 0;          // start, milliseconds
+  uint32_t generation = 0;  // of the merge; the index says which one counts
+  uint32_t group = 0;
+  uint32_t stripe = 0;
+  int64_t window = 0;
+  auto operator<=>(const DayKey&) const = default;
+};
+std::string EncodeDayKey(const DayKey& key);
+bool DecodeDayKey(std::string_view bytes, DayKey* key);
+std::string DayPrefix(int64_t day);
+std::string DayGenerationPrefix(int64_t day, uint32_t generation);
 
 // Index keys: one letter, then the parts.
 std::string SeriesKey(uint32_t id);                  // 'S' -> encoded labels
@@ -28,11 +46,11 @@ std::string GroupKey(uint32_t group);                // 'G' -> encoded key label
 std::string SlotKey(uint32_t group, uint32_t slot);  // 'L' -> series id
 std::string ManifestKey(uint32_t group);             // 'M' -> what the seals have covered
 std::string WindowKey(int64_t window);               // 'W' -> series that have samples in the window
-std::string LeadersPrefix(int64_t window);           // 'B' and the window
-std::string LeadersKey(const StripeKey& first);      // ... group, generation -> first series of each stripe
-bool DecodeLeadersKey(std::string_view bytes, StripeKey* first);
-std::string TombstoneKey(uint32_t id);             // 'T' -> deleted ranges
-std::string StateKey(std::string_view name);       // 'P' -> value
-std::string MetadataKey(std::string_view metric);  // 'D' -> type, help, unit
+std::string DayRowKey(int64_t day);                  // 'E' -> generation of its merge
+std::string MemberKey(uint32_t id, uint32_t group);  // 'B' -> nothing: the group has stripes of the series
+std::string ExemplarKey(uint64_t sequence);          // 'X' -> exemplars
+std::string TombstoneKey(uint32_t id);               // 'T' -> deleted ranges
+std::string StateKey(std::string_view name);         // 'P' -> value
+std::string MetadataKey(std::string_view metric);    // 'D' -> type, help, unit
 
 }  // namespace narthex::tsdb

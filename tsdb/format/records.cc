@@ -5,7 +5,7 @@
 
 namespace narthex::tsdb {
 namespace {
-enum RecordType : uint8_t { kLooseRecord = 1, kRoundRecord = 2 };  // on disk, never renumber
+enum RecordType : uint8_t { kLooseRecord = 1, kRoundRecord = 2, kExemplarRecord = 3 };  // on disk, never renumber
 enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2 };
 constexpr size_t kMaxSlots = size_t{1} << 24;
 }  // namespace
@@ -117,6 +117,36 @@ std::string EncodeLooseRecord(const std::vector<LooseSample>& loose) {
   return out;
 }
 
+void PutExemplar(std::string* out, const Exemplar& e) {
+  out->push_back(e.has_t ? 1 : 0);
+  PutZigZag(out, e.t);
+  PutValueDelta(out, 0, e.value);
+  PutBytes(out, e.labels.encoded());
+}
+
+bool ReadExemplar(ByteReader* in, Exemplar* e) {
+  e->has_t = (in->Byte() & 1) != 0;
+  e->t = in->SignedVarint();
+  e->value = ReadValueDelta(in, 0);
+  const std::string_view labels = in->Bytes();
+  if (!in->ok() || !Labels::IsWellFormed(labels)) {
+    in->Fail();
+    return false;
+  }
+  e->labels = Labels::FromEncoded(std::string(labels));
+  return true;
+}
+
+std::string EncodeExemplarRecord(const std::vector<SeriesExemplar>& exemplars) {
+  std::string out(1, static_cast<char>(kExemplarRecord));
+  PutVarint(&out, exemplars.size());
+  for (const SeriesExemplar& e : exemplars) {
+    PutVarint(&out, e.series);
+    PutExemplar(&out, e.exemplar);
+  }
+  return out;
+}
+
 bool DecodeRecordPayload(std::string_view payload, Record* record) {
   ByteReader in(payload);
   *record = Record{};
@@ -126,6 +156,14 @@ bool DecodeRecordPayload(std::string_view payload, Record* record) {
     record->group = static_cast<uint32_t>(in.Varint());
     record->row = static_cast<uint32_t>(in.Varint());
     record->round_bytes = in.Bytes();
+  } else if (type == kExemplarRecord) {
+    const size_t n = in.Count(in.left());
+    for (size_t i = 0; i < n && in.ok(); ++i) {
+      SeriesExemplar e;
+      e.series = static_cast<uint32_t>(in.Varint());
+      if (ReadExemplar(&in, &e.exemplar)) record->exemplars.push_back(std::move(e));
+    }
+    return in.ok();
   } else if (type != kLooseRecord) {
     return false;
   }

@@ -34,13 +34,22 @@ void PutRound(std::string* out, const Round& round, const Round* previous);
 // *round holds the previous round on entry (ignored by a keyframe) and this one on return.
 bool ReadRound(ByteReader* in, bool keyframe, Round* round);
 
+struct SeriesExemplar {
+  uint32_t series = 0;
+  Exemplar exemplar;
+};
+void PutExemplar(std::string* out, const Exemplar& exemplar);
+bool ReadExemplar(ByteReader* in, Exemplar* exemplar);
+
 struct Record {
   bool has_round = false;
   uint32_t group = 0;
   uint32_t row = 0;              // the round's place in its tile: 0 = keyframe
   std::string_view round_bytes;  // for ReadRound
   std::vector<LooseSample> loose;
+  std::vector<SeriesExemplar> exemplars;
 };
+std::string EncodeExemplarRecord(const std::vector<SeriesExemplar>& exemplars);
 std::string EncodeRoundRecord(uint32_t group, uint32_t row, std::string_view round_bytes,
                               const std::vector<LooseSample>& loose);
 std::string EncodeLooseRecord(const std::vector<LooseSample>& loose);

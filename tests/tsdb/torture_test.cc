@@ -1,0 +1,93 @@
+// Real processes that write are killed at any moment, again and again; each time the whole content is
+// compared with a model, bit for bit. NARTHEX_TORTURE_ROUNDS sets how often (./dev torture: 1000).
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "tests/tsdb/db_fixture.h"
+#include "tests/tsdb/workload.h"
+
+namespace narthex::tsdb {
+namespace {
+
+constexpr int64_t kMinute = 60'000;
+
+class TortureTest : public DbTest {
+ protected:
+  Options WorkOptions() {
+    Options o = MakeOptions("t");
+    o.window_ms = kMinute;
+    return o;
+  }
+  // Does steps from `next` on and says after each how far it is.
+  [[noreturn]] void Child(const Workload& work, int next, int out) {
+    auto db = Db::Open(WorkOptions());
+    if (!db.ok()) ::_exit(1);
+    Driver driver(db->get(), &clock_);
+    for (int i = next;; ++i) {
+      const absl::Status s = driver.Do(work.At(i));
+      if (!s.ok()) {
+        std::fprintf(stderr, "step %d: %s\n", i, std::string(s.message()).c_str());
+        ::_exit(2);
+      }
+      if (::write(out, &i, sizeof i) != sizeof i) ::_exit(3);
+    }
+  }
+};
+
+TEST_F(TortureTest, AKilledProcessHasLostNothing) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer cannot follow a fork that starts threads";
+#endif
+  const char* const wanted = std::getenv("NARTHEX_TORTURE_ROUNDS");
+  const int rounds = wanted != nullptr ? std::atoi(wanted) : 30;
+  const Workload work(11, kStart);
+  Model model;
+  std::mt19937_64 random(3);
+  int next = 0;  // the step that comes next
+  for (int round = 0; round < rounds; ++round) {
+    int pipe_fd[2];
+    ASSERT_EQ(::pipe(pipe_fd), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(pipe_fd[0]);
+      Child(work, next, pipe_fd[1]);
+    }
+    ::close(pipe_fd[1]);
+    const int stop = next + 20 + static_cast<int>(random() % 150);
+    int done = next - 1;
+    while (done < stop && ::read(pipe_fd[0], &done, sizeof done) == sizeof done) {
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+    ::kill(child, SIGKILL);
+    for (int more; ::read(pipe_fd[0], &more, sizeof more) == sizeof more;) done = more;
+    ::close(pipe_fd[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "round " << round << ": exit " << WEXITSTATUS(status);
+
+    for (; next <= done; ++next) model.Apply(work.At(next));
+    clock_.AdvanceMs(std::max<int64_t>(0, work.TimeOf(next) - clock_.NowMs()));
+    auto db = Db::Open(WorkOptions());
+    ASSERT_TRUE(db.ok()) << db.status();
+    const Content got = ReadContent(**db);
+    std::string difference = Difference(model.content(), got);
+    if (!difference.empty()) {
+      // The step that was under way may have been done.
+      const std::string first = difference;
+      model.Apply(work.At(next));
+      difference = Difference(model.content(), got);
+      ASSERT_EQ(difference, "") << "round " << round << " after step " << next << "; without it: " << first;
+      ++next;
+    }
+    ASSERT_EQ(metrics_.Expose().find("prometheus_tsdb_wal_corruptions_total 0\n") == std::string::npos, false)
+        << "round " << round;
+  }
+}
+
+}  // namespace
+}  // namespace narthex::tsdb
