@@ -34,6 +34,8 @@ class Labels {
       return *this;
     }
     bool operator==(const Iterator& o) const { return pos_ == o.pos_; }
+    // The pair as it stands in the encoded form.
+    std::string_view encoded() const { return {pos_, static_cast<size_t>(next_ - pos_)}; }
 
    private:
     friend class Labels;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,6 +64,15 @@ class Batch {
     histograms_[row * steps_ + step] = std::move(h);
   }
   void Clear(size_t row, size_t step) { cells(row)[step] = kEmpty; }
+  // Copies a row of another batch that has as many steps.
+  void CopyRow(size_t row, const Batch& from, size_t from_row) {
+    std::memcpy(cells(row), from.cells(from_row), steps_);
+    std::memcpy(values(row), from.values(from_row), steps_ * sizeof(double));
+    if (!from.has_histograms()) return;
+    for (size_t i = 0; i < steps_; ++i) {
+      if (cells(row)[i] == kHistogram) SetHistogram(row, i, from.histogram(from_row, i));
+    }
+  }
   // Copies one cell of another batch.
   void CopyCell(size_t row, size_t step, const Batch& from, size_t from_row, size_t from_step) {
     Cell cell = from.cells(from_row)[from_step];
@@ -87,6 +97,8 @@ class Operator {
   // The next at most kBatchSeries series; false after the last.
   virtual absl::StatusOr<bool> Next(Batch* batch) = 0;
   virtual void Close() = 0;
+  // Whether it is known before that all series will have different labels.
+  virtual bool SeriesDiffer() const { return false; }
   // What it does, in one line, then its children.
   virtual void Explain(int depth, std::string* out) const = 0;
 };

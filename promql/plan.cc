@@ -1,5 +1,7 @@
 #include "promql/plan.h"
 
+#include <algorithm>
+
 #include "base/status_macros.h"
 #include "promql/operators/aggregates.h"
 #include "promql/operators/maps.h"
@@ -60,6 +62,12 @@ absl::StatusOr<OperatorPtr> PlanBinary(const Expr& e, QueryState* state, Steps s
   return MaybeDropNames(std::move(out), state, steps);
 }
 
+// sum by (a)(x) is the same whether x has a name or not.
+bool IgnoresNames(const Expr& e) {
+  return !e.without && std::none_of(e.grouping.begin(), e.grouping.end(),
+                                    [](const std::string& name) { return name.starts_with("__"); });
+}
+
 absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Steps steps) {
   ASSIGN_OR_RETURN(OperatorPtr child, PlanNode(*e.children.back(), state, steps));
   switch (e.aggregation) {
@@ -77,6 +85,7 @@ absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Step
     case Aggregation::kCountValues:
       return NewCountValues(e, Unwrapped(*e.children[0]).text, std::move(child), state, steps);
     default:
+      if (IgnoresNames(e)) LetNamesStay(child.get());
       return NewAggregate(e, std::move(child), state, steps);
   }
 }

@@ -41,11 +41,9 @@ absl::StatusOr<Matrix> Materialize(Operator* child, QueryState* state, int steps
     if (!more) break;
     int64_t samples = 0;
     for (size_t r = 0; r < batch.series(); ++r, ++row) {
-      for (size_t i = 0; i < columns; ++i) {
-        if (batch.cells(r)[i] == Batch::kEmpty) continue;
-        out.rows.CopyCell(row, i, batch, r, i);
-        ++samples;
-      }
+      out.rows.CopyRow(row, batch, r);
+      const Batch::Cell* cells = batch.cells(r);
+      samples += static_cast<int64_t>(columns) - std::count(cells, cells + columns, Batch::kEmpty);
     }
     RETURN_IF_ERROR(held->Add(samples));
   }

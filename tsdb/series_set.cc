@@ -76,6 +76,7 @@ class SeriesSetImpl : public SeriesSet {
 
   size_t size() const override { return ids_.size(); }
   const Labels& labels(size_t i) const override { return labels_[i]; }
+  Labels TakeLabels(size_t i) override { return std::move(labels_[i]); }
 
   absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) override {
     rows->assign(count, Row{});
@@ -314,7 +315,7 @@ class SeriesSetImpl : public SeriesSet {
 
   const DbImpl* const db_;
   const std::vector<SeriesId> ids_;
-  const std::vector<Labels> labels_;
+  std::vector<Labels> labels_;
   const int64_t mint_, maxt_;
   const std::unique_ptr<ReadView> view_;
   const std::shared_ptr<const Tombstones> dead_;

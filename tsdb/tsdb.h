@@ -136,6 +136,8 @@ class SeriesSet {
   virtual ~SeriesSet() = default;
   virtual size_t size() const = 0;
   virtual const Labels& labels(size_t i) const = 0;
+  // The same for who keeps them: labels(i) is undefined afterwards.
+  virtual Labels TakeLabels(size_t i) { return labels(i); }
   // Reads series [first, first+count) into *rows (resized to count; empty rows where nothing is in range).
   virtual absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) = 0;
 };

@@ -26,9 +26,12 @@ bool AlmostEqual(double a, double b, double epsilon) {
 
 // Sorts and adds up equal bounds. False if the +Inf bucket is missing.
 bool Normalize(std::vector<ClassicBucket>* buckets) {
-  std::stable_sort(buckets->begin(), buckets->end(), [](const ClassicBucket& a, const ClassicBucket& b) {
+  const auto below = [](const ClassicBucket& a, const ClassicBucket& b) {
     return a.upper_bound < b.upper_bound;
-  });
+  };
+  if (!std::is_sorted(buckets->begin(), buckets->end(), below)) {
+    std::stable_sort(buckets->begin(), buckets->end(), below);
+  }
   if (buckets->empty() || buckets->back().upper_bound != kInf) return false;
   size_t last = 0;
   for (size_t i = 1; i < buckets->size(); ++i) {
@@ -158,6 +161,11 @@ double Quantile(double q, std::vector<double>* values) {
 }
 
 BucketQuantileResult BucketQuantile(double q, std::vector<ClassicBucket> buckets) {
+  return BucketQuantileInPlace(q, &buckets);
+}
+
+BucketQuantileResult BucketQuantileInPlace(double q, std::vector<ClassicBucket>* in_place) {
+  std::vector<ClassicBucket>& buckets = *in_place;
   BucketQuantileResult result;
   result.value = NormalNan();
   if (std::isnan(q)) return result;

@@ -24,8 +24,10 @@ struct BucketQuantileResult {
   double max_diff = 0;
 };
 
-// The buckets may come in any order; equal bounds are added up. Interpolates linearly inside a bucket.
+// The buckets may come in any order; equal bounds are added up. Interpolates linearly inside a bucket. The
+// second form changes the buckets.
 BucketQuantileResult BucketQuantile(double q, std::vector<ClassicBucket> buckets);
+BucketQuantileResult BucketQuantileInPlace(double q, std::vector<ClassicBucket>* buckets);
 // The share of observations between the limits.
 double BucketFraction(double lower, double upper, std::vector<ClassicBucket> buckets);
 

@@ -1,66 +1,81 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "model/kahan_sum.h"
 #include "promql/functions/annotation_texts.h"
+#include "promql/kernels.h"
 #include "promql/operators/aggregates.h"
 #include "promql/operators/grouping.h"
 
 namespace narthex::promql {
 namespace {
 
-// One group at one step. Which fields are used depends on the aggregation.
-struct Accumulator {
-  double value = 0, low = 0, mean = 0;  // low: what rounding lost
+// What an aggregation has of native histograms in one group at one step.
+struct HistogramTotal {
+  FloatHistogram h, low;  // low: what rounding lost
   double count = 0;
-  bool has_float = false, has_histogram = false, incremental_mean = false, dropped = false;
-  std::unique_ptr<FloatHistogram> h, h_low;
+  bool any = false, dropped = false;
 };
 
+// One accumulator a group and step, each part of it an array, so that a row of input is added in one go.
 class Aggregate : public Operator {
  public:
   Aggregate(const Expr& aggregate, OperatorPtr child, QueryState* state, Steps steps)
-      : aggregate_(aggregate), child_(std::move(child)), state_(state), steps_(steps), held_(state) {}
+      : aggregate_(aggregate),
+        kind_(aggregate.aggregation),
+        child_(std::move(child)),
+        state_(state),
+        columns_(static_cast<size_t>(steps.count)),
+        held_(state) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* input, child_->Series());
-    input_ = input;
     groups_ = GroupSeries(*input, aggregate_.grouping, aggregate_.without);
     return &groups_.series;
   }
 
   absl::StatusOr<bool> Next(Batch* batch) override {
     if (!consumed_) RETURN_IF_ERROR(Consume());
-    size_t count = std::min(kBatchSeries, groups_.series.size() - at_);
+    const size_t count = std::min(kBatchSeries, groups_.series.size() - at_);
     if (count == 0) return false;
-    size_t columns = static_cast<size_t>(steps_.count);
-    batch->Reset(count, columns);
-    for (size_t r = 0; r < count; ++r) {
-      for (size_t i = 0; i < columns; ++i) Store(accumulators_[(at_ + r) * columns + i], r, i, batch);
-    }
+    batch->Reset(count, columns_);
+    for (size_t r = 0; r < count; ++r) StoreRow((at_ + r) * columns_, r, batch);
     at_ += count;
     return true;
   }
 
   void Close() override {
-    accumulators_.clear();
+    for (std::vector<double>* part : {&value_, &low_, &count_}) *part = {};
+    has_float_ = {};
+    histograms_ = {};
     held_.Release();
     child_->Close();
   }
 
+  bool SeriesDiffer() const override { return true; }
+
   void Explain(int depth, std::string* out) const override {
-    StrAppend(out, ExplainIndent(depth), "Aggregate ", AggregationName(aggregate_.aggregation), "\n");
+    StrAppend(out, ExplainIndent(depth), "Aggregate ", AggregationName(kind_), "\n");
     child_->Explain(depth + 1, out);
   }
 
  private:
   absl::Status Consume() {
     consumed_ = true;
-    size_t columns = static_cast<size_t>(steps_.count);
-    RETURN_IF_ERROR(held_.Add(static_cast<int64_t>(groups_.series.size() * columns)));
-    accumulators_.resize(groups_.series.size() * columns);
+    const size_t cells = groups_.series.size() * columns_;
+    RETURN_IF_ERROR(held_.Add(static_cast<int64_t>(cells)));
+    const bool extreme = kind_ == Aggregation::kMin || kind_ == Aggregation::kMax;
+    value_.assign(cells, extreme ? NormalNan() : 0);  // NaN is beaten by everything
+    const bool compensated = kind_ == Aggregation::kSum || kind_ == Aggregation::kAvg;
+    if (compensated || IsSpread()) low_.assign(cells, 0);
+    if (kind_ != Aggregation::kSum && !extreme) count_.assign(cells, 0);
+    has_float_.assign(cells, 0);
+    const std::vector<Batch::Cell> all_floats(columns_, Batch::kFloat);
     Batch batch;
     size_t series = 0;
     while (true) {
@@ -68,97 +83,114 @@ class Aggregate : public Operator {
       ASSIGN_OR_RETURN(bool more, child_->Next(&batch));
       if (!more) return absl::OkStatus();
       for (size_t r = 0; r < batch.series(); ++r, ++series) {
-        Accumulator* row = &accumulators_[groups_.of[series] * columns];
-        for (size_t i = 0; i < columns; ++i) {
-          Batch::Cell cell = batch.cells(r)[i];
-          if (cell == Batch::kFloat) AddFloat(batch.values(r)[i], &row[i]);
-          if (cell == Batch::kHistogram) AddHistogram(*batch.histogram(r, i), &row[i]);
+        const size_t base = groups_.of[series] * columns_;
+        if (std::memcmp(batch.cells(r), all_floats.data(), columns_) == 0) {
+          AddFloats(batch.values(r), columns_, base);
+        } else {
+          AddRow(batch, r, base);
         }
       }
     }
   }
 
-  void AddFloat(double v, Accumulator* a) {
-    bool first = !a->has_float;
-    a->has_float = true;
-    switch (aggregate_.aggregation) {
+  bool IsSpread() const { return kind_ == Aggregation::kStddev || kind_ == Aggregation::kStdvar; }
+
+  // A row with empty cells or histograms: the floats run by run.
+  void AddRow(const Batch& batch, size_t r, size_t base) {
+    const Batch::Cell* cells = batch.cells(r);
+    for (size_t i = 0; i < columns_;) {
+      size_t end = i;
+      while (end < columns_ && cells[end] == Batch::kFloat) ++end;
+      if (end > i) AddFloats(batch.values(r) + i, end - i, base + i);
+      i = end;
+      if (i < columns_ && cells[i] == Batch::kHistogram) AddHistogram(*batch.histogram(r, i), base + i);
+      ++i;
+    }
+  }
+
+  // The values of n steps to the accumulators from `at` on.
+  void AddFloats(const double* v, size_t n, size_t at) {
+    std::memset(&has_float_[at], 1, n);
+    switch (kind_) {
       case Aggregation::kSum:
-        KahanAdd(v, &a->value, &a->low);
-        break;
+        return MachineKernels().add(v, n, &value_[at], &low_[at]);
       case Aggregation::kAvg:
-        AddToMean(v, first, a);
-        break;
+        return AddToMeans(v, n, at);
       case Aggregation::kCount:
       case Aggregation::kGroup:
-        ++a->count;
-        break;
+        for (size_t i = 0; i < n; ++i) ++count_[at + i];
+        return;
       case Aggregation::kMin:
-        if (first || v < a->value || std::isnan(a->value)) a->value = v;
-        break;
+        return MachineKernels().min(v, n, &value_[at]);
       case Aggregation::kMax:
-        if (first || v > a->value || std::isnan(a->value)) a->value = v;
-        break;
-      case Aggregation::kStddev:
-      case Aggregation::kStdvar: {
-        ++a->count;
-        double delta = v - a->mean;
-        a->mean += delta / a->count;
-        a->value += delta * (v - a->mean);
-        break;
-      }
+        return MachineKernels().max(v, n, &value_[at]);
       default:
-        break;
+        for (size_t i = 0; i < n; ++i) AddToSpread(v[i], at + i);
     }
+  }
+
+  void AddToMeans(const double* v, size_t n, size_t at) {
+    if (running_means_.empty() && MachineKernels().add_finite(v, n, &value_[at], &low_[at])) {
+      for (size_t i = 0; i < n; ++i) ++count_[at + i];
+      return;
+    }
+    for (size_t i = 0; i < n; ++i) AddToMean(v[i], at + i);
   }
 
   // The sum as long as it stays finite, then the running mean, as upstream's avg does.
-  void AddToMean(double v, bool first, Accumulator* a) {
-    ++a->count;
-    if (first) {
-      a->value = v;
+  void AddToMean(double v, size_t at) {
+    double& count = count_[at];
+    if (++count == 1) {
+      value_[at] = v;
       return;
     }
-    if (!a->incremental_mean) {
-      double sum = a->value, low = a->low;
+    if (!running_means_.contains(at)) {
+      double sum = value_[at], low = low_[at];
       KahanAdd(v, &sum, &low);
       if (!std::isinf(sum)) {
-        a->value = sum;
-        a->low = low;
+        value_[at] = sum;
+        low_[at] = low;
         return;
       }
-      a->incremental_mean = true;
-      a->mean = a->value / (a->count - 1);
-      a->low /= a->count - 1;
+      running_means_.insert(at);
+      value_[at] /= count - 1;
+      low_[at] /= count - 1;
     }
-    double q = (a->count - 1) / a->count;
-    a->low *= q;
-    double mean = q * a->mean;
-    KahanAdd(v / a->count, &mean, &a->low);
-    a->mean = mean;
+    const double keep = (count - 1) / count;
+    low_[at] *= keep;
+    double mean = keep * value_[at];
+    KahanAdd(v / count, &mean, &low_[at]);
+    value_[at] = mean;
   }
 
-  void AddHistogram(const FloatHistogram& h, Accumulator* a) {
-    Aggregation kind = aggregate_.aggregation;
-    if (kind == Aggregation::kCount || kind == Aggregation::kGroup) {
-      a->has_float = true;
-      ++a->count;
+  // Here low_ is the mean.
+  void AddToSpread(double v, size_t at) {
+    const double delta = v - low_[at];
+    low_[at] += delta / ++count_[at];
+    value_[at] += delta * (v - low_[at]);
+  }
+
+  void AddHistogram(const FloatHistogram& h, size_t at) {
+    if (kind_ == Aggregation::kCount || kind_ == Aggregation::kGroup) {
+      has_float_[at] = 1;
+      ++count_[at];
       return;
     }
-    if (kind != Aggregation::kSum && kind != Aggregation::kAvg) {
-      Annotate(HistogramIgnoredInAggregationText(AggregationName(kind)));
+    if (kind_ != Aggregation::kSum && kind_ != Aggregation::kAvg) {
+      Annotate(HistogramIgnoredInAggregationText(AggregationName(kind_)));
       return;
     }
-    a->has_histogram = true;
-    if (kind == Aggregation::kAvg) ++a->count;
-    if (a->dropped) return;
-    if (!a->h) {
-      a->h = std::make_unique<FloatHistogram>(h);
-      a->h_low = std::make_unique<FloatHistogram>();
+    HistogramTotal& total = histograms_[at];
+    ++total.count;
+    if (total.dropped) return;
+    if (!total.any) {
+      total.any = true;
+      total.h = h;
       return;
     }
     bool collision = false, reconciled = false;
-    if (!a->h->KahanAdd(h, a->h_low.get(), &collision, &reconciled).ok()) {
-      a->dropped = true;
+    if (!total.h.KahanAdd(h, &total.low, &collision, &reconciled).ok()) {
+      total.dropped = true;
       Annotate(MixedBucketSchemasText(""));
       return;
     }
@@ -170,56 +202,72 @@ class Aggregate : public Operator {
     state_->annotations.Add(std::move(text), aggregate_.children.back()->pos);
   }
 
-  void Store(Accumulator& a, size_t r, size_t i, Batch* batch) {
-    if (a.has_float && a.has_histogram) {
-      Annotate(MixedFloatsHistogramsAggText());
-      return;
+  void StoreRow(size_t base, size_t r, Batch* batch) {
+    Batch::Cell* cells = batch->cells(r);
+    double* values = batch->values(r);
+    for (size_t i = 0; i < columns_; ++i) {
+      cells[i] = has_float_[base + i] != 0 ? Batch::kFloat : Batch::kEmpty;
+      values[i] = Final(base + i);
     }
-    if (a.has_histogram) {
-      if (a.dropped || !a.h) return;
-      bool ignored = false;
-      FloatHistogram sum = *a.h;
-      if (!a.h_low->positive_buckets.empty() || !a.h_low->negative_buckets.empty() || a.h_low->count != 0 ||
-          a.h_low->sum != 0) {
-        CounterResetHint hint = sum.hint;
-        (void)sum.Add(*a.h_low, &ignored, &ignored);
-        sum.hint = hint;
+    if (histograms_.empty()) return;
+    for (size_t i = 0; i < columns_; ++i) {
+      const auto total = histograms_.find(base + i);
+      if (total == histograms_.end()) continue;
+      if (cells[i] == Batch::kFloat) {
+        Annotate(MixedFloatsHistogramsAggText());
+        cells[i] = Batch::kEmpty;
+      } else if (!total->second.dropped) {
+        StoreHistogram(total->second, r, i, batch);
       }
-      if (aggregate_.aggregation == Aggregation::kAvg) sum.Divide(a.count);
-      sum.Compact();
-      batch->SetHistogram(r, i, std::make_shared<const FloatHistogram>(std::move(sum)));
-      return;
     }
-    if (a.has_float) batch->SetFloat(r, i, Final(a));
   }
 
-  double Final(const Accumulator& a) const {
-    switch (aggregate_.aggregation) {
+  void StoreHistogram(const HistogramTotal& total, size_t r, size_t i, Batch* batch) const {
+    bool ignored = false;
+    FloatHistogram sum = total.h;
+    const FloatHistogram& low = total.low;
+    if (!low.positive_buckets.empty() || !low.negative_buckets.empty() || low.count != 0 || low.sum != 0) {
+      const CounterResetHint hint = sum.hint;
+      (void)sum.Add(low, &ignored, &ignored);
+      sum.hint = hint;
+    }
+    if (kind_ == Aggregation::kAvg) sum.Divide(total.count);
+    sum.Compact();
+    batch->SetHistogram(r, i, std::make_shared<const FloatHistogram>(std::move(sum)));
+  }
+
+  double Final(size_t at) const {
+    switch (kind_) {
       case Aggregation::kSum:
-        return a.value + a.low;
+        return value_[at] + low_[at];
       case Aggregation::kAvg:
-        return a.incremental_mean ? a.mean + a.low : a.value / a.count + a.low / a.count;
+        if (running_means_.contains(at)) return value_[at] + low_[at];
+        return value_[at] / count_[at] + low_[at] / count_[at];
       case Aggregation::kCount:
-        return a.count;
+        return count_[at];
       case Aggregation::kGroup:
         return 1;
       case Aggregation::kStddev:
-        return std::sqrt(a.value / a.count);
+        return std::sqrt(value_[at] / count_[at]);
       case Aggregation::kStdvar:
-        return a.value / a.count;
+        return value_[at] / count_[at];
       default:
-        return a.value;
+        return value_[at];
     }
   }
 
   const Expr& aggregate_;
+  const Aggregation kind_;
   OperatorPtr child_;
   QueryState* const state_;
-  const Steps steps_;
+  const size_t columns_;
   HeldSamples held_;
-  const std::vector<SeriesMeta>* input_ = nullptr;
   Groups groups_;
-  std::vector<Accumulator> accumulators_;
+  // Group by group, all steps; what each is depends on the aggregation.
+  std::vector<double> value_, low_, count_;
+  std::vector<uint8_t> has_float_;
+  absl::flat_hash_set<size_t> running_means_;  // of avg: where the sum would have overflowed
+  absl::flat_hash_map<size_t, HistogramTotal> histograms_;
   bool consumed_ = false;
   size_t at_ = 0;
 };
@@ -234,9 +282,7 @@ bool MatrixOutput::Next(Batch* batch) {
   size_t count = std::min(kBatchSeries, matrix.series.size() - at_);
   if (count == 0) return false;
   batch->Reset(count, matrix.rows.steps());
-  for (size_t r = 0; r < count; ++r) {
-    for (size_t i = 0; i < batch->steps(); ++i) batch->CopyCell(r, i, matrix.rows, at_ + r, i);
-  }
+  for (size_t r = 0; r < count; ++r) batch->CopyRow(r, matrix.rows, at_ + r);
   at_ += count;
   return true;
 }

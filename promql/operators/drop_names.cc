@@ -15,6 +15,7 @@ class DropNames : public Operator {
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* inner, child_->Series());
+    if (drop_ && child_->SeriesDiffer() && StayDifferent(*inner)) return Stripped(inner);
     absl::flat_hash_map<Labels, size_t> seen;
     rows_.reserve(inner->size());
     for (const SeriesMeta& meta : *inner) {
@@ -46,8 +47,47 @@ class DropNames : public Operator {
     child_->Close();
   }
   void Explain(int depth, std::string* out) const override { child_->Explain(depth, out); }
+  bool SeriesDiffer() const override { return !may_stay_ || child_->SeriesDiffer(); }
+  void LetNamesStay() { may_stay_ = true; }
 
  private:
+  // Whether series that are different stay so: none loses its name, or all lose the same one.
+  static bool StayDifferent(const std::vector<SeriesMeta>& series) {
+    if (series.empty()) return true;
+    const bool drop = series[0].drop_name;
+    std::string_view name;
+    for (const SeriesMeta& meta : series) {
+      if (meta.drop_name != drop) return false;
+      if (!drop) continue;
+      const std::string_view own = NamePiece(meta.labels);
+      if (&meta == &series[0]) name = own;
+      if (own.empty() || own != name) return false;
+    }
+    return true;
+  }
+
+  // The metric name as it stands in front of the encoded labels; empty if it does not, or if there are other
+  // labels that go with it.
+  static std::string_view NamePiece(const Labels& labels) {
+    auto it = labels.begin();
+    if (it == labels.end() || it->name != kMetricName) return {};
+    const std::string_view piece = it.encoded();
+    for (++it; !(it == labels.end()) && it->name.starts_with("__"); ++it) {
+      if (it->name == "__type__" || it->name == "__unit__") return {};
+    }
+    return piece;
+  }
+
+  const std::vector<SeriesMeta>* Stripped(const std::vector<SeriesMeta>* inner) {
+    if (may_stay_ || inner->empty() || !inner->front().drop_name) return inner;
+    const size_t name = NamePiece(inner->front().labels).size();
+    series_.reserve(inner->size());
+    for (const SeriesMeta& meta : *inner) {
+      series_.push_back({Labels::FromEncoded(meta.labels.encoded().substr(name)), false});
+    }
+    return &series_;
+  }
+
   // Series that became equal share a row, as long as no step has two values.
   absl::Status Merge() {
     merged_.Reset(series_.size(), static_cast<size_t>(steps_.count));
@@ -75,6 +115,7 @@ class DropNames : public Operator {
 
   OperatorPtr child_;
   const bool drop_;  // else only merge
+  bool may_stay_ = false;
   QueryState* const state_;
   const Steps steps_;
   std::vector<SeriesMeta> series_;
@@ -89,6 +130,9 @@ class DropNames : public Operator {
 
 OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps) {
   return std::make_unique<DropNames>(std::move(child), /*drop=*/true, state, steps);
+}
+void LetNamesStay(Operator* op) {
+  if (auto* drop = dynamic_cast<DropNames*>(op); drop != nullptr) drop->LetNamesStay();
 }
 OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps) {
   return std::make_unique<DropNames>(std::move(child), /*drop=*/false, state, steps);

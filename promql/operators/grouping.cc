@@ -6,27 +6,46 @@
 
 namespace narthex::promql {
 
-Labels GroupLabels(const Labels& labels, const std::vector<std::string>& names, bool without) {
-  std::vector<std::pair<std::string, std::string>> kept;
-  for (LabelView label : labels) {
-    bool named = std::find(names.begin(), names.end(), label.name) != names.end();
-    if (without ? named || label.name == kMetricName : !named) continue;
-    kept.emplace_back(label.name, label.value);
+namespace {
+
+// The encoded form of the labels that are left.
+void AppendGroup(const Labels& labels, const std::vector<std::string>& names, bool without, std::string* out) {
+  for (auto it = labels.begin(); !(it == labels.end()); ++it) {
+    const std::string_view name = it->name;
+    const bool named = std::find(names.begin(), names.end(), name) != names.end();
+    if (without ? named || name == kMetricName : !named) continue;
+    out->append(it.encoded());
   }
-  return Labels::FromPairs(std::move(kept));
+}
+
+}  // namespace
+
+Labels GroupLabels(const Labels& labels, const std::vector<std::string>& names, bool without) {
+  std::string encoded;
+  AppendGroup(labels, names, without, &encoded);
+  return Labels::FromEncoded(std::move(encoded));
 }
 
 Groups GroupSeries(const std::vector<SeriesMeta>& input, const std::vector<std::string>& names,
                    bool without) {
   Groups out;
-  absl::flat_hash_map<Labels, size_t> index;
+  absl::flat_hash_map<std::string, size_t> index;
   out.of.reserve(input.size());
+  const bool one_group = names.empty() && !without;
+  std::string group, last_group;
+  size_t last = 0;
   for (const SeriesMeta& meta : input) {
-    Labels labels = GroupLabels(meta.labels, names, without);
-    auto [it, added] = index.try_emplace(labels, out.series.size());
-    if (added) out.series.push_back({std::move(labels), false});
-    out.series[it->second].drop_name |= meta.drop_name;  // one without a name suffices
-    out.of.push_back(it->second);
+    group.clear();
+    if (!one_group) AppendGroup(meta.labels, names, without, &group);
+    // Neighbours often belong together.
+    if (out.series.empty() || group != last_group) {
+      const auto [it, added] = index.try_emplace(group, out.series.size());
+      if (added) out.series.push_back({Labels::FromEncoded(group), false});
+      last = it->second;
+      last_group = group;
+    }
+    out.series[last].drop_name |= meta.drop_name;  // one without a name suffices
+    out.of.push_back(last);
   }
   return out;
 }

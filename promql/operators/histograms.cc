@@ -1,11 +1,13 @@
 #include "promql/operators/histograms.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/go_format.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/functions/quantile.h"
+#include "promql/operators/grouping.h"
 #include "promql/operators/whole_matrix.h"
 
 namespace narthex::promql {
@@ -33,6 +35,11 @@ class HistogramOperator : public WholeMatrixOperator {
     RETURN_IF_ERROR(Prepare());
     ASSIGN_OR_RETURN(input_, Input(0));
     CollectGroups();
+    // In order once, not at every step.
+    for (HistogramGroup& group : groups_) {
+      std::stable_sort(group.buckets.begin(), group.buckets.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
+    }
     Matrix out;
     size_t outputs = Outputs();
     out.rows.Reset(groups_.size() * outputs, columns());
@@ -48,7 +55,8 @@ class HistogramOperator : public WholeMatrixOperator {
   virtual absl::Status Prepare() = 0;
   virtual size_t Outputs() const { return 1; }
   virtual SeriesMeta OutputSeries(const SeriesMeta& meta, size_t k) const { return meta; }
-  virtual double Classic(std::vector<ClassicBucket> buckets, size_t step, size_t k,
+  // May change the buckets.
+  virtual double Classic(std::vector<ClassicBucket>* buckets, size_t step, size_t k,
                          const HistogramGroup& group) = 0;
   virtual double Native(const FloatHistogram& h, size_t step, size_t k, const HistogramGroup& group) = 0;
 
@@ -65,13 +73,12 @@ class HistogramOperator : public WholeMatrixOperator {
     absl::flat_hash_map<Labels, size_t> index;
     for (size_t s = 0; s < input_.series.size(); ++s) {
       const SeriesMeta& meta = input_.series[s];
-      bool any_float = false, any_native = false;
-      for (size_t i = 0; i < columns(); ++i) {
-        any_float |= input_.rows.cells(s)[i] == Batch::kFloat;
-        any_native |= input_.rows.cells(s)[i] == Batch::kHistogram;
-      }
-      std::string metric(meta.labels.MetricName());
-      if (any_native) Member(meta.labels, meta, metric, &index)->natives.push_back(s);
+      const Batch::Cell *cells = input_.rows.cells(s), *end = cells + columns();
+      const bool any_float = std::find(cells, end, Batch::kFloat) != end;
+      const bool any_native =
+          input_.rows.has_histograms() && std::find(cells, end, Batch::kHistogram) != end;
+      std::string_view metric = meta.labels.MetricName();
+      if (any_native) Member(meta, /*with_bound=*/true, metric, &index)->natives.push_back(s);
       if (!any_float) continue;
       std::string_view le = meta.labels.Get("le");
       std::optional<double> bound = ParseGoFloat(le);
@@ -79,43 +86,45 @@ class HistogramOperator : public WholeMatrixOperator {
         Annotate(BadBucketLabelText(metric, le));
         continue;
       }
-      Labels rest = LabelsBuilder(meta.labels).Del("le").Build();
-      Member(rest, meta, metric, &index)->buckets.emplace_back(*bound, s);
+      Member(meta, /*with_bound=*/false, metric, &index)->buckets.emplace_back(*bound, s);
     }
   }
 
-  HistogramGroup* Member(const Labels& labels, const SeriesMeta& meta, const std::string& metric,
+  // The group of a series, whose bound is part of the group's labels or not.
+  HistogramGroup* Member(const SeriesMeta& meta, bool with_bound, std::string_view metric,
                          absl::flat_hash_map<Labels, size_t>* index) {
+    static const std::vector<std::string> kBound = {"le"}, kNothing;
     // With delayed name removal the name tells histograms apart; else it is no part of the group.
-    bool keep_name = state_->delayed_name_removal;
-    Labels key = keep_name ? labels : LabelsBuilder(labels).Del(kMetricName).Build();
+    Labels key = GroupLabels(meta.labels, with_bound ? kNothing : kBound, /*without=*/true);
+    if (state_->delayed_name_removal) key = LabelsBuilder(key).Set(kMetricName, metric).Build();
     auto [it, added] = index->try_emplace(key, groups_.size());
-    if (added) groups_.push_back({{key, true}, metric, {}, {}});
+    if (added) groups_.push_back({{std::move(key), true}, std::string(metric), {}, {}});
     return &groups_[it->second];
   }
 
   void Step(const HistogramGroup& group, size_t i, size_t k, size_t row, Batch* out) {
-    std::vector<ClassicBucket> buckets;
+    buckets_.clear();
     for (const auto& [bound, s] : group.buckets) {
-      if (input_.rows.cells(s)[i] == Batch::kFloat) buckets.push_back({bound, input_.rows.values(s)[i]});
+      if (input_.rows.cells(s)[i] == Batch::kFloat) buckets_.push_back({bound, input_.rows.values(s)[i]});
     }
     const FloatHistogram* native = nullptr;
     for (size_t s : group.natives) {
       if (input_.rows.cells(s)[i] == Batch::kHistogram) native = input_.rows.histogram(s, i).get();
     }
-    if (native != nullptr && !buckets.empty()) {
+    if (native != nullptr && !buckets_.empty()) {
       Annotate(MixedClassicNativeText(group.metric));
       return;
     }
     if (native != nullptr) {
       out->SetFloat(row, i, Native(*native, i, k, group));
-    } else if (!buckets.empty()) {
-      out->SetFloat(row, i, Classic(std::move(buckets), i, k, group));
+    } else if (!buckets_.empty()) {
+      out->SetFloat(row, i, Classic(&buckets_, i, k, group));
     }
   }
 
   Matrix input_;
   std::vector<HistogramGroup> groups_;
+  std::vector<ClassicBucket> buckets_;  // of one group and step
 };
 
 class QuantileOfHistogram : public HistogramOperator {
@@ -152,9 +161,9 @@ class QuantileOfHistogram : public HistogramOperator {
     bool whole = text.find_first_of(".eNI") == text.npos;
     return whole ? text + ".0" : text;
   }
-  double Classic(std::vector<ClassicBucket> buckets, size_t step, size_t k,
+  double Classic(std::vector<ClassicBucket>* buckets, size_t step, size_t k,
                  const HistogramGroup& group) override {
-    BucketQuantileResult result = BucketQuantile(rows_[k][step], std::move(buckets));
+    BucketQuantileResult result = BucketQuantileInPlace(rows_[k][step], buckets);
     if (result.forced_monotonicity) Annotate(ForcedMonotonicityText(group.metric));
     return result.value;
   }
@@ -184,8 +193,8 @@ class FractionOfHistogram : public HistogramOperator {
     ASSIGN_OR_RETURN(upper_row_, ReadScalar(upper_.get(), steps_.count));
     return absl::OkStatus();
   }
-  double Classic(std::vector<ClassicBucket> buckets, size_t step, size_t, const HistogramGroup&) override {
-    return BucketFraction(lower_row_[step], upper_row_[step], std::move(buckets));
+  double Classic(std::vector<ClassicBucket>* buckets, size_t step, size_t, const HistogramGroup&) override {
+    return BucketFraction(lower_row_[step], upper_row_[step], *buckets);
   }
   double Native(const FloatHistogram& h, size_t step, size_t, const HistogramGroup& group) override {
     NativeResult result = HistogramFraction(lower_row_[step], upper_row_[step], h);

@@ -29,7 +29,7 @@ class InstantSelector : public Operator {
     hints.step = steps_.step_ms;
     ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
     series_.resize(set_->size());
-    for (size_t i = 0; i < series_.size(); ++i) series_[i].labels = set_->labels(i);
+    for (size_t i = 0; i < series_.size(); ++i) series_[i].labels = set_->TakeLabels(i);
     return &series_;
   }
 
@@ -38,14 +38,9 @@ class InstantSelector : public Operator {
     size_t count = std::min(kBatchSeries, series_.size() - at_);
     if (count == 0) return false;
     RETURN_IF_ERROR(state_->Check());
-    RETURN_IF_ERROR(set_->ReadBlock(at_, count, &rows_));
     batch->Reset(count, static_cast<size_t>(steps_.count));
-    for (size_t r = 0; r < count; ++r) {
-      if (selector_.smoothed && reading_ == SelectorReading::kValue) {
-        FillSmoothed(rows_[r], at_ + r, r, batch);
-      } else {
-        Fill(rows_[r], r, batch);
-      }
+    for (size_t r = 0; r < count; r += kRowsAtOnce) {
+      RETURN_IF_ERROR(ReadRows(r, std::min(kRowsAtOnce, count - r), batch));
     }
     at_ += count;
     state_->samples_read += read_;
@@ -59,11 +54,61 @@ class InstantSelector : public Operator {
     set_.reset();
   }
 
+  bool SeriesDiffer() const override { return true; }
+
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), "InstantSelector ", ToString(selector_), "\n");
   }
 
  private:
+  // So few that their samples stay in the cache.
+  static constexpr size_t kRowsAtOnce = 16;
+
+  // Rows [first, first + count) of the batch.
+  absl::Status ReadRows(size_t first, size_t count, Batch* batch) {
+    RETURN_IF_ERROR(set_->ReadBlock(at_ + first, count, &rows_));
+    shared_times_ = {};
+    for (size_t k = 0; k < count; ++k) {
+      const tsdb::Row& row = rows_[k];
+      const size_t r = first + k;
+      if (selector_.smoothed && reading_ == SelectorReading::kValue) {
+        FillSmoothed(row, at_ + r, r, batch);
+      } else if (row.h.empty() && reading_ == SelectorReading::kValue) {
+        FillFloats(row, r, batch);
+      } else {
+        Fill(row, r, batch);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Which sample of a row with these times each step shows.
+  void SetTimes(std::span<const int64_t> t) {
+    shared_times_ = t;
+    sample_of_.resize(static_cast<size_t>(steps_.count));
+    uint32_t next = 0;
+    for (size_t i = 0; i < sample_of_.size(); ++i) {
+      const int64_t reference = shift_.Reference(steps_.Time(static_cast<int>(i)));
+      while (next < t.size() && t[next] <= reference) ++next;
+      const bool some = next > 0 && t[next - 1] > reference - state_->lookback_ms;
+      sample_of_[i] = some ? next - 1 : kNone;
+    }
+  }
+
+  void FillFloats(const tsdb::Row& row, size_t r, Batch* batch) {
+    if (row.v.empty()) return;
+    if (row.t.data() != shared_times_.data() || row.t.size() != shared_times_.size()) SetTimes(row.t);
+    Batch::Cell* cells = batch->cells(r);
+    double* values = batch->values(r);
+    for (size_t i = 0; i < sample_of_.size(); ++i) {
+      if (sample_of_[i] == kNone) continue;
+      values[i] = row.v[sample_of_[i]];
+      const bool some = !IsStale(values[i]);
+      cells[i] = some ? Batch::kFloat : Batch::kEmpty;
+      held_ += some ? 1 : 0;
+    }
+  }
+
   void Fill(const tsdb::Row& row, size_t r, Batch* batch) {
     size_t f = 0, h = 0;  // one past the newest point at or before the reference time
     for (int i = 0; i < steps_.count; ++i) {
@@ -153,6 +198,9 @@ class InstantSelector : public Operator {
   std::unique_ptr<tsdb::SeriesSet> set_;
   std::vector<SeriesMeta> series_;
   std::vector<tsdb::Row> rows_;
+  static constexpr uint32_t kNone = 0xffffffff;
+  std::span<const int64_t> shared_times_;  // those that sample_of_ was made for, while they are valid
+  std::vector<uint32_t> sample_of_;
   size_t at_ = 0;
   int64_t read_ = 0;  // of the batch
   HeldSamples held_;

@@ -27,6 +27,7 @@ class MapOperator : public Operator {
     return true;
   }
   void Close() override { child_->Close(); }
+  bool SeriesDiffer() const override { return child_->SeriesDiffer(); }
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), name_, "\n");
     child_->Explain(depth + 1, out);
@@ -176,6 +177,8 @@ class LabelEdit : public MapOperator {
   LabelEdit(std::string text, OperatorPtr child, std::function<SeriesMeta(const SeriesMeta&)> edit)
       : MapOperator(std::move(text), std::move(child)), edit_(std::move(edit)) {}
 
+  bool SeriesDiffer() const override { return false; }  // not once they are edited
+
  private:
   SeriesMeta Meta(const SeriesMeta& meta) const override { return edit_(meta); }
   const std::function<SeriesMeta(const SeriesMeta&)> edit_;
@@ -195,6 +198,7 @@ class StepInvariant : public Operator {
     return true;
   }
   void Close() override { child_->Close(); }
+  bool SeriesDiffer() const override { return child_->SeriesDiffer(); }
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), "StepInvariant\n");
     child_->Explain(depth + 1, out);

@@ -4,6 +4,9 @@
 #include "base/strings.h"
 #include "model/sample.h"
 #include "promql/functions/annotation_texts.h"
+#include "promql/kernels.h"
+#include "promql/operators/row_functions.h"
+#include "promql/operators/row_windows.h"
 #include "promql/operators/selectors.h"
 #include "promql/syntax/signatures.h"
 
@@ -25,39 +28,39 @@ class RangeFunction : public Operator {
         scalars_(std::move(scalars)),
         state_(state),
         steps_(steps),
-        wants_counter_(call.function->name == "rate" || call.function->name == "increase") {}
+        wants_counter_(call.function->name == "rate" || call.function->name == "increase"),
+        row_function_(source_->anchored || source_->smoothed ? nullptr : NewRowFunction(function.name)),
+        windows_(steps, source_->shift, source_->range_ms) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     for (OperatorPtr& scalar : scalars_) {
       ASSIGN_OR_RETURN(std::vector<double> row, ReadScalar(scalar.get(), steps_.count));
       scalar_rows_.push_back(std::move(row));
     }
-    ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* inner, source_->Series());
-    inner_ = inner;
-    series_ = *inner;
-    for (SeriesMeta& meta : series_) meta.drop_name |= !function_.keeps_name;
+    ASSIGN_OR_RETURN(series_, source_->TakeSeries());
+    if (!function_.keeps_name) {
+      for (SeriesMeta& meta : series_) meta.drop_name = true;
+    }
     return &series_;
   }
 
   absl::StatusOr<bool> Next(Batch* batch) override {
-    size_t count = std::min(kBatchSeries, series_.size() - at_);
+    const size_t count = std::min(kBatchSeries, series_.size() - at_);
     if (count == 0) return false;
-    RETURN_IF_ERROR(state_->Check());
-    RETURN_IF_ERROR(source_->Read(at_, count, &points_));
-    int64_t samples = 0;
-    for (const RangeSource::Points& p : points_)
-      samples += static_cast<int64_t>(p.floats.size() + p.histograms.size());
-    RETURN_IF_ERROR(state_->Hold(samples));
     batch->Reset(count, static_cast<size_t>(steps_.count));
+    int64_t held = 0;
     absl::Status status;
-    for (size_t r = 0; r < count && status.ok(); ++r) status = Fill(points_[r], at_ + r, r, batch);
-    state_->Release(samples);
+    for (size_t r = 0; r < count && status.ok(); r += kRowsAtOnce) {
+      status = FillRows(r, std::min(kRowsAtOnce, count - r), batch, &held);
+    }
+    state_->Release(held);
     RETURN_IF_ERROR(status);
     at_ += count;
     return true;
   }
 
   void Close() override { source_->Close(); }
+  bool SeriesDiffer() const override { return source_->SeriesDiffer(); }
 
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), "RangeFunction ", call_.function->name, "\n");
@@ -65,6 +68,83 @@ class RangeFunction : public Operator {
   }
 
  private:
+  // So few that their samples stay in the cache.
+  static constexpr size_t kRowsAtOnce = 16;
+
+  absl::Status Hold(size_t samples, int64_t* held) {
+    *held += static_cast<int64_t>(samples);
+    return state_->Hold(static_cast<int64_t>(samples));
+  }
+
+  // Rows [first, first + count) of the batch.
+  absl::Status FillRows(size_t first, size_t count, Batch* batch, int64_t* held) {
+    RETURN_IF_ERROR(state_->Check());
+    const std::vector<tsdb::Row>* rows = nullptr;
+    if (row_function_ != nullptr) {
+      ASSIGN_OR_RETURN(rows, source_->ReadRows(at_ + first, count));
+    }
+    if (rows == nullptr) {
+      RETURN_IF_ERROR(source_->Read(at_ + first, count, &points_));
+      for (size_t r = 0; r < count; ++r) {
+        RETURN_IF_ERROR(Hold(points_[r].floats.size() + points_[r].histograms.size(), held));
+        RETURN_IF_ERROR(Fill(points_[r], at_ + first + r, first + r, batch));
+      }
+      return absl::OkStatus();
+    }
+    shared_times_ = {};
+    for (size_t r = 0; r < count; ++r) {
+      const tsdb::Row& row = (*rows)[r];
+      const bool starts = state_->use_start_timestamps && !row.start_t.empty();
+      if (row.h.empty() && !starts) {
+        RETURN_IF_ERROR(Hold(row.v.size(), held));
+        FillRow(row, at_ + first + r, first + r, batch);
+        continue;
+      }
+      const RangeSource::Points points = PointsOf(row, state_->use_start_timestamps);
+      const size_t samples = points.floats.size() + points.histograms.size();
+      state_->samples_read += static_cast<int64_t>(samples);
+      RETURN_IF_ERROR(Hold(samples, held));
+      RETURN_IF_ERROR(Fill(points, at_ + first + r, first + r, batch));
+    }
+    return absl::OkStatus();
+  }
+
+  // A row of floats, with stale markers or not.
+  void FillRow(const tsdb::Row& row, size_t series, size_t r, Batch* batch) {
+    if (row.v.empty()) return;
+    const double* v = row.v.data();
+    state_->samples_read += static_cast<int64_t>(row.v.size());
+    if (MachineKernels().has_stale(row.v.data(), row.v.size())) {
+      own_times_.clear();
+      own_values_.clear();
+      for (size_t i = 0; i < row.v.size(); ++i) {
+        if (IsStale(row.v[i])) continue;
+        own_times_.push_back(row.t[i]);
+        own_values_.push_back(row.v[i]);
+      }
+      state_->samples_read -= static_cast<int64_t>(row.v.size() - own_values_.size());
+      v = own_values_.data();
+      SetTimes(own_times_);
+      shared_times_ = {};
+    } else if (row.t.data() != shared_times_.data() || row.t.size() != shared_times_.size()) {
+      SetTimes(row.t);
+      shared_times_ = row.t;
+    }
+    row_function_->Fill(v, batch->cells(r), batch->values(r));
+    if (wants_counter_) NoteNonCounter(series_[series].labels, batch->cells(r), batch->steps());
+  }
+
+  void SetTimes(std::span<const int64_t> t) {
+    windows_.Set(t);
+    row_function_->SetWindows(windows_);
+  }
+
+  void NoteNonCounter(const Labels& labels, const Batch::Cell* cells, size_t steps) {
+    if (LooksLikeCounter(labels.MetricName())) return;
+    if (std::find(cells, cells + steps, Batch::kFloat) == cells + steps) return;
+    state_->annotations.Add(PossibleNonCounterText(labels.MetricName()), call_.children[0]->pos);
+  }
+
   // The window of a step. anchored and smoothed also look before the range, as far as the lookback goes, and
   // smoothed as far behind it.
   Window WindowOf(const RangeSource::Points& points, int64_t end_ms) const {
@@ -95,7 +175,7 @@ class RangeFunction : public Operator {
     if (points.floats.empty() && points.histograms.empty()) return absl::OkStatus();
     std::vector<double> scalars(scalar_rows_.size());
     CallContext context;
-    context.labels = &(*inner_)[series].labels;
+    context.labels = &series_[series].labels;
     context.pos = call_.children[0]->pos;
     context.annotations = &state_->annotations;
     for (int i = 0; i < steps_.count; ++i) {
@@ -130,11 +210,15 @@ class RangeFunction : public Operator {
   QueryState* const state_;
   const Steps steps_;
   const bool wants_counter_;
-  const std::vector<SeriesMeta>* inner_ = nullptr;
   std::vector<SeriesMeta> series_;
   std::vector<std::vector<double>> scalar_rows_;
   std::vector<RangeSource::Points> points_;
   size_t at_ = 0;
+  const std::unique_ptr<RowFunction> row_function_;  // null: window by window
+  RowWindows windows_;
+  std::span<const int64_t> shared_times_;  // those that windows_ was set to, while they are valid
+  std::vector<int64_t> own_times_;
+  std::vector<double> own_values_;
 };
 
 }  // namespace

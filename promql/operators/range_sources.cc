@@ -19,6 +19,11 @@ class MatrixSource : public RangeSource {
   }
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
+    ASSIGN_OR_RETURN(series_, TakeSeries());
+    return &series_;
+  }
+
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
     int64_t first = shift.Reference(steps_.Time(0)), last = shift.Reference(steps_.Time(steps_.count - 1));
     tsdb::SelectHints hints;
     // anchored and smoothed also look at the sample before the range (and smoothed at the one after it).
@@ -27,48 +32,34 @@ class MatrixSource : public RangeSource {
     hints.range = range_ms;
     hints.step = steps_.step_ms;
     ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
-    series_.resize(set_->size());
-    for (size_t i = 0; i < series_.size(); ++i) series_[i].labels = set_->labels(i);
-    return &series_;
+    std::vector<SeriesMeta> series(set_->size());
+    for (size_t i = 0; i < series.size(); ++i) series[i].labels = set_->TakeLabels(i);
+    return series;
   }
 
   absl::Status Read(size_t first, size_t count, std::vector<Points>* out) override {
-    RETURN_IF_ERROR(state_->Check());
-    RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
-    out->assign(count, Points());
-    for (size_t r = 0; r < count; ++r) {
-      Points& points = (*out)[r];
-      ReadFloats(rows_[r], &points);
-      ReadHistograms(rows_[r], &points);
-      state_->samples_read += static_cast<int64_t>(points.floats.size() + points.histograms.size());
+    ASSIGN_OR_RETURN(const std::vector<tsdb::Row>* rows, ReadRows(first, count));
+    out->clear();
+    for (const tsdb::Row& row : *rows) {
+      out->push_back(PointsOf(row, state_->use_start_timestamps));
+      state_->samples_read += static_cast<int64_t>(out->back().floats.size() + out->back().histograms.size());
     }
     return absl::OkStatus();
   }
 
+  absl::StatusOr<const std::vector<tsdb::Row>*> ReadRows(size_t first, size_t count) override {
+    RETURN_IF_ERROR(state_->Check());
+    RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
+    return &rows_;
+  }
+
   void Close() override { set_.reset(); }
+  bool SeriesDiffer() const override { return true; }
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), "MatrixSelector ", ToString(matrix_), "\n");
   }
 
  private:
-  void ReadFloats(const tsdb::Row& row, Points* points) const {
-    const bool starts = state_->use_start_timestamps && !row.start_t.empty();
-    points->floats.reserve(row.t.size());
-    for (size_t i = 0; i < row.t.size(); ++i) {
-      if (IsStale(row.v[i])) continue;
-      points->floats.push_back({row.t[i], row.v[i]});
-      if (starts) points->float_starts.push_back(row.start_t[i]);
-    }
-  }
-  void ReadHistograms(const tsdb::Row& row, Points* points) const {
-    const bool starts = state_->use_start_timestamps && !row.h_start_t.empty();
-    for (size_t i = 0; i < row.h.size(); ++i) {
-      if (row.h[i].h->IsStaleMarker()) continue;
-      points->histograms.push_back(row.h[i]);
-      if (starts) points->histogram_starts.push_back(row.h_start_t[i]);
-    }
-  }
-
   const Expr& matrix_;
   const Expr& selector_;
   QueryState* const state_;
@@ -87,6 +78,10 @@ class SubquerySource : public RangeSource {
   }
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override { return inner_->Series(); }
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* series, inner_->Series());
+    return *series;
+  }
 
   // The inner operator's batches arrive in the order in which they are read here.
   absl::Status Read(size_t first, size_t count, std::vector<Points>* out) override {
@@ -103,6 +98,7 @@ class SubquerySource : public RangeSource {
   }
 
   void Close() override { inner_->Close(); }
+  bool SeriesDiffer() const override { return inner_->SeriesDiffer(); }
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), "Subquery [", subquery_.range_ms, "ms:", inner_steps_.step_ms,
               "ms]\n");
@@ -146,6 +142,24 @@ std::unique_ptr<RangeSource> NewMatrixSource(const Expr& matrix, QueryState* sta
 std::unique_ptr<RangeSource> NewSubquerySource(const Expr& subquery, OperatorPtr inner, QueryState* state,
                                                Steps inner_steps) {
   return std::make_unique<SubquerySource>(subquery, std::move(inner), state, inner_steps);
+}
+
+RangeSource::Points PointsOf(const tsdb::Row& row, bool use_start_timestamps) {
+  RangeSource::Points points;
+  const bool starts = use_start_timestamps && !row.start_t.empty();
+  points.floats.reserve(row.t.size());
+  for (size_t i = 0; i < row.t.size(); ++i) {
+    if (IsStale(row.v[i])) continue;
+    points.floats.push_back({row.t[i], row.v[i]});
+    if (starts) points.float_starts.push_back(row.start_t[i]);
+  }
+  const bool histogram_starts = use_start_timestamps && !row.h_start_t.empty();
+  for (size_t i = 0; i < row.h.size(); ++i) {
+    if (row.h[i].h->IsStaleMarker()) continue;
+    points.histograms.push_back(row.h[i]);
+    if (histogram_starts) points.histogram_starts.push_back(row.h_start_t[i]);
+  }
+  return points;
 }
 
 std::span<const FloatPoint> FloatWindow(const std::vector<FloatPoint>& points, int64_t start_ms,

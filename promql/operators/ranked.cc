@@ -91,18 +91,20 @@ class Ranked : public WholeMatrixOperator {
       chosen.push_back(s);
     }
     size_t limit = std::min<size_t>(chosen.size(), static_cast<size_t>(k));
-    if (kind != Aggregation::kLimitk) Sort(input, step, kind == Aggregation::kTopk, &chosen);
+    if (kind != Aggregation::kLimitk) Sort(input, step, kind == Aggregation::kTopk, limit, &chosen);
     chosen.resize(limit);
     return chosen;
   }
 
-  // NaN ranks last in both directions.
-  static void Sort(const Matrix& input, size_t step, bool top, std::vector<size_t>* chosen) {
-    std::stable_sort(chosen->begin(), chosen->end(), [&](size_t a, size_t b) {
-      double x = input.rows.values(a)[step], y = input.rows.values(b)[step];
-      if (std::isnan(x) || std::isnan(y)) return !std::isnan(x) && std::isnan(y);
+  // The first `limit` in order. NaN ranks last in both directions; equal values keep the order of the input.
+  static void Sort(const Matrix& input, size_t step, bool top, size_t limit, std::vector<size_t>* chosen) {
+    const auto before = [&](size_t a, size_t b) {
+      const double x = input.rows.values(a)[step], y = input.rows.values(b)[step];
+      if (std::isnan(x) || std::isnan(y)) return std::isnan(x) && std::isnan(y) ? a < b : std::isnan(y);
+      if (x == y) return a < b;
       return top ? x > y : x < y;
-    });
+    };
+    std::partial_sort(chosen->begin(), chosen->begin() + static_cast<ptrdiff_t>(limit), chosen->end(), before);
   }
 
   // A sample is in or out by the hash of its labels, so that r and -(1 - r) are complements.

@@ -5,6 +5,7 @@
 #include "promql/operator.h"
 #include "promql/query_state.h"
 #include "promql/syntax/ast.h"
+#include "tsdb/tsdb.h"
 
 namespace narthex::promql {
 
@@ -33,9 +34,15 @@ class RangeSource {
   };
   virtual ~RangeSource() = default;
   virtual absl::StatusOr<const std::vector<SeriesMeta>*> Series() = 0;
+  // The same for who keeps them. Call one of the two, once.
+  virtual absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() = 0;
   // Points of series [first, first + count), first ascending from call to call.
   virtual absl::Status Read(size_t first, size_t count, std::vector<Points>* out) = 0;
+  // The same as rows of storage, stale markers included; nullptr if the points do not come from there. Valid
+  // until the next call.
+  virtual absl::StatusOr<const std::vector<tsdb::Row>*> ReadRows(size_t first, size_t count) { return nullptr; }
   virtual void Close() = 0;
+  virtual bool SeriesDiffer() const = 0;  // as Operator's
   virtual void Explain(int depth, std::string* out) const = 0;
 
   TimeShift shift;
@@ -54,6 +61,9 @@ OperatorPtr NewRangeFunction(const Expr& call, const FunctionImpl& function,
 // absent_over_time(): 1 where no series has a point in the range.
 OperatorPtr NewAbsentOverTime(const Expr& call, std::unique_ptr<RangeSource> source, QueryState* state,
                               Steps steps);
+
+// What a row of storage holds besides stale markers.
+RangeSource::Points PointsOf(const tsdb::Row& row, bool use_start_timestamps);
 
 // The points of one window (start, end] out of ascending points.
 std::span<const FloatPoint> FloatWindow(const std::vector<FloatPoint>& points, int64_t start_ms,
