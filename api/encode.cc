@@ -36,19 +36,43 @@ void WriteText(std::string_view text, JsonWriter* json) {
   json->Raw(out);
 }
 
-void WriteTimestamp(int64_t ms, JsonWriter* json) {
+namespace {
+
+// Writes a timestamp to at least 24 bytes; returns their end.
+char* PutTimestamp(int64_t ms, char* out) {
   uint64_t magnitude = ms < 0 ? uint64_t{0} - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
-  char buffer[40];
-  char* end = buffer;
-  if (ms < 0) *end++ = '-';
-  end = std::to_chars(end, buffer + sizeof buffer, magnitude / 1000).ptr;
+  if (ms < 0) *out++ = '-';
+  out = std::to_chars(out, out + 20, magnitude / 1000).ptr;
   if (unsigned fraction = static_cast<unsigned>(magnitude % 1000); fraction != 0) {
-    *end++ = '.';
-    *end++ = static_cast<char>('0' + fraction / 100);
-    *end++ = static_cast<char>('0' + fraction / 10 % 10);
-    *end++ = static_cast<char>('0' + fraction % 10);
+    *out++ = '.';
+    *out++ = static_cast<char>('0' + fraction / 100);
+    *out++ = static_cast<char>('0' + fraction / 10 % 10);
+    *out++ = static_cast<char>('0' + fraction % 10);
   }
-  json->Raw(std::string_view(buffer, static_cast<size_t>(end - buffer)));
+  return out;
+}
+
+constexpr size_t kMaxValueText = 32;
+
+// Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are written
+// without an exponent.
+char* PutValue(double value, char* out) {
+  const double magnitude = std::fabs(value);
+  // Whole numbers, mostly counters: cheaper as integers.
+  if (magnitude < 1e15 && value == std::floor(value) && (value != 0 || !std::signbit(value))) {
+    return std::to_chars(out, out + kMaxValueText, static_cast<int64_t>(value)).ptr;
+  }
+  if (!(magnitude >= 1e-6 && magnitude < 1e15)) return nullptr;
+  const std::to_chars_result result =
+      std::to_chars(out, out + kMaxValueText, value, std::chars_format::fixed);
+  return result.ec == std::errc() ? result.ptr : nullptr;
+}
+
+}  // namespace
+
+void WriteTimestamp(int64_t ms, JsonWriter* json) {
+  char buffer[24];
+  json->Raw(std::string_view(buffer, static_cast<size_t>(PutTimestamp(ms, buffer) - buffer)));
 }
 
 void WriteValue(double value, JsonWriter* json) {
@@ -59,6 +83,26 @@ void WriteValue(double value, JsonWriter* json) {
     return;
   }
   json->String(FormatFloat(value, 'e', -1));
+}
+
+void AppendPoint(const FloatPoint& point, std::string* out) {
+  char buffer[80];
+  char* end = buffer;
+  *end++ = '[';
+  end = PutTimestamp(point.t, end);
+  *end++ = ',';
+  *end++ = '"';
+  if (char* after = PutValue(point.v, end); after != nullptr) {
+    *after++ = '"';
+    *after++ = ']';
+    out->append(buffer, static_cast<size_t>(after - buffer));
+    return;
+  }
+  out->append(buffer, static_cast<size_t>(end - 1 - buffer));
+  JsonWriter value;
+  WriteValue(point.v, &value);
+  out->append(*value.buffer());
+  out->push_back(']');
 }
 
 void WriteLabels(const Labels& labels, JsonWriter* json) {
@@ -93,10 +137,9 @@ void WriteHistogram(const FloatHistogram& histogram, JsonWriter* json) {
 }
 
 void WritePoint(const FloatPoint& point, JsonWriter* json) {
-  json->BeginArray();
-  WriteTimestamp(point.t, json);
-  WriteValue(point.v, json);
-  json->EndArray();
+  std::string text;
+  AppendPoint(point, &text);
+  json->Raw(text);
 }
 
 void WritePoint(const HistogramPoint& point, JsonWriter* json) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/json_writer.h"
@@ -22,6 +23,8 @@ void WriteLabels(const Labels& labels, JsonWriter* json);
 // {"count":"..","sum":"..","buckets":[[boundaries,"lower","upper","count"],...]}, empty buckets left out.
 void WriteHistogram(const FloatHistogram& histogram, JsonWriter* json);
 void WritePoint(const FloatPoint& point, JsonWriter* json);
+// The text that the function above writes: large answers are little else.
+void AppendPoint(const FloatPoint& point, std::string* out);
 void WritePoint(const HistogramPoint& point, JsonWriter* json);
 // RFC 3339 text in quotes; 0 means never and is Go's zero time.
 void WriteTime(int64_t ms, JsonWriter* json);

@@ -52,11 +52,23 @@ void WriteInstantSeries(const promql::ResultSeries& series, JsonWriter* json) {
   json->EndObject();
 }
 
-template <typename Point>
-absl::Status WritePoints(std::string_view key, const std::vector<Point>& points, SuccessBody* body) {
+// Straight into the buffer: large answers are points and little else.
+absl::Status WriteFloats(const std::vector<FloatPoint>& points, SuccessBody* body) {
   if (points.empty()) return absl::OkStatus();
-  body->json()->Key(key).BeginArray();
-  for (const Point& point : points) {
+  body->json()->Key("values").BeginArray();
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (i > 0) body->json()->buffer()->push_back(',');
+    AppendPoint(points[i], body->json()->buffer());
+    RETURN_IF_ERROR(body->Drain());
+  }
+  body->json()->EndArray();
+  return absl::OkStatus();
+}
+
+absl::Status WriteHistograms(const std::vector<HistogramPoint>& points, SuccessBody* body) {
+  if (points.empty()) return absl::OkStatus();
+  body->json()->Key("histograms").BeginArray();
+  for (const HistogramPoint& point : points) {
     WritePoint(point, body->json());
     RETURN_IF_ERROR(body->Drain());
   }
@@ -73,8 +85,8 @@ absl::Status WriteSeriesList(const promql::Result& result, SuccessBody* body) {
     } else {
       json->BeginObject().Key("metric");
       WriteLabels(series.labels, json);
-      RETURN_IF_ERROR(WritePoints("values", series.floats, body));
-      RETURN_IF_ERROR(WritePoints("histograms", series.histograms, body));
+      RETURN_IF_ERROR(WriteFloats(series.floats, body));
+      RETURN_IF_ERROR(WriteHistograms(series.histograms, body));
       json->EndObject();
     }
     RETURN_IF_ERROR(body->Drain());

@@ -205,24 +205,43 @@ bool ReadNxChunk(ByteReader* in, double* values, size_t n) {
   return in->ok();
 }
 
+namespace {
+
+// The smallest exponent for which the value is an exact decimal; -1 if there is none.
+int SmallestExponent(double value, int64_t* mantissa) {
+  if (ExactDecimal(value, 0, mantissa)) return 0;
+  // Up to 2^50 a decimal that is exact with some digits is exact with more of them, too: one test at the largest
+  // such exponent tells about all below.
+  constexpr double kSure = static_cast<double>(int64_t{1} << 50);
+  const double magnitude = std::fabs(value);
+  int e = 0;
+  while (e < kMaxExponent && magnitude * kPow10[e + 1] < kSure) ++e;
+  if (!ExactDecimal(value, e, mantissa)) {
+    while (++e <= kMaxExponent) {
+      if (ExactDecimal(value, e, mantissa)) return e;
+    }
+    return -1;
+  }
+  for (; *mantissa % 10 == 0 && e > 0; --e) *mantissa /= 10;
+  return e;
+}
+
+}  // namespace
+
 // Varint whose low two bits say what follows: 0 integer delta, 1 decimal delta (exponent byte first), 2 raw
 // bits.
 void PutValueDelta(std::string* out, double previous, double value) {
   int64_t k = 0, p = 0;
-  for (int e = 0; e <= kMaxExponent; ++e) {
-    if (!ExactDecimal(value, e, &k)) continue;
-    if (!ExactDecimal(previous, e, &p)) p = 0;
-    const uint64_t code = ZigZag(k - p);  // both below 2^53
-    if (e == 0) {
-      PutVarint(out, code << 2);
-    } else {
-      PutVarint(out, code << 2 | 1);
-      out->push_back(static_cast<char>(e));
-    }
+  const int e = SmallestExponent(value, &k);
+  if (e < 0) {
+    PutVarint(out, 2);
+    PutDouble(out, value);
     return;
   }
-  PutVarint(out, 2);
-  PutDouble(out, value);
+  if (!ExactDecimal(previous, e, &p)) p = 0;
+  const uint64_t code = ZigZag(k - p);  // both below 2^53
+  PutVarint(out, code << 2 | (e == 0 ? 0 : 1));
+  if (e > 0) out->push_back(static_cast<char>(e));
 }
 
 double ReadValueDelta(ByteReader* in, double previous) {

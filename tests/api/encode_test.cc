@@ -1,0 +1,54 @@
+// Values in JSON: the quick way against Go's format.
+#include "api/encode.h"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "base/go_format.h"
+#include "gtest/gtest.h"
+
+namespace narthex::api {
+namespace {
+
+std::string Point(int64_t t, double v) {
+  std::string out;
+  AppendPoint({t, v}, &out);
+  return out;
+}
+
+TEST(AppendPoint, WritesTimesWithThreeDigitsOrNone) {
+  EXPECT_EQ(Point(0, 1), R"([0,"1"])");
+  EXPECT_EQ(Point(1435781430700, 1), R"([1435781430.700,"1"])");
+  EXPECT_EQ(Point(-1001, 1), R"([-1.001,"1"])");
+  EXPECT_EQ(Point(std::numeric_limits<int64_t>::min(), 1), R"([-9223372036854775.808,"1"])");
+}
+
+TEST(AppendPoint, WritesSpecialValues) {
+  EXPECT_EQ(Point(1000, std::nan("")), R"([1,"NaN"])");
+  EXPECT_EQ(Point(1000, HUGE_VAL), R"([1,"+Inf"])");
+  EXPECT_EQ(Point(1000, -HUGE_VAL), R"([1,"-Inf"])");
+  EXPECT_EQ(Point(1000, -0.0), R"([1,"-0"])");
+  EXPECT_EQ(Point(1000, 0), R"([1,"0"])");
+  EXPECT_EQ(Point(1000, 1e-7), R"([1,"1e-07"])");
+  EXPECT_EQ(Point(1000, 1e21), R"([1,"1e+21"])");
+  EXPECT_EQ(Point(1000, 1e20), R"([1,"100000000000000000000"])");
+  EXPECT_EQ(Point(1000, -123456789012345678.0), R"([1,"-123456789012345680"])");
+}
+
+TEST(AppendPoint, WritesTheShortestTextOfAnyValue) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 20000; ++i) {
+    double v = std::bit_cast<double>(random());
+    if (i % 2 == 0) v = std::ldexp(static_cast<double>(random() >> 11), -static_cast<int>(random() % 80));
+    if (i % 5 == 0) v = std::floor(v);
+    if (!std::isfinite(v)) continue;
+    const double magnitude = std::fabs(v);
+    const bool exponent = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
+    EXPECT_EQ(Point(1000, v), "[1,\"" + FormatFloat(v, exponent ? 'e' : 'f', -1) + "\"]");
+  }
+}
+
+}  // namespace
+}  // namespace narthex::api
