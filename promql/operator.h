@@ -99,6 +99,9 @@ class Operator {
   virtual void Close() = 0;
   // Whether it is known before that all series will have different labels.
   virtual bool SeriesDiffer() const { return false; }
+  // Says, before Series(), that nobody looks at the metric names: those that are to be dropped here may stay
+  // where they are, unless series would be merged without them.
+  virtual void LetNamesStay() {}
   // What it does, in one line, then its children.
   virtual void Explain(int depth, std::string* out) const = 0;
 };

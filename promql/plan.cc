@@ -85,7 +85,7 @@ absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Step
     case Aggregation::kCountValues:
       return NewCountValues(e, Unwrapped(*e.children[0]).text, std::move(child), state, steps);
     default:
-      if (IgnoresNames(e)) LetNamesStay(child.get());
+      if (IgnoresNames(e)) child->LetNamesStay();
       return NewAggregate(e, std::move(child), state, steps);
   }
 }

@@ -48,7 +48,7 @@ class DropNames : public Operator {
   }
   void Explain(int depth, std::string* out) const override { child_->Explain(depth, out); }
   bool SeriesDiffer() const override { return !may_stay_ || child_->SeriesDiffer(); }
-  void LetNamesStay() { may_stay_ = true; }
+  void LetNamesStay() override { may_stay_ = true; }
 
  private:
   // Whether series that are different stay so: none loses its name, or all lose the same one.
@@ -130,9 +130,6 @@ class DropNames : public Operator {
 
 OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps) {
   return std::make_unique<DropNames>(std::move(child), /*drop=*/true, state, steps);
-}
-void LetNamesStay(Operator* op) {
-  if (auto* drop = dynamic_cast<DropNames*>(op); drop != nullptr) drop->LetNamesStay();
 }
 OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps) {
   return std::make_unique<DropNames>(std::move(child), /*drop=*/false, state, steps);

@@ -105,7 +105,7 @@ class InstantSelector : public Operator {
       values[i] = row.v[sample_of_[i]];
       const bool some = !IsStale(values[i]);
       cells[i] = some ? Batch::kFloat : Batch::kEmpty;
-      held_ += some ? 1 : 0;
+      read_ += some ? 1 : 0;
     }
   }
 

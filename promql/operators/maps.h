@@ -28,10 +28,6 @@ OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps);
 // Takes the names away that were marked for it. Series that become equal are merged; two values at one step
 // are an error.
 OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps);
-// For who does not look at the metric name: `op`, if it is one of those above, leaves names that were marked
-// where they are, unless series would be merged without them.
-void LetNamesStay(Operator* op);
-
 // Merges series that have equal labels, names left alone; two values at one step are an error.
 OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps);
 

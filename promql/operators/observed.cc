@@ -41,6 +41,9 @@ class Observed final : public Operator {
     Release();
   }
 
+  bool SeriesDiffer() const override { return inner_->SeriesDiffer(); }
+  void LetNamesStay() override { inner_->LetNamesStay(); }
+
   void Explain(int depth, std::string* out) const override {
     size_t begin = out->size();
     inner_->Explain(depth, out);
