@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/strings.h"
 
@@ -347,6 +348,11 @@ std::optional<int64_t> ParseRfc3339(std::string_view text) {
 bool IsValidUtf8(std::string_view text) {
   uint32_t rune;
   for (size_t i = 0; i < text.size();) {
+    uint64_t eight;
+    if (i + 8 <= text.size() && (std::memcpy(&eight, text.data() + i, 8), (eight & 0x8080808080808080) == 0)) {
+      i += 8;  // ASCII, as nearly everything
+      continue;
+    }
     size_t length = DecodeRune(text, i, &rune);
     if (length == 0) return false;
     i += length;

@@ -15,8 +15,9 @@ void BM_AppendPoint(benchmark::State& state, Data data) {
   std::vector<FloatPoint> points(1000);
   for (size_t i = 0; i < points.size(); ++i) {
     const double v = static_cast<double>(random() % 100'000'000);
-    points[i] = {1'700'000'000'000 + static_cast<int64_t>(i) * 15'000,
-                 data == Data::kWhole ? v : data == Data::kDecimal ? v / 100 : v / 299.97};
+    points[i] = {1'700'000'000'000 + static_cast<int64_t>(i) * 15'000, data == Data::kWhole     ? v
+                                                                       : data == Data::kDecimal ? v / 100
+                                                                                                : v / 299.97};
   }
   std::string out;
   for (auto _ : state) {

@@ -70,6 +70,11 @@ Labels Labels::FromEncoded(std::string encoded) {
   return out;
 }
 
+void Labels::AppendEncoded(std::string_view name, std::string_view value, std::string* encoded) {
+  AppendText(encoded, name);
+  AppendText(encoded, value);
+}
+
 bool Labels::IsWellFormed(std::string_view encoded) {
   const char* p = encoded.data();
   const char* end = p + encoded.size();

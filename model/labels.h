@@ -57,6 +57,8 @@ class Labels {
   static Labels FromPairs(std::vector<std::pair<std::string, std::string>> pairs);
   // The encoded form described above; the caller guarantees that it is sorted. Used by storage.
   static Labels FromEncoded(std::string encoded);
+  // Appends a pair to the encoded form. The value must not be empty.
+  static void AppendEncoded(std::string_view name, std::string_view value, std::string* encoded);
   // Checks framing and order of outside bytes; false if malformed.
   static bool IsWellFormed(std::string_view encoded);
   const std::string& encoded() const { return data_; }

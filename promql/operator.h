@@ -45,6 +45,13 @@ class Batch {
     values_.resize(series * steps);
     histograms_.clear();
   }
+  // Adds empty rows; what is there stays.
+  void Grow(size_t series) {
+    series_ = series;
+    cells_.resize(series * steps_, kEmpty);
+    values_.resize(series * steps_);
+    if (!histograms_.empty()) histograms_.resize(series * steps_);
+  }
   size_t series() const { return series_; }
   size_t steps() const { return steps_; }
   Cell* cells(size_t row) { return reinterpret_cast<Cell*>(cells_.data() + row * steps_); }

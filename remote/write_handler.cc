@@ -1,7 +1,7 @@
 // The receiver of remote write 1.0. The one file that includes the generated protobuf code.
 #include <snappy.h>
 
-#include <set>
+#include <algorithm>
 
 #include "base/go_format.h"
 #include "base/status_macros.h"
@@ -16,8 +16,8 @@ constexpr size_t kMaxDecodedBytes = 32 << 20;
 
 template <typename PbLabels>
 absl::StatusOr<Labels> ReadLabels(const PbLabels& pairs) {
-  std::vector<std::pair<std::string, std::string>> out;
-  std::set<std::string_view> names;
+  std::vector<std::pair<std::string_view, std::string_view>> out;
+  out.reserve(static_cast<size_t>(pairs.size()));
   for (const prompb::Label& pair : pairs) {
     if (pair.name().empty() || !IsValidUtf8(pair.name())) {
       return absl::InvalidArgumentError(StrCat("invalid label name ", GoQuote(pair.name())));
@@ -26,12 +26,19 @@ absl::StatusOr<Labels> ReadLabels(const PbLabels& pairs) {
       return absl::InvalidArgumentError(
           StrCat("invalid value ", GoQuote(pair.value()), " of label ", GoQuote(pair.name())));
     }
-    if (!names.insert(pair.name()).second) {
-      return absl::InvalidArgumentError(StrCat("duplicate label ", GoQuote(pair.name())));
-    }
     out.emplace_back(pair.name(), pair.value());
   }
-  return Labels::FromPairs(std::move(out));
+  // Senders sort them.
+  const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
+  if (!std::is_sorted(out.begin(), out.end(), by_name)) std::stable_sort(out.begin(), out.end(), by_name);
+  std::string encoded;
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (i > 0 && out[i].first == out[i - 1].first) {
+      return absl::InvalidArgumentError(StrCat("duplicate label ", GoQuote(out[i].first)));
+    }
+    if (!out[i].second.empty()) Labels::AppendEncoded(out[i].first, out[i].second, &encoded);
+  }
+  return Labels::FromEncoded(std::move(encoded));
 }
 
 absl::StatusOr<Labels> ReadSeriesLabels(const prompb::TimeSeries& series) {

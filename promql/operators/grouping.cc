@@ -9,7 +9,8 @@ namespace narthex::promql {
 namespace {
 
 // The encoded form of the labels that are left.
-void AppendGroup(const Labels& labels, const std::vector<std::string>& names, bool without, std::string* out) {
+void AppendGroup(const Labels& labels, const std::vector<std::string>& names, bool without,
+                 std::string* out) {
   for (auto it = labels.begin(); !(it == labels.end()); ++it) {
     const std::string_view name = it->name;
     const bool named = std::find(names.begin(), names.end(), name) != names.end();

@@ -75,8 +75,7 @@ class HistogramOperator : public WholeMatrixOperator {
       const SeriesMeta& meta = input_.series[s];
       const Batch::Cell *cells = input_.rows.cells(s), *end = cells + columns();
       const bool any_float = std::find(cells, end, Batch::kFloat) != end;
-      const bool any_native =
-          input_.rows.has_histograms() && std::find(cells, end, Batch::kHistogram) != end;
+      const bool any_native = input_.rows.has_histograms() && std::find(cells, end, Batch::kHistogram) != end;
       std::string_view metric = meta.labels.MetricName();
       if (any_native) Member(meta, /*with_bound=*/true, metric, &index)->natives.push_back(s);
       if (!any_float) continue;

@@ -1,5 +1,7 @@
 #include "promql/operators/maps.h"
 
+#include "promql/operators/scalars.h"
+
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "promql/syntax/signatures.h"
@@ -147,6 +149,11 @@ class VectorScalar : public MapOperator {
   }
   absl::Status Change(Batch* batch) override {
     bool filter = IsComparison(binary_.op) && !binary_.return_bool;
+    const bool trim = binary_.op == Op::kTrimUpper || binary_.op == Op::kTrimLower;  // of histograms
+    if (!batch->has_histograms() && !trim) {
+      for (size_t r = 0; r < batch->series(); ++r) ChangeFloats(filter, batch->cells(r), batch->values(r));
+      return absl::OkStatus();
+    }
     for (size_t r = 0; r < batch->series(); ++r) {
       for (size_t i = 0; i < batch->steps(); ++i) {
         BinaryCell vector = CellOf(*batch, r, i);
@@ -162,6 +169,19 @@ class VectorScalar : public MapOperator {
       }
     }
     return absl::OkStatus();
+  }
+
+  void ChangeFloats(bool filter, Batch::Cell* cells, double* values) const {
+    for (size_t i = 0; i < row_.size(); ++i) {
+      if (cells[i] == Batch::kEmpty) continue;
+      const double v =
+          swapped_ ? FloatOp(binary_.op, row_[i], values[i]) : FloatOp(binary_.op, values[i], row_[i]);
+      if (!filter) {
+        values[i] = v;
+      } else if (v == 0) {
+        cells[i] = Batch::kEmpty;
+      }
+    }
   }
 
   const Expr& binary_;

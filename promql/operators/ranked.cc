@@ -104,7 +104,8 @@ class Ranked : public WholeMatrixOperator {
       if (x == y) return a < b;
       return top ? x > y : x < y;
     };
-    std::partial_sort(chosen->begin(), chosen->begin() + static_cast<ptrdiff_t>(limit), chosen->end(), before);
+    std::partial_sort(chosen->begin(), chosen->begin() + static_cast<ptrdiff_t>(limit), chosen->end(),
+                      before);
   }
 
   // A sample is in or out by the hash of its labels, so that r and -(1 - r) are complements.

@@ -38,8 +38,9 @@ class RateRows : public RowFunction {
       factor_[i] = (sampled_[i] + to_start_[i] + to_end_[i]) / sampled_[i];
       if (is_rate_) factor_[i] /= range;
     }
-    rate_steps_ = {n,     sampled_.data(),          to_start_.data(), to_end_.data(), factor_.data(),
-                   is_rate_ ? range : 0, is_counter_};
+    rate_steps_ = {
+        n,          sampled_.data(), to_start_.data(), to_end_.data(), factor_.data(), is_rate_ ? range : 0,
+        is_counter_};
     drops_.resize(windows.times().size() + 1);
   }
 
@@ -72,7 +73,8 @@ class RateRows : public RowFunction {
     size_t next = 0;  // the first drop that can be in a window of this step or a later one
     for (size_t i = 0; i < w.steps(); ++i) {
       while (next < count && begin + drops_[next] <= w.lo(i)) ++next;
-      for (size_t k = next; k < count && begin + drops_[k] < w.hi(i); ++k) change_[i] += v[begin + drops_[k] - 1];
+      for (size_t k = next; k < count && begin + drops_[k] < w.hi(i); ++k)
+        change_[i] += v[begin + drops_[k] - 1];
     }
   }
 

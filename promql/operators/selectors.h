@@ -40,7 +40,9 @@ class RangeSource {
   virtual absl::Status Read(size_t first, size_t count, std::vector<Points>* out) = 0;
   // The same as rows of storage, stale markers included; nullptr if the points do not come from there. Valid
   // until the next call.
-  virtual absl::StatusOr<const std::vector<tsdb::Row>*> ReadRows(size_t first, size_t count) { return nullptr; }
+  virtual absl::StatusOr<const std::vector<tsdb::Row>*> ReadRows(size_t first, size_t count) {
+    return nullptr;
+  }
   virtual void Close() = 0;
   virtual bool SeriesDiffer() const = 0;  // as Operator's
   virtual void Explain(int depth, std::string* out) const = 0;

@@ -1,8 +1,6 @@
 #include "promql/operators/vector_binary.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "absl/container/flat_hash_map.h"
 #include "promql/operators/maps.h"
@@ -32,18 +30,12 @@ class VectorBinary : public WholeMatrixOperator {
     ASSIGN_OR_RETURN(many_, Input(swapped_ ? 1 : 0));
     ASSIGN_OR_RETURN(one_, Input(swapped_ ? 0 : 1));
     groups_ = MatchSeries(many_.series, one_.series, matching_);
+    last_pair_.assign(many_.series.size(), {kNone, kNone});
+    out_.rows.Reset(0, columns());
     for (size_t i = 0; i < columns(); ++i) RETURN_IF_ERROR(Step(i));
-    Matrix out;
-    out.series = std::move(series_);
-    out.rows.Reset(out.series.size(), columns());
-    for (const Result& result : results_) StoreCell(result.cell, result.row, result.step, &out.rows);
-    return out;
+    out_.rows.Grow(out_.series.size());
+    return std::move(out_);
   }
-
-  struct Result {
-    size_t row, step;
-    BinaryCell cell;
-  };
 
   absl::Status Step(size_t i) {
     one_at_.assign(groups_.count, kNone);
@@ -54,7 +46,7 @@ class VectorBinary : public WholeMatrixOperator {
       one_at_[group] = s;
     }
     used_.assign(groups_.count, 0);
-    rows_used_.clear();
+    row_used_.assign(out_.series.size(), 0);
     for (size_t s = 0; s < many_.series.size(); ++s) {
       if (many_.rows.cells(s)[i] == Batch::kEmpty) continue;
       RETURN_IF_ERROR(Pair(s, one_at_[groups_.left[s]], i));
@@ -91,43 +83,65 @@ class VectorBinary : public WholeMatrixOperator {
             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
       }
       used_[group] = 1;
-    } else if (!rows_used_.insert(row).second) {
+    } else if (row_used_[row]) {
       return absl::FailedPreconditionError(
           "multiple matches for labels: grouping labels must ensure unique matches");
+    } else {
+      row_used_[row] = 1;
     }
     if (!some) return absl::OkStatus();
     RETURN_IF_ERROR(held_.Add(1));
-    results_.push_back({row, i, std::move(out)});
+    StoreCell(out, row, i, &out_.rows);
     return absl::OkStatus();
   }
 
-  // The output series of a pair, made when it is first seen.
+  // The output row of a pair, made when it is first seen.
   size_t RowOf(size_t many, size_t one) {
+    // From step to step a series mostly meets the same partner.
+    if (many != kNone && last_pair_[many].row != kNone && last_pair_[many].one == one)
+      return last_pair_[many].row;
     auto [pair, is_new] = row_of_pair_.try_emplace({many, one}, 0);
-    if (!is_new) return pair->second;
-    SeriesMeta meta = ResultSeries(many, one);
-    auto [labels, added] = row_of_labels_.try_emplace({meta.labels, meta.drop_name}, series_.size());
-    if (added) series_.push_back(std::move(meta));
-    return pair->second = labels->second;
+    if (is_new) {
+      SeriesMeta meta = ResultSeries(many, one);
+      auto [labels, added] = row_of_labels_.try_emplace({meta.labels, meta.drop_name}, out_.series.size());
+      if (added) AddRow(std::move(meta));
+      pair->second = labels->second;
+    }
+    if (many != kNone) last_pair_[many] = {one, pair->second};
+    return pair->second;
+  }
+
+  void AddRow(SeriesMeta meta) {
+    out_.series.push_back(std::move(meta));
+    row_used_.push_back(0);
+    // Mostly every series of the "many" side gives one row.
+    if (out_.rows.series() < out_.series.size()) {
+      out_.rows.Grow(std::max(many_.series.size(), out_.series.size() * 2));
+    }
   }
 
   SeriesMeta ResultSeries(size_t many, size_t one) const {
     const SeriesMeta& base = many != kNone ? many_.series[many] : one_.series[one];
-    LabelsBuilder labels(many != kNone ? base.labels : MatchLabels(base.labels, matching_));
-    bool drop = DropsName(binary_);
-    if (drop && !state_->delayed_name_removal) labels.Del(kMetricName);
-    if (one_to_one_) {
-      std::vector<std::pair<std::string, std::string>> pairs = labels.pairs();
-      for (const auto& [name, value] : pairs) {
-        bool named =
-            std::find(matching_.labels.begin(), matching_.labels.end(), name) != matching_.labels.end();
-        if (matching_.on != named) labels.Del(name);
+    const bool drop = DropsName(binary_);
+    const bool without_name = drop && !state_->delayed_name_removal;
+    Labels labels = many != kNone ? base.labels : MatchLabels(base.labels, matching_);
+    std::string kept;
+    for (auto it = labels.begin(); !(it == labels.end()); ++it) {
+      if (without_name && it->name == kMetricName) continue;
+      const bool named =
+          std::find(matching_.labels.begin(), matching_.labels.end(), it->name) != matching_.labels.end();
+      if (one_to_one_ && matching_.on != named) continue;
+      kept.append(it.encoded());
+    }
+    labels = Labels::FromEncoded(std::move(kept));
+    if (!matching_.include.empty()) {
+      LabelsBuilder more(labels);
+      for (const std::string& name : matching_.include) {
+        more.Set(name, one != kNone ? one_.series[one].labels.Get(name) : std::string_view());
       }
+      labels = more.Build();
     }
-    for (const std::string& name : matching_.include) {
-      labels.Set(name, one != kNone ? one_.series[one].labels.Get(name) : std::string_view());
-    }
-    return {labels.Build(), drop || base.drop_name};
+    return {std::move(labels), drop || base.drop_name};
   }
 
   absl::Status Duplicate(size_t first, size_t second) const {
@@ -154,12 +168,14 @@ class VectorBinary : public WholeMatrixOperator {
   Matrix many_, one_;
   MatchGroups groups_;
   std::vector<size_t> one_at_;
-  std::vector<char> used_, matched_many_;
-  std::set<size_t> rows_used_;
-  std::map<std::pair<size_t, size_t>, size_t> row_of_pair_;
-  std::map<std::pair<Labels, bool>, size_t> row_of_labels_;
-  std::vector<SeriesMeta> series_;
-  std::vector<Result> results_;
+  std::vector<char> used_, matched_many_, row_used_;  // at the current step
+  struct Partner {
+    size_t one, row;
+  };
+  std::vector<Partner> last_pair_;  // of each series of the "many" side
+  absl::flat_hash_map<std::pair<size_t, size_t>, size_t> row_of_pair_;
+  absl::flat_hash_map<std::pair<Labels, bool>, size_t> row_of_labels_;
+  Matrix out_;
 };
 
 }  // namespace

@@ -210,8 +210,8 @@ namespace {
 // The smallest exponent for which the value is an exact decimal; -1 if there is none.
 int SmallestExponent(double value, int64_t* mantissa) {
   if (ExactDecimal(value, 0, mantissa)) return 0;
-  // Up to 2^50 a decimal that is exact with some digits is exact with more of them, too: one test at the largest
-  // such exponent tells about all below.
+  // Up to 2^50 a decimal that is exact with some digits is exact with more of them, too: one test at the
+  // largest such exponent tells about all below.
   constexpr double kSure = static_cast<double>(int64_t{1} << 50);
   const double magnitude = std::fabs(value);
   int e = 0;

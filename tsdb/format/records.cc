@@ -6,24 +6,32 @@
 namespace narthex::tsdb {
 namespace {
 enum RecordType : uint8_t { kLooseRecord = 1, kRoundRecord = 2, kExemplarRecord = 3 };  // on disk, never renumber
-enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2 };
+enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2, kSameSeries = 4 };
 constexpr size_t kMaxSlots = size_t{1} << 24;
 }  // namespace
 
 void PutLooseSamples(std::string* out, const std::vector<LooseSample>& samples) {
   PutVarint(out, samples.size());
   int64_t t = 0;
+  uint32_t series = 0;
+  double v = 0;  // the last float of the series
   for (const LooseSample& s : samples) {
-    out->push_back(
-        static_cast<char>((s.sample.h ? kIsHistogram : 0) | (s.sample.start_t != 0 ? kHasStart : 0)));
-    PutVarint(out, s.series);
+    const bool same = s.series == series;
+    out->push_back(static_cast<char>((s.sample.h ? kIsHistogram : 0) |
+                                     (s.sample.start_t != 0 ? kHasStart : 0) | (same ? kSameSeries : 0)));
+    if (!same) {
+      PutVarint(out, series = s.series);
+      v = 0;
+    }
     PutZigZag(out, WrapSub(s.sample.t, t));
     t = s.sample.t;
     if (s.sample.start_t != 0) PutZigZag(out, WrapSub(s.sample.start_t, t));
-    if (s.sample.h)
+    if (s.sample.h) {
       PutHistogram(out, *s.sample.h);
-    else
-      PutValueDelta(out, 0, s.sample.v);
+    } else {
+      PutValueDelta(out, v, s.sample.v);
+      v = s.sample.v;
+    }
   }
 }
 
@@ -31,16 +39,22 @@ bool ReadLooseSamples(ByteReader* in, std::vector<LooseSample>* out) {
   out->clear();
   const size_t n = in->Count(in->left());
   int64_t t = 0;
+  uint32_t series = 0;
+  double v = 0;
   for (size_t i = 0; i < n && in->ok(); ++i) {
     LooseSample s;
     const uint8_t flags = in->Byte();
-    s.series = static_cast<uint32_t>(in->Varint());
+    if ((flags & kSameSeries) == 0) {
+      series = static_cast<uint32_t>(in->Varint());
+      v = 0;
+    }
+    s.series = series;
     s.sample.t = t = WrapAdd(t, in->SignedVarint());
     if ((flags & kHasStart) != 0) s.sample.start_t = WrapAdd(t, in->SignedVarint());
     if ((flags & kIsHistogram) != 0)
       s.sample.h = ReadHistogram(in);
     else
-      s.sample.v = ReadValueDelta(in, 0);
+      s.sample.v = v = ReadValueDelta(in, v);
     if (in->ok()) out->push_back(std::move(s));
   }
   return in->ok();
