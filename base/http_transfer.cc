@@ -49,8 +49,10 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     response.content_type.clear();
     transfer->gunzip.reset();
     transfer->in_body = false;
+    const size_t code = line.find(' ') + 1;
+    transfer->final = code < line.size() && line[code] != '1' && line[code] != '3';
   }
-  if (line == "\r\n" || line == "\n") transfer->in_body = true;
+  if (line == "\r\n" || line == "\n") transfer->in_body = transfer->final;
   size_t colon = line.find(':');
   if (colon != line.npos) {
     std::string name = absl::AsciiStrToLower(ToAbsl(line.substr(0, colon)));
@@ -224,8 +226,9 @@ std::string HandshakeError(std::string_view error) {
 }
 
 // libcurl's reason as Go's net/http words it: users see these texts on the targets page.
-std::string Reason(CURL* easy, CURLcode code, FileCache* files, const Transfer& transfer) {
-  const UrlParts parts = SplitUrl(transfer.request.url);
+std::string Reason(CURL* easy, CURLcode code, const std::string& url, FileCache* files,
+                   const Transfer& transfer) {
+  const UrlParts parts = SplitUrl(url);
   auto text_info = [easy](CURLINFO info) {
     char* text = nullptr;
     curl_easy_getinfo(easy, info, &text);
@@ -370,14 +373,20 @@ absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer) {
 absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const Transfer& transfer) {
   if (!transfer.body_error.ok()) return transfer.body_error;
   if (code == CURLE_OK) return transfer.gunzip == nullptr ? absl::OkStatus() : transfer.gunzip->Finish();
-  const std::string reason = Reason(easy, code, files, transfer);
+  long redirects = 0;
+  curl_easy_getinfo(easy, CURLINFO_REDIRECT_COUNT, &redirects);
+  std::string url = transfer.request.url;
+  char* last = nullptr;
+  if (redirects > 0) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &last);
+  if (last != nullptr) url = last;
+  const std::string reason = Reason(easy, code, url, files, transfer);
   absl::Status status =
       code == CURLE_OPERATION_TIMEDOUT ? absl::DeadlineExceededError(reason) : absl::UnavailableError(reason);
-  if (transfer.in_body && code != CURLE_TOO_MANY_REDIRECTS) return status;
-  char* last = nullptr;  // after redirects, the one that failed
-  curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &last);
-  const bool redirected = code == CURLE_TOO_MANY_REDIRECTS && last != nullptr;
-  return WrapError(status, transfer.request.method, redirected ? last : transfer.request.url);
+  // Once the body is under way, Go's reader says it alone.
+  const bool reading =
+      code == CURLE_OPERATION_TIMEDOUT || code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR;
+  if (transfer.in_body && reading) return status;
+  return WrapError(status, transfer.request.method, url);
 }
 
 absl::Status WrapError(const absl::Status& status, std::string_view method, std::string_view url) {

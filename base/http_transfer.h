@@ -38,7 +38,8 @@ struct Transfer {
   HttpClientResponse response;
   curl_slist *headers = nullptr, *proxy_headers = nullptr, *connect_to = nullptr;
   std::unique_ptr<Gunzip> gunzip;
-  bool in_body = false;     // all headers are there, and they are not those of a redirect
+  bool final = false;       // the headers at hand are neither a redirect's nor a 100's
+  bool in_body = false;     // and all of them are there
   absl::Status body_error;  // why OnBody gave up
   char error[CURL_ERROR_SIZE] = "";
 
