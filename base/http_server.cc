@@ -1,18 +1,21 @@
 #include "base/http_server.h"
 
-#include <zlib.h>
-
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <list>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
+#include "base/clock.h"
+#include "base/elastic_pool.h"
 #include "base/http_client.h"
+#include "base/http_response.h"
 #include "base/mutex.h"
 #include "base/strings.h"
-#include "base/thread_pool.h"
 
 namespace narthex {
 namespace {
@@ -21,51 +24,28 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using tcp = asio::ip::tcp;
+using TlsStream = beast::ssl_stream<beast::tcp_stream&>;
 
-constexpr size_t kMinGzipBytes = 1024;
 constexpr size_t kMaxQueuedBytes = 256 << 10;  // a streaming handler blocks beyond this
+constexpr auto kWriteTimeout = std::chrono::minutes(5);
+constexpr unsigned char kTlsAlert = 0x15;  // first byte of a record that ends a connection
 
-// Gzip at the fast level. Not thread-safe.
-class Gzip {
- public:
-  Gzip() { deflateInit2(&stream_, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY); }
-  ~Gzip() { deflateEnd(&stream_); }
-  Gzip(const Gzip&) = delete;
+class Connection;
 
-  std::string Compress(std::string_view piece, bool finish) {
-    std::string out;
-    char buffer[16384];
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
-    stream_.avail_in = static_cast<uInt>(piece.size());
-    do {
-      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
-      stream_.avail_out = sizeof buffer;
-      deflate(&stream_, finish ? Z_FINISH : Z_NO_FLUSH);
-      out.append(buffer, sizeof buffer - stream_.avail_out);
-    } while (stream_.avail_out == 0);
-    return out;
-  }
-
- private:
-  z_stream stream_{};
-};
-
-std::string_view StatusText(int status) {
-  auto text = http::obsolete_reason(static_cast<http::status>(status));
-  return {text.data(), text.size()};
-}
-
+// What all connections of a server share. The list is the I/O thread's.
 struct Shared {
   HttpServerOptions options;
   HttpHandler handler;
-  ThreadPool* workers;
+  ElasticPool* workers;
+  std::function<void()> on_free;     // a connection ended or became idle
+  std::list<Connection*> listening;  // connections that wait for a request, the longest waiting first
   std::atomic<int> connections{0};
   std::atomic<bool> stopping{false};
 };
 
 // One connection. All socket work happens on the I/O thread; the handler runs on a worker and hands bytes
 // over through a bounded queue. Kept alive by the pending operation or the running handler.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public ByteSink, public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)), shared_(std::move(shared)) {
@@ -74,19 +54,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
     auto endpoint = stream_.socket().remote_endpoint(error);
     if (!error) remote_ = StrCat(endpoint.address().to_string(), ":", endpoint.port());
   }
-  ~Connection() { --shared_->connections; }
-
-  void Read() {
-    parser_.emplace();
-    parser_->header_limit(static_cast<uint32_t>(shared_->options.max_header_bytes));
-    parser_->body_limit(static_cast<uint64_t>(shared_->options.max_body_bytes));
-    stream_.expires_after(std::chrono::milliseconds(shared_->options.read_timeout_ms));
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](beast::error_code error, size_t) { self->OnRead(error); });
+  ~Connection() override {
+    --shared_->connections;
+    StopListening();
+    // The last owner may be a worker: the server is told on its own thread.
+    if (!shared_->stopping) asio::post(stream_.get_executor(), [shared = shared_] { shared->on_free(); });
   }
 
-  // Called by the response writer on a worker. False if the client is gone.
-  bool Enqueue(std::string bytes) {
+  void Begin();
+  // Ends a connection that serves no request: somebody else needs its place.
+  void Evict() { Close(); }
+
+  // Called by the response writer on a worker.
+  bool Enqueue(std::string bytes) override {
     if (bytes.empty()) return !gone_;
     MutexLock lock(&mutex_);
     auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -100,6 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return true;
   }
 
+ private:
   // The answer is complete: read the next request once everything is written, or close.
   void Finish(bool keep_alive) {
     asio::post(stream_.get_executor(), [self = shared_from_this(), keep_alive] {
@@ -108,21 +89,40 @@ class Connection : public std::enable_shared_from_this<Connection> {
       self->WriteNext();
     });
   }
-
- private:
-  void OnRead(beast::error_code error);
+  template <typename Operation>
+  void OnStream(const Operation& operation) {  // TLS or not
+    if (tls_) {
+      operation(*tls_);
+    } else {
+      operation(stream_);
+    }
+  }
+  void Listen();
+  void ReadHeader();
+  void ReadBody();
+  void OnReadError(beast::error_code error);
   void SendError(int status, std::string_view text);
   void Dispatch();
   void WatchForDisconnect();
   void WriteNext();
   void MarkGone();
+  void Close();
+  void StopListening() {
+    if (!listed_) return;
+    shared_->listening.erase(place_);
+    listed_ = false;
+  }
+  void ExpireIn(int64_t ms) { stream_.expires_after(std::chrono::milliseconds(ms)); }
 
   beast::tcp_stream stream_;
+  std::unique_ptr<TlsStream> tls_;
   std::shared_ptr<Shared> shared_;
   std::string remote_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::shared_ptr<std::atomic<bool>> cancelled_;
+  std::list<Connection*>::iterator place_;
+  bool listed_ = false;
   bool writing_ = false, finished_ = false, keep_alive_ = false;  // I/O thread
   std::atomic<bool> gone_{false};
   Mutex mutex_;
@@ -130,114 +130,83 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-bool AcceptsGzip(const HttpRequest& request) {
-  std::string_view accept = request.Header("accept-encoding");
-  size_t at = accept.find("gzip");
-  return at != accept.npos && !accept.substr(at).starts_with("gzip;q=0,") && accept.substr(at) != "gzip;q=0";
+void Connection::Begin() {
+  if (!shared_->options.tls_context) return Listen();
+  std::shared_ptr<ssl_ctx_st> native = shared_->options.tls_context();
+  if (native == nullptr) return Close();
+  SSL_CTX_up_ref(native.get());
+  asio::ssl::context context(native.get());
+  tls_ = std::make_unique<TlsStream>(stream_, context);
+  place_ = shared_->listening.insert(shared_->listening.end(), this);
+  listed_ = true;
+  ExpireIn(shared_->options.header_timeout_ms);
+  tls_->async_handshake(asio::ssl::stream_base::server, [self = shared_from_this()](beast::error_code error) {
+    self->StopListening();
+    if (error) return self->Close();
+    self->Listen();
+  });
 }
 
-// Lives on the worker while the handler runs.
-class Writer : public HttpResponseWriter {
- public:
-  Writer(Connection* connection, const HttpRequest& request, bool keep_alive, bool http11)
-      : connection_(connection),
-        head_(request.method == "HEAD"),
-        gzip_ok_(AcceptsGzip(request)),
-        keep_alive_(keep_alive),
-        http11_(http11) {}
+// Waits for the first byte of a request as long as reading may take; from then on the header has to come
+// quickly, so that slow clients cannot hold all places.
+void Connection::Listen() {
+  if (buffer_.size() > 0) return ReadHeader();
+  place_ = shared_->listening.insert(shared_->listening.end(), this);
+  listed_ = true;
+  if (shared_->on_free) shared_->on_free();
+  ExpireIn(shared_->options.read_timeout_ms);
+  OnStream([this](auto& stream) {
+    stream.async_read_some(buffer_.prepare(4096),
+                           [self = shared_from_this()](beast::error_code error, size_t bytes) {
+                             if (error) return self->OnReadError(error);
+                             self->buffer_.commit(bytes);
+                             self->ReadHeader();
+                           });
+  });
+}
 
-  void SetHeader(std::string_view name, std::string_view value) override {
-    headers_.emplace_back(name, value);
-  }
+void Connection::ReadHeader() {
+  parser_.emplace();
+  parser_->header_limit(static_cast<uint32_t>(shared_->options.max_header_bytes));
+  parser_->body_limit(static_cast<uint64_t>(shared_->options.max_body_bytes));
+  ExpireIn(std::min(shared_->options.read_timeout_ms, shared_->options.header_timeout_ms));
+  OnStream([this](auto& stream) {
+    http::async_read_header(stream, buffer_, *parser_,
+                            [self = shared_from_this()](beast::error_code error, size_t) {
+                              self->StopListening();
+                              if (error) return self->OnReadError(error);
+                              self->ReadBody();
+                            });
+  });
+}
 
-  void Send(int status, std::string_view content_type, std::string body) override {
-    if (started_) return;
-    started_ = done_ = true;
-    if (gzip_ok_ && body.size() >= kMinGzipBytes && !HasHeader("Content-Encoding")) {
-      body = Gzip().Compress(body, true);
-      SetHeader("Content-Encoding", "gzip");
-    }
-    std::string out = Head(status, content_type);
-    if (status != 204 && status != 304) StrAppend(&out, "Content-Length: ", body.size(), "\r\n");
-    out += "\r\n";
-    if (!head_) out += body;
-    connection_->Enqueue(std::move(out));
+void Connection::ReadBody() {
+  auto& head = parser_->get();
+  if (beast::iequals(head[http::field::expect], "100-continue")) {
+    Enqueue("HTTP/1.1 100 Continue\r\n\r\n");
   }
+  ExpireIn(shared_->options.read_timeout_ms);
+  OnStream([this](auto& stream) {
+    http::async_read(stream, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, size_t) {
+      if (error) return self->OnReadError(error);
+      self->Dispatch();
+    });
+  });
+}
 
-  absl::Status Start(int status, std::string_view content_type) override {
-    started_ = true;
-    if (!http11_) keep_alive_ = false;  // HTTP/1.0 has no chunks: the end of the connection ends the body
-    if (gzip_ok_) {
-      gzip_ = std::make_unique<Gzip>();
-      SetHeader("Content-Encoding", "gzip");
-    }
-    std::string out = Head(status, content_type);
-    if (http11_) out += "Transfer-Encoding: chunked\r\n";
-    return Result(connection_->Enqueue(out + "\r\n"));
-  }
-
-  absl::Status Write(std::string_view piece) override {
-    if (head_) return absl::OkStatus();
-    return WriteRaw(gzip_ ? gzip_->Compress(piece, false) : std::string(piece));
-  }
-
-  // Ends the answer; true if the connection may be used again.
-  bool Complete() {
-    if (!started_) Send(500, "text/plain; charset=utf-8", "no answer\n");
-    if (!done_ && !head_) {
-      if (gzip_) (void)WriteRaw(gzip_->Compress("", true));
-      if (http11_) connection_->Enqueue("0\r\n\r\n");
-    }
-    return keep_alive_;
-  }
-
- private:
-  static absl::Status Result(bool ok) {
-    return ok ? absl::OkStatus() : absl::CancelledError("the client went away");
-  }
-  bool HasHeader(std::string_view name) const {
-    for (const auto& header : headers_) {
-      if (header.first == name) return true;
-    }
-    return false;
-  }
-  absl::Status WriteRaw(std::string bytes) {
-    if (bytes.empty()) return absl::OkStatus();
-    if (!http11_) return Result(connection_->Enqueue(std::move(bytes)));
-    return Result(connection_->Enqueue(StrCat(absl::Hex(bytes.size()), "\r\n", bytes, "\r\n")));
-  }
-  std::string Head(int status, std::string_view content_type) {
-    std::string out = StrCat("HTTP/1.1 ", status, " ", StatusText(status), "\r\n");
-    if (!content_type.empty()) StrAppend(&out, "Content-Type: ", content_type, "\r\n");
-    for (const auto& [name, value] : headers_) StrAppend(&out, name, ": ", value, "\r\n");
-    if (gzip_ok_) out += "Vary: Accept-Encoding\r\n";
-    if (!keep_alive_) out += "Connection: close\r\n";
-    return out;
-  }
-
-  Connection* const connection_;
-  const bool head_, gzip_ok_;
-  bool keep_alive_;
-  const bool http11_;
-  bool started_ = false, done_ = false;
-  std::vector<std::pair<std::string, std::string>> headers_;
-  std::unique_ptr<Gzip> gzip_;
-};
-
-void Connection::OnRead(beast::error_code error) {
+void Connection::OnReadError(beast::error_code error) {
+  StopListening();
   if (error == http::error::header_limit) return SendError(431, "request header is too large");
   if (error == http::error::body_limit) return SendError(413, "http: request body too large");
-  if (error == http::error::end_of_stream || error == beast::error::timeout ||
-      (error && error.category() == asio::error::get_system_category())) {
-    return MarkGone();
-  }
-  if (error) return error == asio::error::operation_aborted ? MarkGone() : SendError(400, "400 Bad Request");
-  Dispatch();
+  bool malformed = error.category() == http::make_error_code(http::error::bad_method).category() &&
+                   error != http::error::end_of_stream && error != http::error::partial_message;
+  if (malformed) return SendError(400, "400 Bad Request");
+  Close();
 }
 
 void Connection::SendError(int status, std::string_view text) {
   std::string body = StrCat(text, "\n");
-  Enqueue(StrCat("HTTP/1.1 ", status, " ", StatusText(status),
+  Enqueue(StrCat("HTTP/1.1 ", status, " ", HttpStatusText(status),
                  "\r\nContent-Type: text/plain; charset=utf-8\r\n",
                  "Connection: close\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
   Finish(false);
@@ -259,12 +228,17 @@ void Connection::Dispatch() {
   request->body = std::move(message->body());
   request->remote_address = remote_;
   cancelled_ = request->cancelled = std::make_shared<std::atomic<bool>>(false);
-  bool keep_alive = message->keep_alive() && !shared_->stopping, http11 = message->version() >= 11;
+  ResponseShape shape;
+  shape.head = request->method == "HEAD";
+  shape.gzip = AcceptsGzip(*request);
+  shape.keep_alive = message->keep_alive() && !shared_->stopping;
+  shape.http11 = message->version() >= 11;
+  shape.now_ms = SystemClock().NowMs();
   finished_ = false;
   stream_.expires_never();
   WatchForDisconnect();
-  bool accepted = shared_->workers->Submit([self = shared_from_this(), request, keep_alive, http11] {
-    Writer writer(self.get(), *request, keep_alive, http11);
+  bool accepted = shared_->workers->Submit([self = shared_from_this(), request, shape] {
+    ResponseWriter writer(self.get(), shape);
     self->shared_->handler(*request, writer);
     self->Finish(writer.Complete());
   });
@@ -277,12 +251,12 @@ void Connection::WatchForDisconnect() {
   stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(),
                                                        flag = cancelled_](beast::error_code error) {
     if (error || self->finished_) return;
-    char byte;
+    unsigned char byte = 0;
     beast::error_code peek_error;
     self->stream_.socket().non_blocking(true, peek_error);
     size_t n = self->stream_.socket().receive(asio::buffer(&byte, 1), tcp::socket::message_peek, peek_error);
     if (peek_error == asio::error::would_block) return;
-    if (n == 0 || peek_error) {
+    if (n == 0 || peek_error || (self->tls_ && byte == kTlsAlert)) {
       *flag = true;
       self->MarkGone();
     }
@@ -295,6 +269,13 @@ void Connection::MarkGone() {
   MutexLock lock(&mutex_);  // wakes a writer that waits for room
   queue_.clear();
   queued_bytes_ = 0;
+}
+
+void Connection::Close() {
+  MarkGone();
+  StopListening();
+  beast::error_code ignored;
+  stream_.socket().close(ignored);
 }
 
 void Connection::WriteNext() {
@@ -311,18 +292,21 @@ void Connection::WriteNext() {
     finished_ = false;
     beast::error_code ignored;
     stream_.socket().cancel(ignored);  // the wait for a disconnect
-    if (keep_alive_) return Read();
+    if (keep_alive_) return Listen();
+    if (tls_) SSL_shutdown(tls_->native_handle());
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
     return;
   }
   writing_ = true;
-  stream_.expires_after(std::chrono::minutes(5));
-  asio::async_write(stream_, asio::buffer(*bytes),
-                    [self = shared_from_this(), bytes](beast::error_code error, size_t) {
-                      self->writing_ = false;
-                      if (error) return self->MarkGone();
-                      self->WriteNext();
-                    });
+  stream_.expires_after(kWriteTimeout);
+  OnStream([this, &bytes](auto& stream) {
+    asio::async_write(stream, asio::buffer(*bytes),
+                      [self = shared_from_this(), bytes](beast::error_code error, size_t) {
+                        self->writing_ = false;
+                        if (error) return self->MarkGone();
+                        self->WriteNext();
+                      });
+  });
 }
 
 class ServerImpl : public HttpServer {
@@ -330,8 +314,9 @@ class ServerImpl : public HttpServer {
   ServerImpl(HttpServerOptions options, HttpHandler handler) : shared_(std::make_shared<Shared>()) {
     shared_->options = std::move(options);
     shared_->handler = std::move(handler);
-    workers_ = std::make_unique<ThreadPool>(shared_->options.workers);
+    workers_ = std::make_unique<ElasticPool>(shared_->options.idle_workers, shared_->options.workers);
     shared_->workers = workers_.get();
+    shared_->on_free = [this] { AcceptAll(); };
   }
   ~ServerImpl() override { Stop(0); }
 
@@ -339,6 +324,7 @@ class ServerImpl : public HttpServer {
     for (const std::string& address : shared_->options.listen_addresses) {
       if (absl::Status s = ListenOn(address); !s.ok()) return s;
     }
+    AcceptAll();
     thread_ = std::thread([this] { context_.run(); });
     return absl::OkStatus();
   }
@@ -349,7 +335,7 @@ class ServerImpl : public HttpServer {
     if (shared_->stopping.exchange(true)) return;
     asio::post(context_, [this] {
       beast::error_code ignored;
-      for (auto& acceptor : acceptors_) acceptor->close(ignored);
+      for (Listener& listener : listeners_) listener.acceptor->close(ignored);
     });
     workers_->Stop();
     // Answers that are written but not yet sent get a moment.
@@ -361,6 +347,11 @@ class ServerImpl : public HttpServer {
   }
 
  private:
+  struct Listener {
+    std::unique_ptr<tcp::acceptor> acceptor;
+    bool accepting = false;
+  };
+
   absl::Status ListenOn(const std::string& address) {
     size_t colon = address.rfind(':');
     if (colon == address.npos)
@@ -384,28 +375,40 @@ class ServerImpl : public HttpServer {
       return absl::UnavailableError(StrCat("listen tcp ", address, ": bind: ", reason));
     }
     ports_.push_back(acceptor->local_endpoint().port());
-    Accept(acceptor.get());
-    acceptors_.push_back(std::move(acceptor));
+    listeners_.push_back({std::move(acceptor)});
     return absl::OkStatus();
   }
 
-  void Accept(tcp::acceptor* acceptor) {
-    acceptor->async_accept([this, acceptor](beast::error_code error, tcp::socket socket) {
-      if (error == asio::error::operation_aborted || !acceptor->is_open()) return;
-      // Over the limit the newcomer is closed at once; Go's LimitListener would make it wait.
-      if (!error && shared_->connections < shared_->options.max_connections) {
+  // At the limit a newcomer waits in the kernel, as with Go's LimitListener, unless a connection serves no
+  // request: the one that has been waiting longest makes room.
+  void AcceptAll() {
+    if (shared_->stopping) return;
+    for (Listener& listener : listeners_) {
+      bool full = shared_->connections >= shared_->options.max_connections && shared_->listening.empty();
+      if (!listener.accepting && !full) Accept(&listener);
+    }
+  }
+
+  void Accept(Listener* listener) {
+    listener->accepting = true;
+    listener->acceptor->async_accept([this, listener](beast::error_code error, tcp::socket socket) {
+      listener->accepting = false;
+      if (error == asio::error::operation_aborted || !listener->acceptor->is_open()) return;
+      if (!error) {
+        bool full = shared_->connections >= shared_->options.max_connections;
+        if (full && !shared_->listening.empty()) shared_->listening.front()->Evict();
         beast::error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
-        std::make_shared<Connection>(std::move(socket), shared_)->Read();
+        std::make_shared<Connection>(std::move(socket), shared_)->Begin();
       }
-      Accept(acceptor);
+      AcceptAll();
     });
   }
 
   std::shared_ptr<Shared> shared_;
-  std::unique_ptr<ThreadPool> workers_;
+  std::unique_ptr<ElasticPool> workers_;
   asio::io_context context_{1};
-  std::vector<std::unique_ptr<tcp::acceptor>> acceptors_;
+  std::list<Listener> listeners_;
   std::vector<int> ports_;
   std::thread thread_;
 };

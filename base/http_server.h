@@ -13,6 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+struct ssl_ctx_st;
+
 namespace narthex {
 
 struct HttpRequest {
@@ -46,10 +48,14 @@ using HttpHandler = std::function<void(const HttpRequest&, HttpResponseWriter&)>
 
 struct HttpServerOptions {
   std::vector<std::string> listen_addresses{
-      "0.0.0.0:9090"};  // host:port, [v6]:port, :port; port 0 picks a free one
-  int workers = 4;      // handler threads; I/O has one thread of its own
+      "0.0.0.0:9090"};   // host:port, [v6]:port, :port; port 0 picks a free one
+  int workers = 64;      // at most so many handlers at once; I/O has one thread of its own
+  int idle_workers = 2;  // threads that stay when there is nothing to do
   int max_connections = 512;
-  int64_t read_timeout_ms = 300'000;
+  int64_t read_timeout_ms = 300'000;   // for a whole request, and for the wait between two
+  int64_t header_timeout_ms = 10'000;  // from a request's first byte to the end of its header
+  // The TLS context for a new connection (asked each time, so that certificates may change); absent: no TLS.
+  std::function<std::shared_ptr<ssl_ctx_st>()> tls_context;
   int64_t max_body_bytes = 32 << 20;    // over it: 413
   int64_t max_header_bytes = 64 << 10;  // over it: 431
 };

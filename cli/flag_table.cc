@@ -18,7 +18,7 @@ constexpr FlagRow kRows[] = {
     {"auto-gomemlimit.ratio", kFloat, "0.9", false},
     {"auto-gomemlimit.refresh-interval", kDuration, "0s", false},
     {"web.listen-address", kList, "0.0.0.0:9090", true},
-    {"web.config.file", kString, "", false},
+    {"web.config.file", kString, "", true},
     {"web.read-timeout", kDuration, "5m", true},
     {"web.max-connections", kInt, "512", true},
     {"web.max-notifications-subscribers", kInt, "16", true},

@@ -163,6 +163,7 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->max_connections = static_cast<int>(reader.Int("web.max-connections"));
   flags->external_url = reader.String("web.external-url");
   flags->route_prefix = reader.String("web.route-prefix");
+  flags->web_config_file = reader.String("web.config.file");
   flags->page_title = reader.String("web.page-title");
   flags->cors_origin = reader.String("web.cors.origin");
   flags->enable_lifecycle = reader.Bool("web.enable-lifecycle");

@@ -23,7 +23,7 @@ struct ServeFlags {
   std::vector<std::string> listen_addresses;
   int64_t read_timeout_ms = 0;
   int max_connections = 0;
-  std::string external_url, route_prefix, page_title, cors_origin;
+  std::string external_url, route_prefix, page_title, cors_origin, web_config_file;
   bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false;
   int max_notifications_subscribers = 16;
   int64_t search_max_limit = 0;

@@ -253,7 +253,18 @@ absl::Status Server::OpenHttp(std::function<void()> quit) {
   options.listen_addresses = flags_.listen_addresses;
   options.max_connections = flags_.max_connections;
   options.read_timeout_ms = flags_.read_timeout_ms;
-  ASSIGN_OR_RETURN(http_server_, HttpServer::Start(options, api::NewHandler(ApiOptions(std::move(quit)))));
+  HttpHandler handler = api::NewHandler(ApiOptions(std::move(quit)));
+  if (!flags_.web_config_file.empty()) {
+    absl::StatusOr<std::unique_ptr<WebGate>> gate = WebGate::Open(flags_.web_config_file, clock_, logger_);
+    if (!gate.ok()) {
+      return absl::InvalidArgumentError(StrCat("Unable to validate web configuration file ",
+                                               flags_.web_config_file, ": ", gate.status().message()));
+    }
+    web_gate_ = *std::move(gate);
+    handler = web_gate_->Guard(std::move(handler));
+    if (web_gate_->tls()) options.tls_context = [this] { return web_gate_->TlsContext(); };
+  }
+  ASSIGN_OR_RETURN(http_server_, HttpServer::Start(options, std::move(handler)));
   for (const std::string& address : flags_.listen_addresses)
     logger_->Info("Listening on", {{"address", address}});
   return absl::OkStatus();

@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/mutex.h"
 #include "base/thread_pool.h"
+#include "base/web_config.h"
 #include "cli/config.h"
 #include "cli/flags.h"
 #include "promql/promql.h"
@@ -64,6 +65,7 @@ class Server {
   std::unique_ptr<scraper::Manager> scraper_;
   std::unique_ptr<alerting::Notifier> notifier_;
   std::unique_ptr<rules::Manager> rules_;
+  std::unique_ptr<WebGate> web_gate_;  // null without --web.config.file
   std::unique_ptr<HttpServer> http_server_;
   std::atomic<bool> ready_{false};
   Mutex reload_mutex_;  // one reload at a time

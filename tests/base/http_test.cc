@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/http_client.h"
 #include "base/http_server.h"
@@ -119,6 +122,58 @@ TEST_F(HttpTest, TellsTheHandlerThatTheClientWentAway) {
     started.WaitForNotification();
   }
   EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(absl::Seconds(30)));
+}
+
+// Opens a connection and sends `text`; the socket.
+int RawConnection(int port, std::string_view text) {
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  return fd;
+}
+
+TEST_F(HttpTest, SlowClientsCannotHoldAllPlaces) {
+  HttpServerOptions options;
+  options.max_connections = 3;
+  Serve([](const HttpRequest&, HttpResponseWriter& out) { out.Send(200, "text/plain", "ok"); }, options);
+  std::vector<int> slow;
+  for (int i = 0; i < 8; ++i)
+    slow.push_back(RawConnection(server_->ports()[0], i % 2 ? "" : "GET / HTTP/1.1\r\nX: "));
+  absl::StatusOr<HttpClientResponse> answer = Get("/");
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  for (int fd : slow) close(fd);
+}
+
+TEST_F(HttpTest, HeadersThatDoNotEndAreGivenUp) {
+  HttpServerOptions options;
+  options.header_timeout_ms = 50;
+  Serve([](const HttpRequest&, HttpResponseWriter& out) { out.Send(200, "text/plain", "ok"); }, options);
+  int fd = RawConnection(server_->ports()[0], "GET / HTTP/1.1\r\nX: ");
+  char byte;
+  EXPECT_EQ(read(fd, &byte, 1), 0) << "the server closes";
+  close(fd);
+}
+
+TEST_F(HttpTest, LongHandlersDoNotStopOthers) {
+  Notification release;
+  Serve([&](const HttpRequest& request, HttpResponseWriter& out) {
+    if (request.path == "/long") release.WaitForNotification();
+    out.Send(200, "text/plain", "ok");
+  });
+  std::vector<int> waiting;
+  for (int i = 0; i < 20; ++i)
+    waiting.push_back(RawConnection(server_->ports()[0], "GET /long HTTP/1.1\r\n\r\n"));
+  EXPECT_TRUE(Get("/short").ok());
+  release.Notify();
+  for (int fd : waiting) {
+    char byte;
+    EXPECT_EQ(read(fd, &byte, 1), 1);
+    close(fd);
+  }
 }
 
 TEST(HttpClientTest, ConnectionRefusedReadsAsGoSaysIt) {

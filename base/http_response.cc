@@ -1,0 +1,157 @@
+#include "base/http_response.h"
+
+#include <zlib.h>
+
+#include <ctime>
+
+#include "base/strings.h"
+
+namespace narthex {
+namespace {
+
+constexpr size_t kMinGzipBytes = 1024;
+
+absl::Status Result(bool ok) { return ok ? absl::OkStatus() : absl::CancelledError("the client went away"); }
+
+}  // namespace
+
+// Gzip at the fast level. Not thread-safe.
+class ResponseWriter::Gzip {
+ public:
+  Gzip() { deflateInit2(&stream_, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY); }
+  ~Gzip() { deflateEnd(&stream_); }
+  Gzip(const Gzip&) = delete;
+
+  std::string Compress(std::string_view piece, int flush) {
+    std::string out;
+    char buffer[16384];
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
+    stream_.avail_in = static_cast<uInt>(piece.size());
+    do {
+      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
+      stream_.avail_out = sizeof buffer;
+      deflate(&stream_, flush);
+      out.append(buffer, sizeof buffer - stream_.avail_out);
+    } while (stream_.avail_out == 0);
+    return out;
+  }
+
+ private:
+  z_stream stream_{};
+};
+
+bool AcceptsGzip(const HttpRequest& request) {
+  std::string_view accept = request.Header("accept-encoding");
+  size_t at = accept.find("gzip");
+  return at != accept.npos && !accept.substr(at).starts_with("gzip;q=0,") && accept.substr(at) != "gzip;q=0";
+}
+
+std::string_view HttpStatusText(int status) {
+  static constexpr std::pair<int, std::string_view> kTexts[] = {{200, "OK"},
+                                                                {204, "No Content"},
+                                                                {301, "Moved Permanently"},
+                                                                {302, "Found"},
+                                                                {304, "Not Modified"},
+                                                                {400, "Bad Request"},
+                                                                {401, "Unauthorized"},
+                                                                {403, "Forbidden"},
+                                                                {404, "Not Found"},
+                                                                {405, "Method Not Allowed"},
+                                                                {406, "Not Acceptable"},
+                                                                {413, "Request Entity Too Large"},
+                                                                {415, "Unsupported Media Type"},
+                                                                {422, "Unprocessable Entity"},
+                                                                {429, "Too Many Requests"},
+                                                                {431, "Request Header Fields Too Large"},
+                                                                {499, "status code 499"},
+                                                                {500, "Internal Server Error"},
+                                                                {501, "Not Implemented"},
+                                                                {503, "Service Unavailable"}};
+  for (const auto& [code, text] : kTexts) {
+    if (code == status) return text;
+  }
+  return "Unknown";
+}
+
+std::string HttpDate(int64_t ms) {
+  time_t seconds = static_cast<time_t>(ms / 1000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  size_t length = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return std::string(text, length);
+}
+
+ResponseWriter::ResponseWriter(ByteSink* sink, ResponseShape shape) : sink_(sink), shape_(shape) {}
+ResponseWriter::~ResponseWriter() = default;
+
+void ResponseWriter::SetHeader(std::string_view name, std::string_view value) {
+  headers_.emplace_back(name, value);
+}
+
+void ResponseWriter::Send(int status, std::string_view content_type, std::string body) {
+  if (started_) return;
+  started_ = done_ = true;
+  if (shape_.gzip && body.size() >= kMinGzipBytes && !HasHeader("Content-Encoding")) {
+    body = Gzip().Compress(body, Z_FINISH);
+    SetHeader("Content-Encoding", "gzip");
+  }
+  std::string out = Head(status, content_type);
+  if (status != 204 && status != 304) StrAppend(&out, "Content-Length: ", body.size(), "\r\n");
+  out += "\r\n";
+  if (!shape_.head) out += body;
+  sink_->Enqueue(std::move(out));
+}
+
+absl::Status ResponseWriter::Start(int status, std::string_view content_type) {
+  started_ = true;
+  if (!shape_.http11)
+    shape_.keep_alive = false;  // HTTP/1.0 has no chunks: the end of the connection ends the body
+  // An event stream must reach its reader event by event.
+  if (shape_.gzip && content_type != "text/event-stream" && !HasHeader("Content-Encoding")) {
+    gzip_ = std::make_unique<Gzip>();
+    SetHeader("Content-Encoding", "gzip");
+  }
+  std::string out = Head(status, content_type);
+  if (shape_.http11) out += "Transfer-Encoding: chunked\r\n";
+  return Result(sink_->Enqueue(out + "\r\n"));
+}
+
+absl::Status ResponseWriter::Write(std::string_view piece) {
+  if (shape_.head) return absl::OkStatus();
+  return WriteRaw(gzip_ ? gzip_->Compress(piece, Z_NO_FLUSH) : std::string(piece));
+}
+
+bool ResponseWriter::Complete() {
+  if (!started_) Send(500, "text/plain; charset=utf-8", "no answer\n");
+  if (!done_ && !shape_.head) {
+    if (gzip_) (void)WriteRaw(gzip_->Compress("", Z_FINISH));
+    if (shape_.http11) sink_->Enqueue("0\r\n\r\n");
+  }
+  return shape_.keep_alive;
+}
+
+bool ResponseWriter::HasHeader(std::string_view name) const {
+  for (const auto& header : headers_) {
+    if (header.first == name) return true;
+  }
+  return false;
+}
+
+absl::Status ResponseWriter::WriteRaw(std::string bytes) {
+  if (bytes.empty()) return absl::OkStatus();
+  if (!shape_.http11) return Result(sink_->Enqueue(std::move(bytes)));
+  return Result(sink_->Enqueue(StrCat(absl::Hex(bytes.size()), "\r\n", bytes, "\r\n")));
+}
+
+std::string ResponseWriter::Head(int status, std::string_view content_type) {
+  std::string out = StrCat("HTTP/1.1 ", status, " ", HttpStatusText(status), "\r\n");
+  if (!content_type.empty()) StrAppend(&out, "Content-Type: ", content_type, "\r\n");
+  for (const auto& [name, value] : headers_) StrAppend(&out, name, ": ", value, "\r\n");
+  if (shape_.gzip) out += "Vary: Accept-Encoding\r\n";
+  if (shape_.now_ms != 0) StrAppend(&out, "Date: ", HttpDate(shape_.now_ms), "\r\n");
+  if (!shape_.keep_alive) out += "Connection: close\r\n";
+  return out;
+}
+
+}  // namespace narthex
