@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "base/mutex.h"
 #include "promql/promql.h"
+#include "remote/remote.h"
 #include "rules/rules.h"
 #include "scraper/scraper.h"
 #include "tsdb/tsdb.h"
@@ -94,7 +95,12 @@ struct Options {
   BuildInfo build;
   std::string external_url, route_prefix = "/";  // prefix begins with '/', no trailing one unless "/"
   std::string cors_origin = ".*", page_title;
-  bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false, enable_search = false;
+  bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false, enable_search = false,
+       enable_otlp = false;
+  remote::ReceiverOptions receiver;
+  std::function<remote::OtlpConfig()> otlp;
+  int64_t read_sample_limit = 50'000'000, read_max_bytes_in_frame = 1 << 20;
+  std::function<std::vector<std::pair<std::string, std::string>>()> external_labels;
   size_t search_max_limit = 10'000;             // 0 = none
   NotificationCenter* notifications = nullptr;  // may be null
   QueryLog* query_log = nullptr;                // may be null

@@ -174,7 +174,7 @@ absl::Status Features(Call& call) {
         {"exclude_alerts", true},
         {"label_values_match", true},
         {"lifecycle", options.enable_lifecycle},
-        {"otlp_write_receiver", false},
+        {"otlp_write_receiver", options.enable_otlp},
         {"query_stats", true},
         {"openapi_3.1", true},
         {"openapi_3.2", true},

@@ -176,7 +176,7 @@ std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root, cons
 
 absl::Status CheckAgentMode(const LoadedConfig& config) {
   bool alerts = !config.alerting.alertmanagers.empty() || !config.alerting.alert_relabel_configs.empty();
-  bool reads = std::find(config.ignored.begin(), config.ignored.end(), "remote_read") != config.ignored.end();
+  bool reads = !config.remote_read.empty();
   std::string_view section = alerts                          ? "alerting"
                              : !config.rule_patterns.empty() ? "rule_files"
                              : reads                         ? "remote_read"
@@ -217,17 +217,18 @@ absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::strin
   RETURN_IF_ERROR(map.Finish());
   for (const std::string& pattern : config.rule_patterns) RETURN_IF_ERROR(CheckPattern(pattern, "rule file"));
   ASSIGN_OR_RETURN(config.global, scraper::ParseGlobalConfig(global));
-  if (remote_write != nullptr) RETURN_IF_ERROR(CheckRemoteWrite(*remote_write, base_dir));
-  if (remote_read != nullptr) RETURN_IF_ERROR(CheckRemoteRead(*remote_read, base_dir));
+  if (remote_write != nullptr) {
+    ASSIGN_OR_RETURN(config.remote_write, remote::ParseRemoteWrite(*remote_write, base_dir));
+  }
+  if (remote_read != nullptr) {
+    ASSIGN_OR_RETURN(config.remote_read, remote::ParseRemoteRead(*remote_read, base_dir));
+  }
   if (tracing != nullptr) RETURN_IF_ERROR(CheckTracing(*tracing));
   bool legacy_names = config.global.metric_name_validation_scheme == "legacy";
-  if (otlp != nullptr) RETURN_IF_ERROR(CheckOtlp(*otlp, legacy_names));
-  for (const auto& [section, node] : {std::pair{"remote_write", remote_write},
-                                      {"remote_read", remote_read},
-                                      {"tracing", tracing},
-                                      {"otlp", otlp}}) {
-    if (node != nullptr) config.ignored.push_back(section);
+  if (otlp != nullptr) {
+    ASSIGN_OR_RETURN(config.otlp, remote::ParseOtlpConfig(*otlp, legacy_names));
   }
+  if (tracing != nullptr) config.ignored.push_back("tracing");
   ASSIGN_OR_RETURN(config.scrape_configs,
                    scraper::ParseScrapeConfigs(scrape_configs, config.global, base_dir));
   RETURN_IF_ERROR(ReadScrapeConfigFiles(scrape_config_files, base_dir, &config));

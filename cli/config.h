@@ -10,6 +10,7 @@
 #include "alerting/alerting.h"
 #include "base/yaml.h"
 #include "promql/syntax/parser.h"
+#include "remote/remote.h"
 #include "rules/rules.h"
 #include "scraper/scraper.h"
 
@@ -19,6 +20,9 @@ struct LoadedConfig {
   scraper::GlobalConfig global;
   std::vector<scraper::ScrapeConfig> scrape_configs;
   alerting::AlertingConfig alerting;
+  std::vector<remote::RemoteWriteConfig> remote_write;
+  std::vector<remote::RemoteReadConfig> remote_read;
+  remote::OtlpConfig otlp;
   std::vector<std::string> rule_patterns;  // as written
   std::vector<std::string> rule_files;     // what the patterns match, sorted
   int64_t out_of_order_window_ms = 0;

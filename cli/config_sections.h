@@ -9,10 +9,7 @@
 namespace narthex::cli {
 
 // Each takes its section (not null) and answers Prometheus's error for what is wrong in it.
-absl::Status CheckRemoteWrite(const YamlNode& section, const std::string& base_dir);
-absl::Status CheckRemoteRead(const YamlNode& section, const std::string& base_dir);
 absl::Status CheckTracing(const YamlNode& section);
-absl::Status CheckOtlp(const YamlNode& section, bool legacy_names);
 // The section with its defaults, two spaces in; fields that are off are left out.
 std::string EffectiveOtlp(const YamlNode& section);
 

@@ -124,6 +124,11 @@ class Reader {
     (void)absl::SimpleAtoi(String(name), &value);
     return value;
   }
+  double Float(const char* name) const {
+    double value = 0;
+    (void)absl::SimpleAtod(String(name), &value);
+    return value;
+  }
   int64_t Duration(const char* name) const { return ParseDurationMs(String(name)).value_or(0); }
   int64_t Bytes(const char* name) const { return ParseBytes(String(name)).value_or(0); }
 
@@ -170,6 +175,14 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->enable_admin_api = reader.Bool("web.enable-admin-api");
   flags->enable_remote_write = reader.Bool("web.enable-remote-write-receiver");
   flags->max_notifications_subscribers = static_cast<int>(reader.Int("web.max-notifications-subscribers"));
+  flags->enable_otlp = reader.Bool("web.enable-otlp-receiver");
+  for (const std::string& list : reader.List("web.remote-write-receiver.accepted-protobuf-messages")) {
+    for (absl::string_view name : absl::StrSplit(list, ',', absl::SkipEmpty()))
+      flags->accepted_write_messages.emplace_back(name);
+  }
+  flags->read_sample_limit = static_cast<int64_t>(reader.Float("storage.remote.read-sample-limit"));
+  flags->read_max_bytes_in_frame = reader.Int("storage.remote.read-max-bytes-in-frame");
+  flags->remote_flush_deadline_ms = reader.Duration("storage.remote.flush-deadline");
   flags->search_max_limit = reader.Int("web.search.max-limit");
   flags->config_auto_reload = reader.Bool("config.auto-reload");
   flags->config_auto_reload_interval_ms = reader.Duration("config.auto-reload-interval");

@@ -27,6 +27,9 @@ struct ServeFlags {
   bool enable_lifecycle = false, enable_admin_api = false, enable_remote_write = false;
   int max_notifications_subscribers = 16;
   int64_t search_max_limit = 0;
+  bool enable_otlp = false;
+  std::vector<std::string> accepted_write_messages;
+  int64_t read_sample_limit = 0, read_max_bytes_in_frame = 0, remote_flush_deadline_ms = 0;
   bool config_auto_reload = false;
   int64_t config_auto_reload_interval_ms = 0;
   int64_t lookback_delta_ms = 0, query_timeout_ms = 0, max_samples = 0;

@@ -217,6 +217,22 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
   options.enable_lifecycle = flags_.enable_lifecycle;
   options.enable_admin_api = flags_.enable_admin_api;
   options.enable_remote_write = flags_.enable_remote_write;
+  options.enable_otlp = flags_.enable_otlp;
+  options.receiver.db = db_.get();
+  options.receiver.clock = clock_;
+  options.receiver.metrics = metrics_.get();
+  options.receiver.accepted = flags_.accepted_write_messages;
+  options.receiver.start_timestamps = flags_.Feature("st-storage") || flags_.Feature("use-start-timestamps");
+  options.otlp = [this] {
+    MutexLock lock(&mutex_);
+    return otlp_;
+  };
+  options.read_sample_limit = flags_.read_sample_limit;
+  options.read_max_bytes_in_frame = flags_.read_max_bytes_in_frame;
+  options.external_labels = [this] {
+    MutexLock lock(&mutex_);
+    return external_labels_;
+  };
   options.enable_search = flags_.Feature("search-api");
   options.search_max_limit = static_cast<size_t>(std::max<int64_t>(0, flags_.search_max_limit));
   options.notifications = notifications_.get();
@@ -291,6 +307,8 @@ absl::Status Server::Apply(LoadedConfig config) {
   notifications_->Set(kReloadFailed, false);
   MutexLock lock(&mutex_);
   scrape_configs_ = std::move(jobs);
+  otlp_ = std::move(config.otlp);
+  external_labels_ = config.global.external_labels;
   config_yaml_ = std::move(config.yaml);
   reload_ok_ = true;
   reload_time_ms_ = clock_->NowMs();

@@ -71,6 +71,8 @@ class Server {
   Mutex reload_mutex_;  // one reload at a time
   mutable Mutex mutex_;
   std::string config_yaml_ ABSL_GUARDED_BY(mutex_);
+  remote::OtlpConfig otlp_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<std::string, std::string>> external_labels_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<const scraper::ScrapeConfig>> scrape_configs_ ABSL_GUARDED_BY(mutex_);
   bool reload_ok_ ABSL_GUARDED_BY(mutex_) = true;
   int64_t reload_time_ms_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -1,180 +1,181 @@
-// The receiver of remote write 1.0. The one file that includes the generated protobuf code.
+// The receiver of remote write 1.0 and 2.0.
+#include <google/protobuf/arena.h>
 #include <snappy.h>
 
 #include <algorithm>
 
-#include "base/go_format.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "prompb.pb.h"
+#include "remote/pb_histogram.h"
 #include "remote/remote.h"
+#include "remote/series_writer.h"
+#include "write_v2.pb.h"
 
 namespace narthex::remote {
 namespace {
 
 constexpr size_t kMaxDecodedBytes = 32 << 20;
+constexpr std::string_view kProtobuf = "application/x-protobuf";
 
-template <typename PbLabels>
-absl::StatusOr<Labels> ReadLabels(const PbLabels& pairs) {
-  std::vector<std::pair<std::string_view, std::string_view>> out;
-  out.reserve(static_cast<size_t>(pairs.size()));
-  for (const prompb::Label& pair : pairs) {
-    if (pair.name().empty() || !IsValidUtf8(pair.name())) {
-      return absl::InvalidArgumentError(StrCat("invalid label name ", GoQuote(pair.name())));
-    }
-    if (!IsValidUtf8(pair.value())) {
-      return absl::InvalidArgumentError(
-          StrCat("invalid value ", GoQuote(pair.value()), " of label ", GoQuote(pair.name())));
-    }
-    out.emplace_back(pair.name(), pair.value());
-  }
-  // Senders sort them.
-  const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
-  if (!std::is_sorted(out.begin(), out.end(), by_name)) std::stable_sort(out.begin(), out.end(), by_name);
-  std::string encoded;
-  for (size_t i = 0; i < out.size(); ++i) {
-    if (i > 0 && out[i].first == out[i - 1].first) {
-      return absl::InvalidArgumentError(StrCat("duplicate label ", GoQuote(out[i].first)));
-    }
-    if (!out[i].second.empty()) Labels::AppendEncoded(out[i].first, out[i].second, &encoded);
-  }
-  return Labels::FromEncoded(std::move(encoded));
-}
-
-absl::StatusOr<Labels> ReadSeriesLabels(const prompb::TimeSeries& series) {
-  absl::StatusOr<Labels> labels = ReadLabels(series.labels());
-  if (labels.ok() && labels->MetricName().empty()) {
-    return absl::InvalidArgumentError(
-        StrCat("invalid metric name or labels, got ", GoQuote(labels->ToString())));
-  }
-  return labels;
-}
-
-template <typename PbSpans>
-std::vector<HistogramSpan> ReadSpans(const PbSpans& spans) {
-  std::vector<HistogramSpan> out;
-  for (const prompb::BucketSpan& span : spans) out.push_back({span.offset(), span.length()});
+LabelViews ReadLabels(const google::protobuf::RepeatedPtrField<prompb::Label>& labels) {
+  LabelViews out;
+  out.reserve(static_cast<size_t>(labels.size()));
+  for (const prompb::Label& label : labels) out.emplace_back(label.name(), label.value());
   return out;
 }
 
-// Integer histograms send the change from bucket to bucket, float ones the counts.
-template <typename Deltas, typename Counts>
-std::vector<double> ReadBuckets(bool is_float, const Deltas& deltas, const Counts& counts) {
-  if (is_float) return {counts.begin(), counts.end()};
-  std::vector<double> out;
-  uint64_t value = 0;  // wraps instead of overflowing on bad input; Validate finds negative counts
-  for (int64_t delta : deltas) {
-    value += static_cast<uint64_t>(delta);
-    out.push_back(static_cast<double>(static_cast<int64_t>(value)));
+absl::Status WriteSeries(const prompb::TimeSeries& series, SeriesWriter* writer) {
+  size_t samples = static_cast<size_t>(series.samples_size() + series.histograms_size());
+  absl::StatusOr<Labels> labels = writer->MakeLabels(ReadLabels(series.labels()), samples);
+  if (!labels.ok()) return absl::OkStatus();
+  tsdb::SeriesRef ref = 0;
+  for (const prompb::Sample& sample : series.samples()) {
+    RETURN_IF_ERROR(writer->Append(&ref, *labels, {sample.timestamp(), sample.value(), nullptr, 0}));
   }
-  return out;
+  for (const prompb::Histogram& histogram : series.histograms()) {
+    absl::StatusOr<HistogramPtr> h = ReadHistogram(histogram);
+    if (!h.ok()) {
+      writer->Refuse(StrCat(h.status().message(), " for series ", labels->ToString()));
+      continue;
+    }
+    RETURN_IF_ERROR(writer->Append(&ref, *labels, {histogram.timestamp(), 0, *std::move(h), 0}));
+  }
+  for (const prompb::Exemplar& exemplar : series.exemplars()) {
+    absl::StatusOr<Labels> own = SeriesWriter::MakeExemplarLabels(ReadLabels(exemplar.labels()));
+    if (own.ok()) writer->AddExemplar(ref, {*std::move(own), exemplar.value(), exemplar.timestamp(), true});
+  }
+  return absl::OkStatus();
 }
 
-absl::StatusOr<HistogramPtr> ReadHistogram(const prompb::Histogram& in) {
-  auto h = std::make_shared<FloatHistogram>();
-  bool is_float = in.count_case() == prompb::Histogram::kCountFloat;
-  h->hint = static_cast<CounterResetHint>(static_cast<int>(in.reset_hint()) & 3);
-  h->schema = in.schema();
-  h->sum = in.sum();
-  h->zero_threshold = in.zero_threshold();
-  h->count = is_float ? in.count_float() : static_cast<double>(in.count_int());
-  h->zero_count = is_float ? in.zero_count_float() : static_cast<double>(in.zero_count_int());
-  h->positive_spans = ReadSpans(in.positive_spans());
-  h->negative_spans = ReadSpans(in.negative_spans());
-  h->positive_buckets = ReadBuckets(is_float, in.positive_deltas(), in.positive_counts());
-  h->negative_buckets = ReadBuckets(is_float, in.negative_deltas(), in.negative_counts());
-  h->custom_values.assign(in.custom_values().begin(), in.custom_values().end());
-  if (!h->IsStaleMarker()) RETURN_IF_ERROR(h->Validate());
-  return h;
+const char* TypeName(int type) {
+  static constexpr const char* kTypes[] = {"unknown",        "counter", "gauge", "histogram",
+                                           "gaugehistogram", "summary", "info",  "stateset"};
+  return kTypes[type >= 0 && type < 8 ? type : 0];
 }
 
-// Appends one request; what is refused is counted and the first reason kept.
-class RequestWriter {
+void WriteAll(const prompb::WriteRequest& request, SeriesWriter* writer) {
+  absl::Status status;
+  for (const prompb::TimeSeries& series : request.timeseries()) {
+    if (status = WriteSeries(series, writer); !status.ok()) break;
+  }
+  writer->Finish(status);
+  for (const prompb::MetricMetadata& in : request.metadata()) {
+    writer->SetMetadata(in.metric_family_name(),
+                        {TypeName(static_cast<int>(in.type())), in.help(), in.unit()});
+  }
+}
+
+// Series of 2.0, whose texts are in one table.
+class SymbolReader {
  public:
-  RequestWriter(tsdb::Db* db, WriteOutcome* outcome)
-      : db_(db), appender_(db->NewAppender()), outcome_(outcome) {}
+  SymbolReader(const writev2::Request& request, bool start_timestamps, SeriesWriter* writer)
+      : symbols_(request.symbols()), start_timestamps_(start_timestamps), writer_(writer) {}
 
-  absl::Status Write(const prompb::WriteRequest& request) {
-    for (const prompb::TimeSeries& series : request.timeseries()) RETURN_IF_ERROR(WriteSeries(series));
-    RETURN_IF_ERROR(appender_->Commit());
-    for (const prompb::MetricMetadata& metadata : request.metadata()) WriteMetadata(metadata);
-    return absl::OkStatus();
-  }
-  const std::string& refusal() const { return refusal_; }
-
- private:
-  void Refuse(std::string reason) {
-    if (refusal_.empty()) refusal_ = std::move(reason);
-  }
-
-  absl::Status WriteSeries(const prompb::TimeSeries& series) {
-    absl::StatusOr<Labels> labels = ReadSeriesLabels(series);
-    if (!labels.ok()) {
-      Refuse(std::string(labels.status().message()));
+  absl::Status Write(const writev2::TimeSeries& series) {
+    size_t samples = static_cast<size_t>(series.samples_size() + series.histograms_size());
+    absl::StatusOr<LabelViews> pairs = Resolve(series.labels_refs());
+    if (!pairs.ok()) {
+      writer_->Refuse(StrCat("parsing labels for series: ", pairs.status().message()));
+      return absl::OkStatus();
+    }
+    absl::StatusOr<Labels> labels = writer_->MakeLabels(*std::move(pairs), samples);
+    if (!labels.ok()) return absl::OkStatus();
+    if (samples == 0) {
+      writer_->Refuse(
+          StrCat("TimeSeries must contain at least one sample or histogram for series ", labels->ToString()));
       return absl::OkStatus();
     }
     tsdb::SeriesRef ref = 0;
-    for (const prompb::Sample& sample : series.samples()) {
-      ASSIGN_OR_RETURN(bool taken, Append(&ref, *labels, {sample.timestamp(), sample.value(), nullptr, 0}));
-      outcome_->samples += taken;
+    RETURN_IF_ERROR(WriteSamples(series, *labels, &ref));
+    for (const writev2::Exemplar& exemplar : series.exemplars()) WriteExemplar(exemplar, *labels, ref);
+    if (series.has_metadata()) WriteMetadata(series.metadata(), labels->MetricName());
+    return absl::OkStatus();
+  }
+
+ private:
+  template <typename Refs>
+  absl::StatusOr<LabelViews> Resolve(const Refs& refs) const {
+    if (refs.size() % 2 != 0) {
+      return absl::InvalidArgumentError(StrCat("invalid labelRefs length ", refs.size()));
     }
-    for (const prompb::Histogram& histogram : series.histograms()) {
+    LabelViews out;
+    for (int i = 0; i < refs.size(); i += 2) {
+      for (uint32_t ref : {refs[i], refs[i + 1]}) {
+        if (ref < static_cast<uint32_t>(symbols_.size())) continue;
+        return absl::InvalidArgumentError(StrCat("labelRefs ", refs[i], " (name) = ", refs[i + 1],
+                                                 " (value) outside of symbols table (size ", symbols_.size(),
+                                                 ")"));
+      }
+      out.emplace_back(symbols_[static_cast<int>(refs[i])], symbols_[static_cast<int>(refs[i + 1])]);
+    }
+    return out;
+  }
+  std::string Symbol(uint32_t ref) const {
+    return ref < static_cast<uint32_t>(symbols_.size()) ? symbols_[static_cast<int>(ref)] : "";
+  }
+  int64_t StartTime(int64_t own, const writev2::TimeSeries& series) const {
+    if (!start_timestamps_) return 0;
+    return own != 0 ? own : series.created_timestamp();
+  }
+
+  absl::Status WriteSamples(const writev2::TimeSeries& series, const Labels& labels, tsdb::SeriesRef* ref) {
+    for (const writev2::Sample& sample : series.samples()) {
+      int64_t start = StartTime(sample.start_timestamp(), series);
+      RETURN_IF_ERROR(writer_->Append(ref, labels, {sample.timestamp(), sample.value(), nullptr, start}));
+    }
+    for (const writev2::Histogram& histogram : series.histograms()) {
       absl::StatusOr<HistogramPtr> h = ReadHistogram(histogram);
       if (!h.ok()) {
-        Refuse(StrCat(std::string(h.status().message()), ", series: ", labels->ToString()));
+        writer_->Refuse(StrCat(h.status().message(), " for series ", labels.ToString()));
         continue;
       }
-      ASSIGN_OR_RETURN(bool taken, Append(&ref, *labels, {histogram.timestamp(), 0, *std::move(h), 0}));
-      outcome_->histograms += taken;
-    }
-    for (const prompb::Exemplar& exemplar : series.exemplars()) {
-      absl::StatusOr<Labels> exemplar_labels = ReadLabels(exemplar.labels());
-      if (!exemplar_labels.ok() || ref == 0) continue;  // as upstream: exemplars never fail a request
-      appender_->AddExemplar(ref,
-                             {*std::move(exemplar_labels), exemplar.value(), exemplar.timestamp(), true});
-      ++outcome_->exemplars;
+      int64_t start = StartTime(histogram.start_timestamp(), series);
+      RETURN_IF_ERROR(writer_->Append(ref, labels, {histogram.timestamp(), 0, *std::move(h), start}));
     }
     return absl::OkStatus();
   }
 
-  // Whether the sample was taken.
-  absl::StatusOr<bool> Append(tsdb::SeriesRef* ref, const Labels& labels, const tsdb::Sample& sample) {
-    ASSIGN_OR_RETURN(tsdb::AppendResult result, appender_->Append(ref, labels, sample));
-    const char* reason = nullptr;
-    switch (result) {
-      case tsdb::AppendResult::kOk:
-        return true;
-      case tsdb::AppendResult::kOutOfOrder:
-        reason = "out of order sample";
-        break;
-      case tsdb::AppendResult::kDuplicate:
-        reason = "duplicate sample for timestamp";
-        break;
-      case tsdb::AppendResult::kTooOld:
-        reason = "too old sample";
-        break;
-      case tsdb::AppendResult::kOutOfBounds:
-        reason = "out of bounds";
-        break;
+  void WriteExemplar(const writev2::Exemplar& exemplar, const Labels& labels, tsdb::SeriesRef ref) {
+    absl::StatusOr<LabelViews> pairs = Resolve(exemplar.labels_refs());
+    absl::StatusOr<Labels> own = pairs.ok() ? SeriesWriter::MakeExemplarLabels(*std::move(pairs))
+                                            : absl::StatusOr<Labels>(pairs.status());
+    if (own.ok()) {
+      writer_->AddExemplar(ref, {*std::move(own), exemplar.value(), exemplar.timestamp(), true});
+    } else {
+      writer_->Refuse(
+          StrCat("parsing exemplar for series ", labels.ToString(), ": ", own.status().message()));
     }
-    Refuse(StrCat(reason, ": series ", labels.ToString(), ", timestamp ", FormatRfc3339(sample.t)));
-    return false;
   }
 
-  void WriteMetadata(const prompb::MetricMetadata& in) {
-    static constexpr const char* kTypes[] = {"unknown",        "counter", "gauge", "histogram",
-                                             "gaugehistogram", "summary", "info",  "stateset"};
-    int type = static_cast<int>(in.type());
-    tsdb::Metadata metadata{kTypes[type >= 0 && type < 8 ? type : 0], in.help(), in.unit()};
-    // Metadata is help for people: losing it must not make the sender repeat its samples.
-    db_->SetMetadata(in.metric_family_name(), metadata).IgnoreError();
+  void WriteMetadata(const writev2::Metadata& in, std::string_view metric) {
+    tsdb::Metadata metadata{TypeName(static_cast<int>(in.type())), Symbol(in.help_ref()),
+                            Symbol(in.unit_ref())};
+    if (in.type() != writev2::Metadata::UNSPECIFIED || !metadata.help.empty() || !metadata.unit.empty()) {
+      writer_->SetMetadata(metric, metadata);
+    }
   }
 
-  tsdb::Db* const db_;
-  std::unique_ptr<tsdb::Appender> appender_;
-  WriteOutcome* const outcome_;
-  std::string refusal_;
+  const google::protobuf::RepeatedPtrField<std::string>& symbols_;
+  const bool start_timestamps_;
+  SeriesWriter* const writer_;
 };
+
+void WriteAll(const writev2::Request& request, bool start_timestamps, SeriesWriter* writer) {
+  SymbolReader reader(request, start_timestamps, writer);
+  absl::Status status;
+  if (request.symbols_size() > 0 && !request.symbols(0).empty()) {
+    writer->Refuse("symbols table must start with an empty string");
+  } else {
+    for (const writev2::TimeSeries& series : request.timeseries()) {
+      if (status = reader.Write(series); !status.ok()) break;
+    }
+  }
+  writer->Finish(status);
+}
 
 WriteOutcome Failed(int status, std::string error) {
   WriteOutcome out;
@@ -183,49 +184,88 @@ WriteOutcome Failed(int status, std::string error) {
   return out;
 }
 
+// Which message a content type announces; the error is the text of a 415.
+absl::StatusOr<std::string> MessageOf(std::string_view content_type) {
+  std::string type(absl::StripAsciiWhitespace(ToAbsl(content_type)));
+  if (type.empty()) return std::string(kWriteV1);
+  std::vector<std::string> parts = absl::StrSplit(type, ';');
+  if (parts[0] != kProtobuf) {
+    return absl::InvalidArgumentError(
+        StrCat("expected ", kProtobuf, " as the first (media) part, got ", type, " content-type"));
+  }
+  for (size_t i = 1; i < parts.size(); ++i) {
+    std::vector<std::string> pair = absl::StrSplit(parts[i], '=');
+    if (pair.size() != 2) {
+      return absl::InvalidArgumentError(
+          StrCat("as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be "
+                 "key-values, got ",
+                 parts[i], " in ", type, " content-type"));
+    }
+    if (pair[0] != "proto") continue;
+    if (pair[1] == kWriteV1 || pair[1] == kWriteV2) return pair[1];
+    return absl::InvalidArgumentError(StrCat("got ", type,
+                                             " content type; unknown remote write protobuf message ", pair[1],
+                                             ", supported: ", kWriteV1, ", ", kWriteV2));
+  }
+  return std::string(kWriteV1);
+}
+
+absl::StatusOr<std::string> Decode(std::string_view body) {
+  size_t size = 0;
+  if (!snappy::GetUncompressedLength(body.data(), body.size(), &size)) {
+    return absl::InvalidArgumentError("snappy: corrupt input");
+  }
+  if (size > kMaxDecodedBytes) {
+    return absl::InvalidArgumentError(StrCat("snappy: decoded block is too large: ", size, " bytes"));
+  }
+  std::string decoded;
+  if (!snappy::Uncompress(body.data(), body.size(), &decoded)) {
+    return absl::InvalidArgumentError("snappy: corrupt input");
+  }
+  return decoded;
+}
+
+template <typename Request>
+Request* Parse(const std::string& decoded, google::protobuf::Arena* arena) {
+  auto* request = google::protobuf::Arena::CreateMessage<Request>(arena);
+  return request->ParseFromString(decoded) ? request : nullptr;
+}
+
+void AddWrittenHeaders(WriteOutcome* outcome) {
+  outcome->headers = {{"X-Prometheus-Remote-Write-Samples-Written", StrCat(outcome->samples)},
+                      {"X-Prometheus-Remote-Write-Histograms-Written", StrCat(outcome->histograms)},
+                      {"X-Prometheus-Remote-Write-Exemplars-Written", StrCat(outcome->exemplars)}};
+}
+
 }  // namespace
 
-WriteOutcome HandleWrite(std::string_view body, std::string_view content_type,
-                         std::string_view content_encoding, tsdb::Db* db, MetricsRegistry* metrics) {
-  std::string_view type = content_type.substr(0, content_type.find(';'));
-  if (!type.empty() && type != "application/x-protobuf") {
-    return Failed(415, StrCat("expected application/x-protobuf as the first (media) part, got ", content_type,
-                              " content-type"));
-  }
-  if (content_type.find("io.prometheus.write.v2.Request") != content_type.npos) {
-    return Failed(415,
-                  "io.prometheus.write.v2.Request protobuf message is not accepted by this server; only "
-                  "accepts prometheus.WriteRequest");
+WriteOutcome HandleWrite(const ReceiverOptions& options, std::string_view body, std::string_view content_type,
+                         std::string_view content_encoding) {
+  absl::StatusOr<std::string> message = MessageOf(content_type);
+  if (!message.ok()) return Failed(415, std::string(message.status().message()));
+  if (std::find(options.accepted.begin(), options.accepted.end(), *message) == options.accepted.end()) {
+    return Failed(415, StrCat(*message, " protobuf message is not accepted by this server; only accepts ",
+                              absl::StrJoin(options.accepted, ", ")));
   }
   if (!content_encoding.empty() && content_encoding != "snappy") {
     return Failed(
         415, StrCat(content_encoding,
                     " encoding (compression) is not accepted by this server; only snappy is acceptable"));
   }
-  size_t size = 0;
-  if (!snappy::GetUncompressedLength(body.data(), body.size(), &size)) {
-    return Failed(400, "snappy: corrupt input");
-  }
-  if (size > kMaxDecodedBytes) {
-    return Failed(400, StrCat("snappy: decoded block is too large: ", size, " bytes"));
-  }
-  std::string decoded;
-  prompb::WriteRequest request;
-  if (!snappy::Uncompress(body.data(), body.size(), &decoded)) return Failed(400, "snappy: corrupt input");
-  if (!request.ParseFromString(decoded)) return Failed(400, "proto: cannot parse the write request");
+  absl::StatusOr<std::string> decoded = Decode(body);
+  if (!decoded.ok()) return Failed(400, std::string(decoded.status().message()));
+  google::protobuf::Arena arena;
   WriteOutcome outcome;
-  RequestWriter writer(db, &outcome);
-  absl::Status status = writer.Write(request);
-  metrics
-      ->GetCounter("prometheus_remote_storage_samples_in_total",
-                   "Samples in to remote storage, compare to samples out for queue managers.")
-      ->Add(static_cast<double>(outcome.samples + outcome.histograms));
-  if (!status.ok()) {
-    outcome.http_status = 500;
-    outcome.error = std::string(status.message());
-  } else if (!writer.refusal().empty()) {
-    outcome.http_status = 400;
-    outcome.error = writer.refusal();
+  SeriesWriter writer(options, &outcome);
+  if (*message == kWriteV1) {
+    auto* request = Parse<prompb::WriteRequest>(*decoded, &arena);
+    if (request == nullptr) return Failed(400, "proto: cannot parse the write request");
+    WriteAll(*request, &writer);
+  } else {
+    auto* request = Parse<writev2::Request>(*decoded, &arena);
+    if (request == nullptr) return Failed(400, "proto: cannot parse the write request");
+    WriteAll(*request, options.start_timestamps, &writer);
+    AddWrittenHeaders(&outcome);
   }
   return outcome;
 }

@@ -114,6 +114,9 @@ class ApiTest : public ::testing::Test {
     options.scraper = &scraper;
     options.rules = &rules;
     options.notifier = &notifier;
+    options.receiver.db = db.get();
+    options.receiver.clock = &clock;
+    options.receiver.metrics = &metrics;
     options.clock = &clock;
     options.logger = &logger;
     options.metrics = &metrics;

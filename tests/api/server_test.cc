@@ -245,8 +245,10 @@ TEST_F(ApiTest, RemoteWriteNeedsItsFlag) {
   EXPECT_EQ(Do("POST", "/api/v1/write").body,
             "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n");
   EXPECT_EQ(answer.status, 404);
-  EXPECT_EQ(Do("POST", "/api/v1/read").status, 404);
-  EXPECT_EQ(Do("POST", "/api/v1/otlp/v1/metrics").status, 404);
+  EXPECT_EQ(Do("POST", "/api/v1/otlp/v1/metrics").body,
+            "otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_EQ(Do("POST", "/api/v1/read").body, "snappy: corrupt input\n");
 }
 
 TEST_F(ApiTest, RemoteWriteRefusesGarbage) {

@@ -23,7 +23,9 @@ scrape_configs: [{job_name: a, static_configs: [{targets: ["b:1"]}]}]
   EXPECT_EQ(config->alerting.alertmanagers.size(), 1u);
   EXPECT_EQ(config->out_of_order_window_ms, 1'800'000);
   EXPECT_EQ(config->retention_ms, 3LL * 24 * 3600 * 1000);
-  EXPECT_EQ(config->ignored, std::vector<std::string>{"remote_write"});
+  ASSERT_EQ(config->remote_write.size(), 1u);
+  EXPECT_EQ(config->remote_write[0].url, "http://x/");
+  EXPECT_TRUE(config->ignored.empty());
 }
 
 TEST(Config, EmptyFileHasTheDefaults) {

@@ -271,7 +271,9 @@ def summary(answer):
     status, headers, body = answer
     out = {"status": status, "content-type": headers.get("content-type", "")}
     for name in ("allow", "location", "access-control-allow-origin", "access-control-allow-methods",
-                 "access-control-allow-headers", "access-control-expose-headers", "cache-control"):
+                 "access-control-allow-headers", "access-control-expose-headers", "cache-control",
+                 "x-prometheus-remote-write-samples-written", "x-prometheus-remote-write-histograms-written",
+                 "x-prometheus-remote-write-exemplars-written"):
         if name in headers:
             out[name] = headers[name]
     try:

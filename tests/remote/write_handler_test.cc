@@ -48,7 +48,16 @@ class WriteTest : public ::testing::Test {
                      std::string_view encoding = "snappy") {
     std::string body;
     snappy::Compress(request.data(), request.size(), &body);
-    return HandleWrite(body, type, encoding, db_.get(), &metrics_);
+    return HandleWrite(Options(), body, type, encoding);
+  }
+  ReceiverOptions Options() {
+    ReceiverOptions options;
+    options.db = db_.get();
+    options.clock = &clock_;
+    options.metrics = &metrics_;
+    options.accepted = accepted_;
+    options.start_timestamps = true;
+    return options;
   }
   // "name{...} value@t value@t" a series.
   std::vector<std::string> Stored() {
@@ -68,6 +77,8 @@ class WriteTest : public ::testing::Test {
 
   std::unique_ptr<tsdb::Db> db_ = testing::NewMemoryDb();
   MetricsRegistry metrics_;
+  FakeClock clock_{1'000'000};
+  std::vector<std::string> accepted_{std::string(kWriteV1), std::string(kWriteV2)};
 };
 
 TEST_F(WriteTest, StoresSamplesOfSeveralSeries) {
@@ -157,7 +168,15 @@ TEST_F(WriteTest, AcceptsMetadata) {
 
 TEST_F(WriteTest, RefusesOtherContentTypesAndEncodings) {
   const std::string request = Series({{"__name__", "a"}}, Sample(1, 1));
-  EXPECT_EQ(Write(request, "application/x-protobuf;proto=io.prometheus.write.v2.Request").http_status, 415);
+  EXPECT_EQ(
+      Write(request, "application/x-protobuf;proto=x").error,
+      "got application/x-protobuf;proto=x content type; unknown remote write protobuf message x, supported: "
+      "prometheus.WriteRequest, io.prometheus.write.v2.Request");
+  EXPECT_EQ(Write(request, "application/x-protobuf;x").http_status, 415);
+  accepted_ = {std::string(kWriteV1)};
+  EXPECT_EQ(Write(request, "application/x-protobuf;proto=io.prometheus.write.v2.Request").error,
+            "io.prometheus.write.v2.Request protobuf message is not accepted by this server; only accepts "
+            "prometheus.WriteRequest");
   EXPECT_EQ(Write(request, "text/plain").http_status, 415);
   EXPECT_EQ(Write(request, "application/x-protobuf", "gzip").http_status, 415);
   EXPECT_TRUE(Stored().empty());
@@ -166,16 +185,109 @@ TEST_F(WriteTest, RefusesOtherContentTypesAndEncodings) {
 }
 
 TEST_F(WriteTest, BadBytesGive400) {
-  EXPECT_EQ(HandleWrite("", "", "snappy", db_.get(), &metrics_).http_status, 400);
-  EXPECT_EQ(HandleWrite("not snappy", "", "snappy", db_.get(), &metrics_).http_status, 400);
+  EXPECT_EQ(HandleWrite(Options(), "", "", "snappy").http_status, 400);
+  EXPECT_EQ(HandleWrite(Options(), "not snappy", "", "snappy").http_status, 400);
   EXPECT_EQ(Write("\x0a\x7f").http_status, 400);  // a series longer than the message
 }
 
 TEST_F(WriteTest, ATooLargeClaimIsRefusedBeforeMemoryIsTaken) {
   const std::string body = Varint((32u << 20) + 1) + "x";
-  WriteOutcome out = HandleWrite(body, "", "snappy", db_.get(), &metrics_);
+  WriteOutcome out = HandleWrite(Options(), body, "", "snappy");
   EXPECT_EQ(out.http_status, 400);
   EXPECT_NE(out.error.find("too large"), std::string::npos) << out.error;
+}
+
+TEST_F(WriteTest, SamplesFarAheadAreRefused) {
+  WriteOutcome out =
+      Write(Series({{"__name__", "a"}}, Sample(1, 1'000'000 + 600'000) + Sample(2, 1'600'001)));
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_EQ(out.error, "out of bounds: timestamp is too far in the future for series a");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@1600000"}));
+}
+
+// Remote write 2.0: a table of symbols, then series that refer to it.
+constexpr std::string_view kV2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+std::string Symbols(const std::vector<std::string>& symbols) {
+  std::string out;
+  for (const std::string& symbol : symbols) out += Bytes(4, symbol);
+  return out;
+}
+std::string Refs(const std::vector<uint32_t>& refs) {
+  std::string packed;
+  for (uint32_t ref : refs) packed += Varint(ref);
+  return Bytes(1, packed);
+}
+std::string SampleV2(double value, int64_t t, int64_t start = 0) {
+  return Bytes(2, Double(1, value) + Int(2, t) + (start ? Int(3, start) : ""));
+}
+
+std::string HeaderOf(const WriteOutcome& out, std::string_view kind) {
+  for (const auto& [name, value] : out.headers) {
+    if (name == StrCat("X-Prometheus-Remote-Write-", kind, "-Written")) return value;
+  }
+  return "absent";
+}
+
+TEST_F(WriteTest, V2StoresSamplesAndSaysHowMany) {
+  const std::string symbols = Symbols({"", "__name__", "a", "x", "1", "help text", "trace", "t1"});
+  const std::string exemplar = Bytes(4, Refs({6, 7}) + Double(2, 0.5) + Int(3, 900));
+  const std::string metadata = Bytes(5, Int(1, 1) + Int(3, 5));
+  WriteOutcome out = Write(symbols + Bytes(5, Refs({1, 2, 3, 4}) + SampleV2(1, 1000, 500) +
+                                                  SampleV2(2, 2000) + exemplar + metadata),
+                           kV2);
+  EXPECT_EQ(out.http_status, 204) << out.error;
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a{x=\"1\"} 1@1000 2@2000"}));
+  EXPECT_EQ(HeaderOf(out, "Samples"), "2");
+  EXPECT_EQ(HeaderOf(out, "Histograms"), "0");
+  EXPECT_EQ(HeaderOf(out, "Exemplars"), "1");
+  auto querier = *db_->NewQuerier(0, 5000);
+  auto set = *querier->Select({}, 0, 5000, {});
+  std::vector<tsdb::Row> rows;
+  ASSERT_TRUE(set->ReadBlock(0, 1, &rows).ok());
+  ASSERT_EQ(rows[0].start_t.size(), 2u);
+  EXPECT_EQ(rows[0].start_t[0], 500);
+}
+
+TEST_F(WriteTest, V2PartialWritesNameEveryRefusal) {
+  const std::string symbols = Symbols({"", "__name__", "a", "b", "x"});
+  ASSERT_EQ(Write(symbols + Bytes(5, Refs({1, 2}) + SampleV2(1, 5000)), kV2).http_status, 204);
+  WriteOutcome out = Write(symbols + Bytes(5, Refs({1, 2}) + SampleV2(9, 4000) + SampleV2(2, 6000)) +
+                               Bytes(5, Refs({4, 2}) + SampleV2(1, 1)) + Bytes(5, Refs({1, 3})) +
+                               Bytes(5, Refs({1, 3}) + SampleV2(3, 1000)),
+                           kV2);
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_EQ(out.error,
+            "out of order sample for series a\n"
+            "invalid metric name or labels, got {x=\"a\"}\n"
+            "TimeSeries must contain at least one sample or histogram for series b");
+  EXPECT_EQ(HeaderOf(out, "Samples"), "2");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@5000 2@6000", "b 3@1000"}));
+}
+
+TEST_F(WriteTest, V2ReferencesOutsideOfTheTableAreRefused) {
+  const std::string symbols = Symbols({"", "__name__", "a"});
+  WriteOutcome out =
+      Write(symbols + Bytes(5, Refs({1, 99}) + SampleV2(1, 1000)) + Bytes(5, Refs({1}) + SampleV2(1, 1)) +
+                Bytes(5, Refs({1, 2}) + SampleV2(1, 1000)),
+            kV2);
+  EXPECT_EQ(out.http_status, 400);
+  EXPECT_EQ(out.error,
+            "parsing labels for series: labelRefs 1 (name) = 99 (value) outside of symbols table (size 3)\n"
+            "parsing labels for series: invalid labelRefs length 1");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@1000"}));
+  EXPECT_EQ(Write(Symbols({"x"}) + Bytes(5, Refs({0, 0}) + SampleV2(1, 1)), kV2).error,
+            "symbols table must start with an empty string");
+}
+
+TEST_F(WriteTest, V2StoresHistograms) {
+  const std::string symbols = Symbols({"", "__name__", "h"});
+  const std::string histogram =
+      Bytes(3, Int(1, 5) + Double(3, 6) + Signed(4, 0) + Bytes(11, Signed(1, 0) + Int(2, 2)) +
+                   Bytes(12, Varint(4) + Varint(2)) + Int(15, 1000));
+  WriteOutcome out = Write(symbols + Bytes(5, Refs({1, 2}) + histogram), kV2);
+  EXPECT_EQ(out.http_status, 204) << out.error;
+  EXPECT_EQ(HeaderOf(out, "Histograms"), "1");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"h {count:5, sum:6, (0.5,1]:2, (1,2]:3}@1000"}));
 }
 
 }  // namespace
