@@ -101,7 +101,6 @@ absl::Status RemoteRead(Call& call);
 absl::Status OtlpWrite(Call& call);
 // pages.cc
 absl::Status MetricsPage(Call& call);
-absl::Status Page(Call& call);
 absl::Status RedirectToQuery(Call& call);
 absl::Status RedirectToPrefix(Call& call);
 

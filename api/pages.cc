@@ -1,7 +1,8 @@
-// /metrics, and what a browser gets: redirects and one plain page.
+// /metrics and redirects.
 #include <string>
 
 #include "api/call.h"
+#include "api/page.h"
 #include "api/respond.h"
 #include "base/strings.h"
 
@@ -9,24 +10,6 @@ namespace narthex::api {
 namespace {
 
 constexpr std::string_view kHtml = "text/html; charset=utf-8";
-
-std::string HtmlEscape(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else if (c == '"') {
-      out += "&#34;";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
 
 // The path that clients see in front of everything: the external URL's, which a proxy may have shortened to
 // the route prefix.
@@ -43,7 +26,7 @@ std::string ExternalPath(const Options& options) {
 
 void Redirect(const std::string& to, Call* call) {
   call->out->SetHeader("Location", to);
-  call->out->Send(302, kHtml, StrCat("<a href=\"", HtmlEscape(to), "\">Found</a>.\n\n"));
+  call->out->Send(302, kHtml, StrCat("<a href=\"", EscapeHtml(to), "\">Found</a>.\n\n"));
 }
 
 }  // namespace
@@ -63,26 +46,6 @@ absl::Status RedirectToQuery(Call& call) {
 
 absl::Status RedirectToPrefix(Call& call) {
   Redirect(call.options.route_prefix, &call);
-  return absl::OkStatus();
-}
-
-absl::Status Page(Call& call) {
-  const Options& options = call.options;
-  std::string base = HtmlEscape(ExternalPath(options));
-  std::string title = HtmlEscape(options.page_title.empty() ? "Narthex" : options.page_title);
-  std::string html = StrCat("<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>",
-                            title, "</title></head>\n<body>\n<h1>", title,
-                            "</h1>\n<p>This is Narthex. It collects metrics, evaluates rules and answers "
-                            "PromQL over the HTTP API of Prometheus ",
-                            HtmlEscape(options.build.version), ".</p>\n<ul>\n");
-  for (std::string_view path :
-       {"/api/v1/query?query=up", "/api/v1/targets", "/api/v1/rules", "/api/v1/alerts",
-        "/api/v1/alertmanagers", "/api/v1/label/__name__/values", "/api/v1/status/config",
-        "/api/v1/status/flags", "/api/v1/status/runtimeinfo", "/api/v1/status/tsdb", "/metrics"}) {
-    StrAppend(&html, "<li><a href=\"", base, path, "\">", path, "</a></li>\n");
-  }
-  html += "</ul>\n</body>\n</html>\n";
-  call.out->Send(200, kHtml, std::move(html));
   return absl::OkStatus();
 }
 

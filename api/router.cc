@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "api/page.h"
 #include "api/respond.h"
 #include "base/strings.h"
 
@@ -17,6 +18,7 @@ constexpr Route kRoutes[] = {
     {kGetPost, "/api/v1/query", Query, true},
     {kGetPost, "/api/v1/query_range", QueryRange, true},
     {kGetPost, "/api/v1/query_exemplars", QueryExemplars, true},
+    {kGetPost, "/api/v1/query_plan", QueryPlan, true},
     {kGetPost, "/api/v1/format_query", FormatQuery, true},
     {kGetPost, "/api/v1/parse_query", ParseQuery, true},
     {kGetPost, "/api/v1/labels", LabelNames, true},
@@ -63,16 +65,18 @@ constexpr Route kRoutes[] = {
     {kGet, "/version", Version, false},
     {kGet, "/", RedirectToQuery, false},
     {kGet, "/graph", RedirectToQuery, false},
-    {kGet, "/query", Page, false},
-    {kGet, "/alerts", Page, false},
-    {kGet, "/rules", Page, false},
-    {kGet, "/targets", Page, false},
-    {kGet, "/status", Page, false},
-    {kGet, "/tsdb-status", Page, false},
-    {kGet, "/config", Page, false},
-    {kGet, "/flags", Page, false},
-    {kGet, "/service-discovery", Page, false},
-    {kGet, "/alertmanager-discovery", Page, false},
+    {kGetHead, "/query", Page, false},
+    {kGetHead, "/alerts", Page, false},
+    {kGetHead, "/rules", Page, false},
+    {kGetHead, "/targets", Page, false},
+    {kGetHead, "/status", Page, false},
+    {kGetHead, "/tsdb-status", Page, false},
+    {kGetHead, "/config", Page, false},
+    {kGetHead, "/flags", Page, false},
+    {kGetHead, "/service-discovery", Page, false},
+    {kGetHead, "/alertmanager-discovery", Page, false},
+    {kGetHead, "/assets/:name", PageAsset, false},
+    {kGetHead, "/favicon.svg", PageAsset, false},
 };
 
 int HexDigit(char c) {
