@@ -85,6 +85,12 @@ export function unitOf(expr: string): Unit {
   return unit === "bytes" ? "bytes/s" : "none";
 }
 
+// What the buckets of a histogram's expression are counted in.
+export function bucketUnitOf(expr: string): Unit {
+  if (/_bytes(_bucket)?\b/.test(expr)) return "bytes";
+  return /_seconds(_bucket)?\b/.test(expr) ? "seconds" : "none";
+}
+
 function short(value: number, digits: number): string {
   return String(Number(value.toPrecision(digits)));
 }

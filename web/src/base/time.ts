@@ -45,11 +45,6 @@ export function formatTime(ms: number, utc: boolean, millis = false): string {
   return `${date} ${time}${millis ? "." + String(p.ms).padStart(3, "0") : ""}`;
 }
 
-// "2026-11-21T08:23:07": what <input type="datetime-local"> takes.
-export function formatInput(ms: number, utc: boolean): string {
-  return formatTime(ms, utc).replace(" ", "T");
-}
-
 // Reads "2026-11-21 08:23", with seconds or a T if there are any; or seconds since the epoch. null if it is neither.
 export function parseTime(text: string, utc: boolean): number | null {
   const trimmed = text.trim();

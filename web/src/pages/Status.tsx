@@ -94,7 +94,7 @@ export function Status() {
                   ["Revision", String(build.data.revision)],
                   ["Branch", String(build.data.branch)],
                   ["Built by", String(build.data.buildUser)],
-                  ["Built on", String(build.data.buildDate)],
+                  ["Built on", String(build.data.buildDate) || "–"],
                   ["Compiler", String(build.data.goVersion)],
                 ]}
               />

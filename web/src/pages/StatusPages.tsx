@@ -56,7 +56,7 @@ export function Flags() {
       {data === undefined && error === undefined && <Skeleton rows={12} />}
       {data !== undefined && rows.length === 0 && <Empty>No flag has these words.</Empty>}
       {rows.length > 0 && (
-        <section class="card">
+        <section class="card padded">
           <dl class="pairs mono">
             {rows.map(([name, value]) => (
               <div key={name}>
@@ -177,7 +177,7 @@ export function AlertmanagersPage() {
       {data === undefined && error === undefined && <Skeleton />}
       {data !== undefined && rows.length === 0 && <Empty>No Alertmanager: alerts are evaluated and shown, but go to nobody.</Empty>}
       {rows.length > 0 && (
-        <section class="card">
+        <section class="card padded">
           <ul class="plain-list">
             {rows.map(({ url, active }) => (
               <li key={url}>

@@ -3,13 +3,14 @@ import { useEffect, useState } from "preact/hooks";
 import { formatDuration, parseDuration } from "../base/duration";
 import { utc } from "../base/settings";
 import { useStore } from "../base/store";
-import { formatInput, parseTime } from "../base/time";
+import { formatTime, parseTime } from "../base/time";
 import { Icon, Segmented } from "../ui/bits";
 import { type Display, type Panel, parseThresholds, type Step, stepMs } from "./state";
 
 type Update = (part: Partial<Panel>) => void;
 
 const M = 60_000;
+const EXAMPLE_MS = Date.UTC(2026, 0, 31, 18, 30);
 const RANGES = [1, 5, 15, 30, 60, 120, 360, 720, 1440, 2880, 10080, 20160, 40320, 80640, 525600].map((m) => m * M);
 
 // The next range in the list above, up or down.
@@ -71,18 +72,13 @@ function TimeField({ panel, update, by, label }: { panel: Panel; update: Update;
       <button type="button" aria-label="Earlier" onClick={() => move(-1)}>
         <Icon name="left" />
       </button>
-      <input
-        type="datetime-local"
-        step="1"
-        class={panel.endMs === null ? "time now" : "time"}
-        aria-label={`${label} (${zone ? "UTC" : "local time"})`}
-        title={`${label} (${zone ? "UTC" : "local time"})`}
-        value={panel.endMs === null ? "" : formatInput(panel.endMs, zone)}
-        onChange={(event) => {
-          const text = event.currentTarget.value;
-          const ms = parseTime(text, zone);
-          update({ endMs: text === "" || ms === null ? null : ms });
-        }}
+      <Field
+        class="time"
+        label={`${label} (${zone ? "UTC" : "local time"}), for example ${formatTime(EXAMPLE_MS, zone)}`}
+        placeholder="now"
+        value={panel.endMs === null ? "" : formatTime(panel.endMs, zone)}
+        valid={(text) => text.trim() === "" || parseTime(text, zone) !== null}
+        onCommit={(text) => update({ endMs: text.trim() === "" ? null : parseTime(text, zone) })}
       />
       <button type="button" aria-label="Later" disabled={panel.endMs === null} onClick={() => move(1)}>
         <Icon name="right" />

@@ -1,10 +1,10 @@
 // The expression editor as a component. Until its chunk is here a plain text area of the same size stands in its place
-// and takes what is typed.
+// and takes what is typed. The text is the editor's own: a page that wrote it back would overtake fast fingers.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Editor as CodeEditor } from "./editor";
 
 interface Props {
-  text: string;
+  text: string; // to begin with, and again whenever it changes
   label: string;
   autofocus: boolean;
   onChange: (text: string) => void;
@@ -14,6 +14,7 @@ interface Props {
 
 export function Editor(props: Props) {
   const host = useRef<HTMLDivElement>(null);
+  const area = useRef<HTMLTextAreaElement>(null);
   const editor = useRef<CodeEditor | null>(null);
   const latest = useRef(props);
   latest.current = props;
@@ -21,17 +22,18 @@ export function Editor(props: Props) {
 
   useEffect(() => {
     let gone = false;
-    void import("./editor").then(({ createEditor }) => {
+    const show = ({ createEditor }: typeof import("./editor")) => {
       if (gone || host.current === null) return;
-      const focused = host.current.parentElement?.querySelector("textarea") === document.activeElement;
-      editor.current = createEditor(host.current, latest.current.text, props.label, {
+      const focused = area.current === document.activeElement;
+      editor.current = createEditor(host.current, area.current?.value ?? latest.current.text, props.label, {
         onChange: (text) => latest.current.onChange(text),
         onExecute: () => latest.current.onExecute(),
       });
       props.hold(editor.current);
       setReady(true);
       if (focused || props.autofocus) editor.current.focus();
-    });
+    };
+    import("./editor").then(show, () => {}); // not there: the text area stays, and does
     return () => {
       gone = true;
       props.hold(null);
@@ -39,15 +41,19 @@ export function Editor(props: Props) {
       editor.current = null;
     };
   }, []);
-  useEffect(() => editor.current?.setText(props.text), [props.text]);
+  useEffect(() => {
+    editor.current?.setText(props.text);
+    if (area.current !== null) area.current.value = props.text;
+  }, [props.text]);
 
   return (
     <div class="editor">
       <div ref={host} />
       {!ready && (
         <textarea
+          ref={area}
           rows={1}
-          value={props.text}
+          defaultValue={props.text}
           aria-label={props.label}
           spellcheck={false}
           onInput={(event) => props.onChange(event.currentTarget.value)}

@@ -1,6 +1,6 @@
 // The answer of a range query: the plot, what the pointer is on, and the legend.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { formatWithUnit, unitOf } from "../base/format";
+import { bucketUnitOf, formatNumber, formatWithUnit, unitOf } from "../base/format";
 import { dark, utc } from "../base/settings";
 import { useStore } from "../base/store";
 import { formatTime } from "../base/time";
@@ -72,14 +72,14 @@ function LineTip({ data, hover, names, hidden, panel, expr }: {
 }
 
 function HeatTip({ plot, hover, expr }: { plot: Plot; hover: Hover; expr: string }) {
-  const unit = unitOf(expr);
+  const unit = bucketUnitOf(expr);
   const row = Math.floor(hover.value ?? -1);
   const t = plot.data.times[hover.index];
   const cell = plot.data.cells.find((one) => Math.abs(one.t - t!) < plot.data.stepS / 2 && one.low === plot.edges[row]);
   if (row < 0 || row + 1 >= plot.edges.length) return null;
   return (
     <p>
-      {formatWithUnit(plot.edges[row]!, unit)} to {formatWithUnit(plot.edges[row + 1]!, unit)}: <b>{cell?.count ?? 0}</b>
+      {formatWithUnit(plot.edges[row]!, unit)} to {formatWithUnit(plot.edges[row + 1]!, unit)}: <b>{formatNumber(cell?.count ?? 0, 6)}</b>
     </p>
   );
 }
@@ -90,6 +90,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const [hover, setHover] = useState<Hover | null>(null);
+  const [missing, setMissing] = useState(false); // the chunk that draws
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const isDark = useStore(dark);
   const zone = useStore(utc);
@@ -106,18 +107,18 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
   useEffect(() => {
     let gone = false;
     if (series.length === 0) return;
-    void import("./plot").then(({ Plot }) => {
+    import("./plot").then(({ Plot }) => {
       if (gone || host.current === null) return;
       plot.current?.destroy();
       plot.current = new Plot(
         host.current,
         data,
-        { display, log: panel.log, dark: isDark, utc: zone, unit: unitOf(shot.expr), thresholds: panel.thresholds, hidden },
+        { display, log: panel.log, dark: isDark, utc: zone, unit: heat ? bucketUnitOf(shot.expr) : unitOf(shot.expr), thresholds: panel.thresholds, hidden },
         HEIGHT,
         { onHover: setHover, onZoom, onZoomOut },
       );
       if (performance.getEntriesByName("first-plot").length === 0) performance.mark("first-plot");
-    });
+    }, () => setMissing(true));
     return () => {
       gone = true;
     };
@@ -152,6 +153,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
   return (
     <div class="graph">
       <div class="canvas" ref={host} style={{ height: `${HEIGHT}px` }} onMouseLeave={() => setHover(null)}>
+        {missing && <Empty>The part of the page that draws did not load. Is the server there? Reload the page.</Empty>}
         {empty && <Empty>{all.length > 0 ? "Nothing here can be drawn as lines: look at the table." : "The result is empty: no series in this range."}</Empty>}
       </div>
       {hover !== null && !empty && plot.current !== null && (
@@ -171,7 +173,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
         <p class="quiet">The first {MAX_LINES} of {all.length} series are drawn. Aggregate, or use topk(), to see the others.</p>
       )}
       {heat || empty ? (
-        <p class="quiet heat-legend">{heat && "Darker cells hold fewer observations, brighter ones more (square root of the count)."}</p>
+        <p class="quiet heat-legend">{heat && `${isDark ? "Brighter" : "Darker"} cells hold more observations, by the square root of their count.`}</p>
       ) : (
         <Virtual
           items={series}

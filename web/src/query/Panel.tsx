@@ -120,15 +120,17 @@ function resultFacts(answer: Answered): string {
 }
 
 export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Props) {
-  const [draft, setDraft] = useState(panel.expr);
+  const draft = useRef(panel.expr); // what stands in the editor
   const [again, setAgain] = useState(0);
   const [dialog, setDialog] = useState<DialogName | null>(null);
   const editor = useRef<CodeEditor | null>(null);
   const { answer, loading } = useAnswer(panel, tick + again);
-  useEffect(() => setDraft(panel.expr), [panel.expr]);
+  useEffect(() => {
+    draft.current = panel.expr;
+  }, [panel.expr]);
 
   const update = (part: Partial<PanelState>) => onChange({ ...panel, ...part }, false);
-  const execute = (expr = draft) => {
+  const execute = (expr = draft.current) => {
     remember(expr);
     if (expr.trim() === panel.expr.trim()) setAgain((n) => n + 1);
     else onChange({ ...panel, expr: expr.trim() }, true);
@@ -138,10 +140,10 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
     <section class="panel card" aria-label={panel.expr === "" ? "New panel" : `Panel of ${panel.expr}`}>
       <div class="ask">
         <Editor
-          text={draft}
+          text={panel.expr}
           label={label}
           autofocus={autofocus}
-          onChange={setDraft}
+          onChange={(text) => (draft.current = text)}
           onExecute={() => execute()}
           hold={(one) => (editor.current = one)}
         />
@@ -166,7 +168,7 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
             { value: "graph", label: "Graph" },
             { value: "explain", label: "Explain" },
           ]}
-          onChange={(tab) => onChange({ ...panel, tab, expr: draft.trim() === "" ? panel.expr : draft.trim() }, false)}
+          onChange={(tab) => onChange({ ...panel, tab, expr: draft.current.trim() === "" ? panel.expr : draft.current.trim() }, false)}
         />
         {panel.tab === "graph" ? <GraphControls panel={panel} update={update} /> : <TableControls panel={panel} update={update} />}
         {!only && (
@@ -191,12 +193,12 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
           onClose={() => setDialog(null)}
           onInsert={(text) => {
             setDialog(null);
-            if (editor.current === null) setDraft(draft + text);
+            if (editor.current === null) execute(draft.current + text);
             else editor.current.insert(text);
           }}
           onQuery={(expr) => {
             setDialog(null);
-            setDraft(expr);
+            editor.current?.setText(expr);
             execute(expr);
           }}
         />

@@ -14,17 +14,23 @@ export function seriesDash(index: number): number[] | undefined {
   return DASHES[Math.floor(index / LIGHT.length) % DASHES.length];
 }
 
-// Cividis, at eight points: dark blue to yellow, even in brightness for everybody.
-const HEAT: [number, number, number][] = [
-  [0, 34, 78], [24, 62, 113], [66, 85, 113], [100, 109, 114], [130, 131, 118], [163, 154, 109], [203, 178, 86],
+// From few to many: on a light ground a blue that deepens; on a dark one Cividis, from dark blue to yellow. Both are
+// even in brightness for everybody.
+type Rgb = [number, number, number];
+const HEAT_LIGHT: Rgb[] = [
+  [232, 240, 250], [189, 215, 240], [130, 181, 224], [70, 140, 201], [29, 98, 168], [14, 62, 125], [8, 32, 78],
+];
+const HEAT_DARK: Rgb[] = [
+  [23, 44, 84], [44, 72, 113], [66, 85, 113], [100, 109, 114], [130, 131, 118], [163, 154, 109], [203, 178, 86],
   [254, 232, 56],
 ];
 
 // share: 0..1
-export function heatColor(share: number): string {
-  const at = Math.min(Math.max(share, 0), 1) * (HEAT.length - 1);
-  const i = Math.min(Math.floor(at), HEAT.length - 2);
+export function heatColor(share: number, dark: boolean): string {
+  const ramp = dark ? HEAT_DARK : HEAT_LIGHT;
+  const at = Math.min(Math.max(share, 0), 1) * (ramp.length - 1);
+  const i = Math.min(Math.floor(at), ramp.length - 2);
   const mix = (a: number, b: number) => Math.round(a + (b - a) * (at - i));
-  const [from, to] = [HEAT[i]!, HEAT[i + 1]!];
+  const [from, to] = [ramp[i]!, ramp[i + 1]!];
   return `rgb(${mix(from[0], to[0])},${mix(from[1], to[1])},${mix(from[2], to[2])})`;
 }

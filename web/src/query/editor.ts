@@ -9,6 +9,7 @@ import { EditorView, hoverTooltip, keymap, placeholder, type Tooltip } from "@co
 import { tags } from "@lezer/highlight";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
 import { aggregateOpTerms, functionIdentifierTerms } from "@prometheus-io/codemirror-promql/dist/esm/complete/promql.terms";
+import { Parser } from "@prometheus-io/codemirror-promql/dist/esm/parser";
 import { api, ApiError } from "../base/api";
 import { loadMetadata, metadataOf } from "./metadata";
 
@@ -55,6 +56,7 @@ const look = EditorView.theme({
     overflow: "hidden",
     zIndex: 50,
   },
+  ".cm-tooltip.cm-tooltip-autocomplete": { marginTop: "6px" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "20em", fontSize: "13px" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px", lineHeight: "20px" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent-soft)", color: "var(--text)" },
@@ -72,10 +74,15 @@ const look = EditorView.theme({
   },
 });
 
-// The server's parser is the judge. Its position is line:column of the text.
+// What the editor's own grammar refuses needs no question; for the rest the server's parser is the judge. Its position
+// is line:column of the text.
 async function check(view: EditorView): Promise<Diagnostic[]> {
   const text = view.state.doc.toString();
   if (text.trim() === "") return [];
+  const parser = new Parser(view.state);
+  parser.analyze();
+  const own = parser.getDiagnostics();
+  if (own.length > 0) return own;
   try {
     await api("parse_query", { query: text }, undefined, true);
     return [];

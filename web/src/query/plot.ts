@@ -6,6 +6,7 @@ import { formatTick } from "../base/time";
 import { heatColor, seriesColor, seriesDash } from "./colors";
 import { type Cell, edgesOf } from "./heat";
 import type { Column } from "./result";
+import { stack } from "./stack";
 import type { Display } from "./state";
 
 export interface PlotData {
@@ -45,15 +46,6 @@ function colorsOf(host: HTMLElement) {
   const style = getComputedStyle(host);
   const read = (name: string) => style.getPropertyValue(name).trim();
   return { grid: read("--grid"), text: read("--muted"), bad: read("--bad"), font: `12px ${read("--sans")}` };
-}
-
-// Each series on top of those before it; hidden ones take no room.
-export function stack(columns: Column[], hidden: ReadonlySet<number>): Column[] {
-  const sums: number[] = [];
-  return columns.map((column, s) => {
-    if (hidden.has(s)) return column.map(() => null);
-    return column.map((value, i) => (sums[i] = (sums[i] ?? 0) + (value ?? 0)));
-  });
 }
 
 function seriesOptions(data: PlotData, look: PlotLook): uPlot.Series[] {
@@ -115,7 +107,7 @@ function drawThresholds(u: uPlot, thresholds: number[], color: string): void {
   ctx.restore();
 }
 
-function drawCells(u: uPlot, data: PlotData, edges: number[]): void {
+function drawCells(u: uPlot, data: PlotData, edges: number[], dark: boolean): void {
   const rows = new Map(edges.map((edge, i) => [edge, i]));
   const most = data.cells.reduce((max, cell) => Math.max(max, cell.count), 0);
   const { ctx, bbox } = u;
@@ -128,7 +120,7 @@ function drawCells(u: uPlot, data: PlotData, edges: number[]): void {
     const right = Math.ceil(u.valToPos(t + data.stepS / 2, "x", true));
     const top = Math.round(u.valToPos(rows.get(high)!, "y", true));
     const bottom = Math.round(u.valToPos(rows.get(low)!, "y", true));
-    ctx.fillStyle = heatColor(Math.sqrt(count / most)); // the root shows rare ones beside frequent ones
+    ctx.fillStyle = heatColor(Math.sqrt(count / most), dark); // the root shows rare ones beside frequent ones
     ctx.fillRect(left, top, right - left, bottom - top);
   }
   ctx.restore();
@@ -149,14 +141,14 @@ export class Plot {
     const options: uPlot.Options = {
       width: Math.max(host.clientWidth, 100),
       height,
-      padding: [12, 12, 0, 0],
+      padding: [12, 20, 0, 0],
       legend: { show: false },
       focus: { alpha: 0.3 },
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false },
         focus: { prox: -1 },
-        points: { size: 7, width: 2 },
+        points: heat ? { show: false } : { size: 7, width: 2 },
         bind: {
           dblclick: () => () => {
             events.onZoomOut();
@@ -187,7 +179,7 @@ export class Plot {
           grid: line,
           ticks: { show: false },
           gap: AXIS_GAP,
-          size: 76, // the same for all plots: no jump when values change
+          size: host.clientWidth < 520 ? 58 : 72, // the same for all plots: no jump when values change
           values: (_u, splits) =>
             splits.map((v) => (v === null ? "" : heat ? (Number.isInteger(v) ? edgeText(v) : "") : formatWithUnit(v, look.unit))),
         },
@@ -196,7 +188,7 @@ export class Plot {
       hooks: {
         draw: [
           (u) => {
-            if (heat) drawCells(u, data, edges);
+            if (heat) drawCells(u, data, edges, look.dark);
             else drawThresholds(u, look.thresholds, bad);
           },
         ],
