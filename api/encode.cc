@@ -54,8 +54,8 @@ char* PutTimestamp(int64_t ms, char* out) {
 
 constexpr size_t kMaxValueText = 32;
 
-// Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are written
-// without an exponent.
+// Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are
+// written without an exponent.
 char* PutValue(double value, char* out) {
   const double magnitude = std::fabs(value);
   // Whole numbers, mostly counters: cheaper as integers.

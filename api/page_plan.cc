@@ -19,6 +19,7 @@ absl::Status QueryPlan(Call& call) {
   int64_t now = call.options.clock->NowMs();
   promql::QueryParams params;
   params.query = call.Param("query");
+  params.cancelled = call.request.cancelled;
   ASSIGN_OR_RETURN(params.end_ms, TimeParam(call, "time", now));
   ASSIGN_OR_RETURN(params.end_ms, TimeParam(call, "end", params.end_ms));
   ASSIGN_OR_RETURN(params.start_ms, TimeParam(call, "start", params.end_ms));
@@ -33,7 +34,7 @@ absl::Status QueryPlan(Call& call) {
   } else {
     params.start_ms = params.end_ms;
   }
-  absl::StatusOr<std::string> plan = call.options.engine->Explain(*call.options.db, params);
+  absl::StatusOr<std::string> plan = call.options.engine->Explain(*call.options.db, params, /*run=*/true);
   if (!plan.ok()) return InvalidParameter("query", plan.status());
   SuccessBody body(call.out);
   body.json()->BeginObject().Key("plan").String(*plan);

@@ -349,7 +349,8 @@ bool IsValidUtf8(std::string_view text) {
   uint32_t rune;
   for (size_t i = 0; i < text.size();) {
     uint64_t eight;
-    if (i + 8 <= text.size() && (std::memcpy(&eight, text.data() + i, 8), (eight & 0x8080808080808080) == 0)) {
+    if (i + 8 <= text.size() &&
+        (std::memcpy(&eight, text.data() + i, 8), (eight & 0x8080808080808080) == 0)) {
       i += 8;  // ASCII, as nearly everything
       continue;
     }

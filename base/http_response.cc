@@ -4,6 +4,7 @@
 
 #include <ctime>
 
+#include "base/http_status.h"
 #include "base/strings.h"
 
 namespace narthex {
@@ -44,33 +45,6 @@ bool AcceptsGzip(const HttpRequest& request) {
   std::string_view accept = request.Header("accept-encoding");
   size_t at = accept.find("gzip");
   return at != accept.npos && !accept.substr(at).starts_with("gzip;q=0,") && accept.substr(at) != "gzip;q=0";
-}
-
-std::string_view HttpStatusText(int status) {
-  static constexpr std::pair<int, std::string_view> kTexts[] = {{200, "OK"},
-                                                                {204, "No Content"},
-                                                                {301, "Moved Permanently"},
-                                                                {302, "Found"},
-                                                                {304, "Not Modified"},
-                                                                {400, "Bad Request"},
-                                                                {401, "Unauthorized"},
-                                                                {403, "Forbidden"},
-                                                                {404, "Not Found"},
-                                                                {405, "Method Not Allowed"},
-                                                                {406, "Not Acceptable"},
-                                                                {413, "Request Entity Too Large"},
-                                                                {415, "Unsupported Media Type"},
-                                                                {422, "Unprocessable Entity"},
-                                                                {429, "Too Many Requests"},
-                                                                {431, "Request Header Fields Too Large"},
-                                                                {499, "status code 499"},
-                                                                {500, "Internal Server Error"},
-                                                                {501, "Not Implemented"},
-                                                                {503, "Service Unavailable"}};
-  for (const auto& [code, text] : kTexts) {
-    if (code == status) return text;
-  }
-  return "Unknown";
 }
 
 std::string HttpDate(int64_t ms) {
@@ -145,7 +119,7 @@ absl::Status ResponseWriter::WriteRaw(std::string bytes) {
 }
 
 std::string ResponseWriter::Head(int status, std::string_view content_type) {
-  std::string out = StrCat("HTTP/1.1 ", status, " ", HttpStatusText(status), "\r\n");
+  std::string out = StrCat("HTTP/1.1 ", HttpReason(status), "\r\n");
   if (!content_type.empty()) StrAppend(&out, "Content-Type: ", content_type, "\r\n");
   for (const auto& [name, value] : headers_) StrAppend(&out, name, ": ", value, "\r\n");
   if (shape_.gzip) out += "Vary: Accept-Encoding\r\n";

@@ -27,7 +27,6 @@ struct ResponseShape {
 };
 
 bool AcceptsGzip(const HttpRequest& request);
-std::string_view HttpStatusText(int status);
 // "Sat, 21 Nov 2026 08:03:54 GMT"
 std::string HttpDate(int64_t ms);
 

@@ -14,6 +14,7 @@
 #include "base/elastic_pool.h"
 #include "base/http_client.h"
 #include "base/http_response.h"
+#include "base/http_status.h"
 #include "base/mutex.h"
 #include "base/strings.h"
 
@@ -206,8 +207,7 @@ void Connection::OnReadError(beast::error_code error) {
 
 void Connection::SendError(int status, std::string_view text) {
   std::string body = StrCat(text, "\n");
-  Enqueue(StrCat("HTTP/1.1 ", status, " ", HttpStatusText(status),
-                 "\r\nContent-Type: text/plain; charset=utf-8\r\n",
+  Enqueue(StrCat("HTTP/1.1 ", HttpReason(status), "\r\nContent-Type: text/plain; charset=utf-8\r\n",
                  "Connection: close\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
   Finish(false);
 }

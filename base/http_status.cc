@@ -7,7 +7,8 @@
 namespace narthex {
 
 std::string_view HttpStatusText(int code) {
-  static constexpr std::pair<int, std::string_view> kTexts[] = {{201, "Created"},
+  static constexpr std::pair<int, std::string_view> kTexts[] = {{200, "OK"},
+                                                                {201, "Created"},
                                                                 {202, "Accepted"},
                                                                 {204, "No Content"},
                                                                 {301, "Moved Permanently"},
@@ -23,7 +24,11 @@ std::string_view HttpStatusText(int code) {
                                                                 {406, "Not Acceptable"},
                                                                 {408, "Request Timeout"},
                                                                 {410, "Gone"},
+                                                                {413, "Request Entity Too Large"},
+                                                                {415, "Unsupported Media Type"},
+                                                                {422, "Unprocessable Entity"},
                                                                 {429, "Too Many Requests"},
+                                                                {431, "Request Header Fields Too Large"},
                                                                 {500, "Internal Server Error"},
                                                                 {501, "Not Implemented"},
                                                                 {502, "Bad Gateway"},
@@ -33,6 +38,11 @@ std::string_view HttpStatusText(int code) {
     if (known == code) return text;
   }
   return "";
+}
+
+std::string HttpReason(int code) {
+  std::string_view text = HttpStatusText(code);
+  return text.empty() ? StrCat(code, " status code ", code) : StrCat(code, " ", text);
 }
 
 std::string HttpStatusLine(int code) {

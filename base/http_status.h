@@ -7,6 +7,8 @@
 namespace narthex {
 
 std::string_view HttpStatusText(int code);  // "" if unknown
-std::string HttpStatusLine(int code);       // "404 Not Found"
+// What a server writes behind the protocol: "404 Not Found", "499 status code 499".
+std::string HttpReason(int code);
+std::string HttpStatusLine(int code);  // "404 Not Found"
 
 }  // namespace narthex

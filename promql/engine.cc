@@ -155,6 +155,31 @@ struct Engine::Impl {
     return result;
   }
 
+  absl::StatusOr<std::string> Explain(const tsdb::Queryable& storage, const QueryParams& params, bool run) {
+    ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, options.parser));
+    QueryAccount account(options, &memory);
+    QueryState state = NewState(params, &account);
+    state.profile = run;
+    ASSIGN_OR_RETURN(ExprPtr tree, Prepare(*expr, params, state));
+    if (TypeOf(*tree) == ValueType::kString) return StrCat("String ", ToString(*tree), "\n");
+    ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier,
+                     storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
+    state.querier = querier.get();
+    Result result;
+    result.type = TypeOf(*tree);
+    std::string out;
+    if (result.type == ValueType::kMatrix) {
+      ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(*tree, &state, state.steps));
+      if (run) RETURN_IF_ERROR(CollectMatrix(source.get(), &state, &result));
+      source->Explain(0, &out);
+      return out;
+    }
+    ASSIGN_OR_RETURN(OperatorPtr root, PlanQuery(*tree, &state, state.steps));
+    if (run) RETURN_IF_ERROR(CollectSeries(root.get(), params.step_ms > 0, &state, &result));
+    root->Explain(0, &out);
+    return out;
+  }
+
   const EngineOptions options;
   EngineMetrics metrics;
   QueryGate gate;
@@ -190,27 +215,11 @@ absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& e
 
 absl::StatusOr<std::string> Engine::Explain(const tsdb::Queryable& storage, const QueryParams& params,
                                             bool run) {
-  ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, impl_->options.parser));
-  QueryAccount account(impl_->options, &impl_->memory);
-  QueryState state = impl_->NewState(params, &account);
-  state.profile = run;
-  ASSIGN_OR_RETURN(ExprPtr tree, impl_->Prepare(*expr, params, state));
-  if (TypeOf(*tree) == ValueType::kString) return StrCat("String ", ToString(*tree), "\n");
-  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier, storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
-  state.querier = querier.get();
-  Result result;
-  result.type = TypeOf(*tree);
-  std::string out;
-  if (result.type == ValueType::kMatrix) {
-    ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(*tree, &state, state.steps));
-    if (run) RETURN_IF_ERROR(CollectMatrix(source.get(), &state, &result));
-    source->Explain(0, &out);
-    return out;
-  }
-  ASSIGN_OR_RETURN(OperatorPtr root, PlanQuery(*tree, &state, state.steps));
-  if (run) RETURN_IF_ERROR(CollectSeries(root.get(), params.step_ms > 0, &state, &result));
-  root->Explain(0, &out);
-  return out;
+  if (!run) return impl_->Explain(storage, params, false);
+  RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params)));
+  absl::StatusOr<std::string> plan = impl_->Explain(storage, params, true);
+  impl_->gate.Leave();
+  return plan;
 }
 
 int64_t Engine::memory_used() const { return impl_->memory.used(); }

@@ -60,8 +60,8 @@ class SeriesCache {
     entry->last_round = round_;
     return first;
   }
-  // Forgets what this round did not see, and tells `forget` the slots. After a failed scrape (keep) only if the
-  // cache has grown out of hand.
+  // Forgets what this round did not see, and tells `forget` the slots. After a failed scrape (keep) only if
+  // the cache has grown out of hand.
   template <typename Forget>
   void EndRound(bool keep, Forget forget) {
     if (keep && index_.size() <= good_size_ * 2 + 1000) return;

@@ -46,18 +46,21 @@ class FakeDns {
     EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
     EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
     server_ = {"127.0.0.1", ntohs(address.sin_port)};
-    thread_ = std::thread([this] { Run(); });
   }
   ~FakeDns() {
     stopping_ = true;
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
     close(fd_);
   }
-  const DnsServer* server() const { return &server_; }
+  // Starts it.
+  const DnsServer* server() {
+    if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+    return &server_;
+  }
 
-  // Set before the first question.
+  // Set before server().
   std::map<int, std::vector<std::string>> records;  // by type, record data
-  int code = 0;
+  std::atomic<int> code{0};
 
  private:
   void Run() {
@@ -75,7 +78,7 @@ class FakeDns {
       const int type =
           static_cast<unsigned char>(asked[name_end]) << 8 | static_cast<unsigned char>(asked[name_end + 1]);
       const auto& found = records[type];
-      std::string answer = StrCat(asked.substr(0, 2), Number(0x8180u | static_cast<uint32_t>(code), 2),
+      std::string answer = StrCat(asked.substr(0, 2), Number(0x8180u | static_cast<uint32_t>(code.load()), 2),
                                   Number(1, 2), Number(static_cast<uint32_t>(found.size()), 2), Number(0, 4));
       answer += asked.substr(12, name_end - 12 + 4);
       for (const std::string& data : found) {
@@ -92,7 +95,7 @@ class FakeDns {
   std::thread thread_;
 };
 
-std::string Lookup(const FakeDns& dns, const std::string& type) {
+std::string Lookup(FakeDns& dns, const std::string& type) {
   auto records = LookupDns("x.example", type, dns.server());
   if (!records.ok()) return std::string(records.status().message());
   std::string out;

@@ -5,7 +5,11 @@
 
 namespace narthex::tsdb {
 namespace {
-enum RecordType : uint8_t { kLooseRecord = 1, kRoundRecord = 2, kExemplarRecord = 3 };  // on disk, never renumber
+enum RecordType : uint8_t {
+  kLooseRecord = 1,
+  kRoundRecord = 2,
+  kExemplarRecord = 3
+};  // on disk, never renumber
 enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2, kSameSeries = 4 };
 constexpr size_t kMaxSlots = size_t{1} << 24;
 }  // namespace
