@@ -224,6 +224,14 @@ class AppenderImpl : public Appender {
     // Ids found under a ticket stay until it is given back.
     if (!ticket_) ticket_.emplace(&db_->series_use_);
     SeriesId id = static_cast<SeriesId>(*ref);
+    // Samples of a series mostly come one behind the other. What is newer than one that was taken is taken,
+    // too.
+    if (id != 0 && id == current_ && sample.t > newest_.t && db_->ooo_window_ms_ <= 0) {
+      newest_ = sample;
+      samples_.push_back({id, sample});
+      return AppendResult::kOk;
+    }
+    KeepNewest();
     if (id == 0 || !known_.contains(id)) {
       if (labels.empty()) return absl::InvalidArgumentError("empty labelset: invalid sample");
       bool created = false;
@@ -251,10 +259,10 @@ class AppenderImpl : public Appender {
       CountResult(db_->metrics_, r);
       return r;
     }
-    if (pending == last_.end())
-      last_.emplace(id, sample);
-    else if (sample.t > pending->second.t)
-      pending->second = sample;
+    if (pending == last_.end() || sample.t > pending->second.t) {
+      current_ = id;
+      newest_ = sample;
+    }
     samples_.push_back({id, sample});
     return r;
   }
@@ -275,15 +283,23 @@ class AppenderImpl : public Appender {
     exemplars_.clear();
     last_.clear();
     known_.clear();
+    current_ = 0;
     ticket_.reset();
   }
 
  private:
+  void KeepNewest() {
+    if (current_ != 0) last_[current_] = newest_;
+    current_ = 0;
+  }
+
   DbImpl* const db_;
   std::optional<SeriesUse::Ticket> ticket_;  // while the batch names series
   absl::flat_hash_set<SeriesId> known_;      // series looked up in this batch
   std::vector<LooseSample> samples_;
-  absl::flat_hash_map<SeriesId, Sample> last_;  // newest sample of each series in this batch
+  absl::flat_hash_map<SeriesId, Sample> last_;  // newest sample of each series in this batch, but for:
+  SeriesId current_ = 0;                        // the series of the last sample; 0 = none
+  Sample newest_;                               // its newest sample
   std::vector<SeriesExemplar> exemplars_;
 };
 
@@ -368,6 +384,26 @@ AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
   return sample.t < min_valid ? AppendResult::kOutOfBounds : AppendResult::kOutOfOrder;
 }
 
+void DbImpl::AddToLoose(const std::vector<LooseSample>& samples) {
+  int64_t oldest = INT64_MAX, newest = INT64_MIN;
+  double histograms = 0, late = 0;
+  LooseColumn* column = nullptr;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const Sample& s = samples[i].sample;
+    if (i == 0 || samples[i].series != samples[i - 1].series) column = loose_->ColumnOf(samples[i].series);
+    if (s.t < column->last.t) ++late;
+    if (s.h) ++histograms;
+    loose_->Add(s, column);
+    oldest = std::min(oldest, s.t);
+    newest = std::max(newest, s.t);
+  }
+  NoteTime(newest);
+  NoteTime(oldest);
+  if (late > 0) metrics_.ooo_appended->Add(late);
+  if (histograms > 0) metrics_.histogram_samples->Add(histograms);
+  metrics_.float_samples->Add(static_cast<double>(samples.size()) - histograms);
+}
+
 absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
   if (samples.empty()) return absl::OkStatus();
   {
@@ -378,13 +414,7 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
     const uint64_t sequence = AppendJournal(EncodeLooseRecord(samples), &written);
     if (loose_->empty()) loose_->first_sequence = sequence;
     loose_->last_sequence = sequence;
-    for (const LooseSample& s : samples) {
-      const LooseColumn* column = loose_->Find(s.series);
-      if (column != nullptr && s.sample.t < column->last.t) metrics_.ooo_appended->Add();
-      loose_->Add(s);
-      NoteTime(s.sample.t);
-      (s.sample.h ? metrics_.histogram_samples : metrics_.float_samples)->Add();
-    }
+    AddToLoose(samples);
   }
   return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();
 }

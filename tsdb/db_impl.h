@@ -124,6 +124,7 @@ class DbImpl : public Db {
   std::shared_ptr<Group> FindOrAddGroup(uint32_t id, const Labels& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(groups_mutex_);
   void NoteTime(int64_t t);
+  void AddToLoose(const std::vector<LooseSample>& samples) ABSL_EXCLUSIVE_LOCKS_REQUIRED(loose_mutex_);
   uint64_t AppendJournal(std::string_view payload, bool* written);
   void Background();
   absl::Status SyncAll();
@@ -190,6 +191,8 @@ class DbImpl : public Db {
 
   // Taken alone when samples change their place (seal, merge, removal), shared while a query pins them.
   mutable Mutex layout_mutex_;
+  uint64_t layout_version_ ABSL_GUARDED_BY(layout_mutex_) = 0;
+  mutable RunCache run_cache_;
   mutable Mutex commit_mutex_;  // commits share it; a seal takes it alone for a moment
   mutable Mutex groups_mutex_;
   std::map<uint32_t, std::shared_ptr<Group>> groups_ ABSL_GUARDED_BY(groups_mutex_);

@@ -10,28 +10,28 @@ namespace {
 enum Flags : uint8_t { kHistogram = 1, kStart = 2, kSameStep = 4 };
 }
 
-void LooseStore::Add(const LooseSample& s) {
-  LooseColumn& c = columns_[s.series];
+void LooseStore::Add(const Sample& s, LooseColumn* column) {
+  LooseColumn& c = *column;
   const size_t before = c.bytes.size();
-  const int64_t delta = WrapSub(s.sample.t, c.coder_t);
+  const int64_t delta = WrapSub(s.t, c.coder_t);
   const bool same_step = c.count > 0 && delta == c.coder_delta;
-  c.bytes.push_back(static_cast<char>((s.sample.h ? kHistogram : 0) | (s.sample.start_t != 0 ? kStart : 0) |
+  c.bytes.push_back(static_cast<char>((s.h ? kHistogram : 0) | (s.start_t != 0 ? kStart : 0) |
                                       (same_step ? kSameStep : 0)));
   if (!same_step) PutZigZag(&c.bytes, delta);
-  if (s.sample.start_t != 0) PutZigZag(&c.bytes, WrapSub(s.sample.start_t, s.sample.t));
-  if (s.sample.h) {
-    PutHistogram(&c.bytes, *s.sample.h);
+  if (s.start_t != 0) PutZigZag(&c.bytes, WrapSub(s.start_t, s.t));
+  if (s.h) {
+    PutHistogram(&c.bytes, *s.h);
   } else {
-    PutValueDelta(&c.bytes, c.coder_v, s.sample.v);
-    c.coder_v = s.sample.v;
+    PutValueDelta(&c.bytes, c.coder_v, s.v);
+    c.coder_v = s.v;
   }
-  c.coder_t = s.sample.t;
+  c.coder_t = s.t;
   c.coder_delta = delta;
   ++c.count;
   ++samples_;
-  if (s.sample.t >= c.last.t) c.last = s.sample;
-  min_t_ = std::min(min_t_, s.sample.t);
-  max_t_ = std::max(max_t_, s.sample.t);
+  if (s.t >= c.last.t) c.last = s;
+  min_t_ = std::min(min_t_, s.t);
+  max_t_ = std::max(max_t_, s.t);
   bytes_ += c.bytes.size() - before;
 }
 

@@ -24,7 +24,10 @@ struct LooseColumn {
 // Not thread-safe: the owner locks it, or it is frozen (no longer written).
 class LooseStore {
  public:
-  void Add(const LooseSample& s);
+  void Add(const LooseSample& s) { Add(s.sample, ColumnOf(s.series)); }
+  // The same for who adds several samples of a series: its column, made if new, valid until the next call.
+  LooseColumn* ColumnOf(SeriesId id) { return &columns_[id]; }
+  void Add(const Sample& sample, LooseColumn* column);
   // Appends the first `limit` samples of a series to *out in order of arrival.
   void Read(SeriesId id, uint32_t limit, std::vector<Sample>* out) const;
   // The same for a series that has floats without start timestamps only, in the order of time. False (and

@@ -60,6 +60,7 @@ absl::Status DbImpl::NoteMerge(int64_t day, uint32_t generation, const std::map<
   }
   RETURN_IF_ERROR(store_->Write(batch, /*sync=*/true));
   MutexLock layout(&layout_mutex_);
+  ++layout_version_;
   MutexLock lock(&windows_mutex_);
   windows_.erase(windows_.lower_bound(day), windows_.lower_bound(day + DayMs()));
   for (const auto& [window, series] : members) windows_[window] = std::make_shared<const Roaring>(series);

@@ -10,16 +10,15 @@ void DbImpl::PinPlaces(std::span<const SeriesId> ids, ReadView* view) const {
   {
     ReaderMutexLock lock(&groups_mutex_);
     for (SeriesId id : ids) {
-      std::vector<ReadView::Place>& places = view->places[id];
       ForEachGroup(id, [&](uint32_t group) ABSL_SHARED_LOCKS_REQUIRED(groups_mutex_) {
-        places.push_back({group, ReadView::kNoSlot});
+        view->places[id].push_back({group, ReadView::kNoSlot});
         const auto it = groups_.find(group);
         if (it != groups_.end()) groups.try_emplace(group, it->second);
       });
     }
   }
-  for (SeriesId id : ids) {
-    for (ReadView::Place& place : view->places[id]) {
+  for (auto& [id, places] : view->places) {
+    for (ReadView::Place& place : places) {
       const auto group = groups.find(place.group);
       if (group == groups.end()) continue;  // it has no rounds in memory any more
       ReaderMutexLock lock(&group->second->mutex);
@@ -57,6 +56,8 @@ std::unique_ptr<ReadView> DbImpl::Pin(std::span<const SeriesId> ids, int64_t min
   view->window_ms = options_.window_ms;
   // Nothing moves from memory to the store, or inside it, meanwhile.
   ReaderMutexLock layout(&layout_mutex_);
+  view->cache = &run_cache_;
+  view->layout = layout_version_;
   PinPlaces(ids, view.get());
   view->hours = store_->NewCursor(Family::kHours);
   view->days = store_->NewCursor(Family::kDays);

@@ -12,6 +12,7 @@
 #include "tsdb/group.h"
 #include "tsdb/loose_store.h"
 #include "tsdb/rocks_store.h"
+#include "tsdb/run_cache.h"
 
 namespace narthex::tsdb {
 
@@ -38,6 +39,8 @@ struct HeadView {
 // thread-safe.
 struct ReadView {
   int64_t mint = 0, maxt = 0, window_ms = 0;
+  RunCache* cache = nullptr;  // may be null
+  uint64_t layout = 0;        // of the store, for the cache
   std::shared_ptr<const Tombstones> dead;
   std::unique_ptr<Cursor> hours, days;
   std::vector<int64_t> windows;                      // with stripes as sealed, in range, ascending

@@ -40,6 +40,7 @@ absl::Status DbImpl::FreeSlots(Group* group) {
     if (freeable().empty()) return absl::OkStatus();
   }
   MutexLock layout(&layout_mutex_);
+  ++layout_version_;
   MutexLock create(&create_mutex_);  // no slot is handed out meanwhile
   MutexLock lock(&group->mutex);
   if (has_unsaved_) return absl::OkStatus();

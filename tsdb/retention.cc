@@ -127,6 +127,7 @@ absl::StatusOr<bool> DbImpl::DropWindows(int64_t before) {
   RETURN_IF_ERROR(store_->Write(batch, true));
   {
     MutexLock layout(&layout_mutex_);
+    ++layout_version_;
     MutexLock lock(&windows_mutex_);
     for (int64_t window : windows) {
       windows_.erase(window);

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
+#include "tsdb/loose_seal.h"
 #include "tsdb/manifest.h"
 #include "tsdb/stripe_writer.h"
 
@@ -143,56 +144,14 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
     for (const auto& [id, column] : store->columns())
       if (column.count > 0) ids.insert(id);
   }
-  std::vector<std::pair<Labels, SeriesId>> order;
-  for (SeriesId id : ids) order.emplace_back(index_.LabelsOf(id), id);
-  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  struct Entry {
-    SeriesId id;
-    uint32_t column;
-    std::string bytes;
-  };
-  struct Window {
-    std::vector<std::vector<int64_t>> columns;
-    std::map<std::vector<int64_t>, uint32_t> known;
-    std::vector<Entry> entries;
-  };
-  std::map<int64_t, Window> windows;
-  for (const auto& [labels, id] : order) {
-    std::vector<Sample> samples;
-    for (const auto& store : frozen) store->Read(id, UINT32_MAX, &samples);
-    std::stable_sort(samples.begin(), samples.end(),
-                     [](const Sample& a, const Sample& b) { return a.t < b.t; });
-    // (window, histogram) -> samples; the last of equal times stays.
-    std::map<std::pair<int64_t, bool>, std::vector<const Sample*>> parts;
-    for (size_t i = 0; i < samples.size(); ++i) {
-      if (i + 1 < samples.size() && samples[i + 1].t == samples[i].t) continue;
-      parts[{WindowOf(samples[i].t, options_.window_ms), samples[i].h != nullptr}].push_back(&samples[i]);
-    }
-    for (const auto& [where, list] : parts) {
-      Window& w = windows[where.first];
-      SeriesRows rows;
-      std::vector<int64_t> times;
-      const bool starts =
-          std::any_of(list.begin(), list.end(), [](const Sample* s) { return s->start_t != 0; });
-      for (size_t i = 0; i < list.size(); ++i) {
-        times.push_back(list[i]->t);
-        rows.present.Set(i);
-        if (where.second)
-          rows.histograms.push_back(list[i]->h);
-        else
-          rows.values.push_back(list[i]->v);
-        if (starts) rows.start_t.push_back(list[i]->start_t);
-      }
-      const auto [it, fresh] = w.known.emplace(times, static_cast<uint32_t>(w.columns.size()));
-      if (fresh) w.columns.push_back(times);
-      w.entries.push_back({id, it->second, EncodeEntry(rows, times.size())});
-      plan->members[where.first].add(id);
-    }
-  }
-  for (auto& [window, w] : windows) {
-    RunWriter writer({window, kLooseGroup, frozen.front()->first_sequence, 0}, &w.columns, &plan->stripes);
-    for (Entry& e : w.entries) writer.Add(e.id, e.column, std::move(e.bytes));
-  }
+  const std::shared_ptr<const SeriesIndex::Ranks> ranks = index_.RanksByLabels();
+  const auto rank = [&](SeriesId id) { return id < ranks->size() ? (*ranks)[id] : SeriesIndex::kNoRank; };
+  std::vector<SeriesId> order(ids.begin(), ids.end());
+  std::sort(order.begin(), order.end(),
+            [&](SeriesId a, SeriesId b) { return std::pair(rank(a), a) < std::pair(rank(b), b); });
+  LooseSeal seal(options_.window_ms);
+  for (SeriesId id : order) seal.Add(id, frozen);
+  seal.Finish(frozen.front()->first_sequence, &plan->stripes, &plan->members);
 }
 
 absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
@@ -259,6 +218,7 @@ absl::Status DbImpl::IngestHours(const std::map<std::string, std::string>& strip
 // What is in the store leaves memory.
 void DbImpl::MoveSealed(const SealPlan& plan) {
   MutexLock layout(&layout_mutex_);
+  ++layout_version_;
   {
     MutexLock lock(&windows_mutex_);
     for (const auto& [window, members] : plan.members) hourly_.insert(window);

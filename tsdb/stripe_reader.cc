@@ -47,56 +47,93 @@ StripeReader::Directory StripeReader::ReadDirectory(Cursor* cursor, const Run& r
   return directory;
 }
 
-void StripeReader::AddRun(const Directory& directory, Run run, std::vector<Run>* runs) {
+void StripeReader::AddRun(const Directory& directory, Run run, CachedRuns* found, std::vector<Run>* runs) {
+  CachedRun& cached = found->emplace_back();
+  cached.prefix = run.prefix;
   for (uint32_t s = 0; s < directory.size(); ++s) {
     // The first series that still has a rank; a stripe where none has holds nothing that is asked for.
-    uint32_t rank = SeriesIndex::kNoRank;
+    SeriesId leader = 0;
     for (SeriesId id : directory[s]) {
-      if ((rank = RankOf(id)) != SeriesIndex::kNoRank) break;
+      has_younger_ = has_younger_ || id >= ranks_->size();
+      if (leader == 0 && RankOf(id) != SeriesIndex::kNoRank) leader = id;
     }
-    if (rank != SeriesIndex::kNoRank) run.parts.push_back({rank, s, s + 1});
+    cached.leaders.push_back(leader);
+    if (leader != 0) run.parts.push_back({RankOf(leader), s, s + 1});
   }
   runs->push_back(std::move(run));
 }
 
-void StripeReader::FindDays(uint32_t group, std::vector<Run>* runs) {
-  for (const auto& [day, generation] : view_->merged) {
-    Run run{true, day, EncodeDayKey({day, generation, group, 0, 0}).substr(0, kDayPrefix), {}};
-    const Directory directory = ReadDirectory(view_->days.get(), run, group);
+void StripeReader::FindDay(uint32_t group, int64_t day, uint32_t generation, CachedRuns* found,
+                           std::vector<Run>* runs) {
+  Run run{true, day, EncodeDayKey({day, generation, group, 0, 0}).substr(0, kDayPrefix), {}};
+  const Directory directory = ReadDirectory(view_->days.get(), run, group);
+  if (keep_series_) {
+    for (const auto& list : directory) series_[group].insert(series_[group].end(), list.begin(), list.end());
+  }
+  if (!directory.empty()) AddRun(directory, std::move(run), found, runs);
+}
+
+void StripeReader::FindHours(uint32_t group, int64_t window, CachedRuns* found, std::vector<Run>* runs) {
+  Cursor* const cursor = view_->hours.get();
+  const std::string all = StripeGroupPrefix(window, group);
+  for (cursor->Seek(all); HasPrefix(*cursor, all);) {
+    StripeKey key;
+    if (!DecodeStripeKey(cursor->key(), &key)) break;
+    Run run{false, window, EncodeStripeKey(key).substr(0, kHourPrefix), {}};
+    const Directory directory = ReadDirectory(cursor, run, group);
     if (keep_series_) {
       for (const auto& list : directory)
         series_[group].insert(series_[group].end(), list.begin(), list.end());
     }
-    if (!directory.empty()) AddRun(directory, std::move(run), runs);
+    AddRun(directory, std::move(run), found, runs);
+    if (key.generation == UINT64_MAX) break;
+    cursor->Seek(EncodeStripeKey({window, group, key.generation + 1, 0}));
   }
+  if (!cursor->status().ok()) corrupt_(window, group, kDirectoryStripe);
 }
 
-void StripeReader::FindHours(uint32_t group, std::vector<Run>* runs) {
-  Cursor* const cursor = view_->hours.get();
-  for (int64_t window : view_->windows) {
-    const std::string all = StripeGroupPrefix(window, group);
-    for (cursor->Seek(all); HasPrefix(*cursor, all);) {
-      StripeKey key;
-      if (!DecodeStripeKey(cursor->key(), &key)) break;
-      Run run{false, window, EncodeStripeKey(key).substr(0, kHourPrefix), {}};
-      const Directory directory = ReadDirectory(cursor, run, group);
-      if (keep_series_) {
-        for (const auto& list : directory)
-          series_[group].insert(series_[group].end(), list.begin(), list.end());
+bool StripeReader::FindCached(const RunCache::Key& key, std::vector<Run>* runs) const {
+  if (view_->cache == nullptr || keep_series_) return false;
+  const std::shared_ptr<const CachedRuns> cached = view_->cache->Find(view_->layout, key);
+  if (cached == nullptr) return false;
+  const size_t before = runs->size();
+  for (const CachedRun& c : *cached) {
+    Run run{key.merged, key.start, c.prefix, {}, true};
+    for (uint32_t s = 0; s < c.leaders.size(); ++s) {
+      if (c.leaders[s] == 0) continue;
+      const uint32_t rank = RankOf(c.leaders[s]);
+      if (rank == SeriesIndex::kNoRank) {
+        // Younger than the ranks here: the directory tells of others of its stripe.
+        runs->resize(before);
+        return false;
       }
-      AddRun(directory, std::move(run), runs);
-      if (key.generation == UINT64_MAX) break;
-      cursor->Seek(EncodeStripeKey({window, group, key.generation + 1, 0}));
+      run.parts.push_back({rank, s, s + 1});
     }
-    if (!cursor->status().ok()) corrupt_(window, group, kDirectoryStripe);
+    runs->push_back(std::move(run));
   }
+  return true;
+}
+
+void StripeReader::FindRuns(const RunCache::Key& key, std::vector<Run>* runs) {
+  if (FindCached(key, runs)) return;
+  has_younger_ = false;
+  auto found = std::make_shared<CachedRuns>();
+  if (key.merged) {
+    for (const auto& [day, generation] : view_->merged) {
+      if (day == key.start) FindDay(key.group, day, generation, found.get(), runs);
+    }
+  } else {
+    FindHours(key.group, key.start, found.get(), runs);
+  }
+  // Series younger than the ranks here may be leaders for others.
+  if (view_->cache != nullptr && !has_younger_) view_->cache->Put(view_->layout, key, std::move(found));
 }
 
 const std::vector<StripeReader::Run>& StripeReader::RunsOf(uint32_t group) {
   const auto [it, fresh] = runs_.try_emplace(group);
   if (fresh) {
-    FindDays(group, &it->second);
-    FindHours(group, &it->second);
+    for (const auto& [day, generation] : view_->merged) FindRuns({true, day, group}, &it->second);
+    for (int64_t window : view_->windows) FindRuns({false, window, group}, &it->second);
   }
   return it->second;
 }
@@ -174,10 +211,11 @@ void StripeReader::Parse(int64_t window, uint32_t group, uint32_t stripe, std::s
 void StripeReader::LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out) {
   Cursor* const cursor = view_->hours.get();
   cursor->Seek(out->key);
-  if (cursor->Valid() && cursor->key() == out->key)
+  if (cursor->Valid() && cursor->key() == out->key) {
     Parse(run.start, group, stripe, cursor->value(), out);
-  else
+  } else if (!run.cached || !cursor->status().ok()) {
     corrupt_(run.start, group, stripe);
+  }
 }
 
 void StripeReader::LoadDay(const Run& run, uint32_t group, uint32_t stripe, Loaded* out) {

@@ -65,15 +65,19 @@ class StripeReader {
     int64_t start = 0;   // window or day
     std::string prefix;  // of its keys
     std::vector<Part> parts;
+    bool cached = false;  // told by the cache: a seal that the view does not see yet may be among it
   };
   using Directory = std::vector<std::vector<SeriesId>>;
 
   const std::vector<Run>& RunsOf(uint32_t group);
-  void FindDays(uint32_t group, std::vector<Run>* runs);
-  void FindHours(uint32_t group, std::vector<Run>* runs);
+  // The runs of a window or day: from the cache, or from their directories.
+  void FindRuns(const RunCache::Key& key, std::vector<Run>* runs);
+  bool FindCached(const RunCache::Key& key, std::vector<Run>* runs) const;
+  void FindDay(uint32_t group, int64_t day, uint32_t generation, CachedRuns* found, std::vector<Run>* runs);
+  void FindHours(uint32_t group, int64_t window, CachedRuns* found, std::vector<Run>* runs);
   // The run's directory; made up from its stripes if it has none that checks.
   Directory ReadDirectory(Cursor* cursor, const Run& run, uint32_t group);
-  void AddRun(const Directory& directory, Run run, std::vector<Run>* runs);
+  void AddRun(const Directory& directory, Run run, CachedRuns* found, std::vector<Run>* runs);
   uint32_t RankOf(SeriesId id) const { return id < ranks_->size() ? (*ranks_)[id] : SeriesIndex::kNoRank; }
   void ReadRun(const Run& run, size_t number, uint32_t group, std::span<const SeriesId> ids,
                const Visitor& visit);
@@ -90,6 +94,7 @@ class StripeReader {
   absl::flat_hash_map<uint32_t, std::vector<Run>> runs_;
   absl::flat_hash_map<uint32_t, std::vector<SeriesId>> series_;  // by group, where asked for
   bool keep_series_ = false;
+  bool has_younger_ = false;  // a directory names series that have no rank here yet
   std::list<Loaded> loaded_;  // the one used last in front
   absl::flat_hash_map<std::string, std::list<Loaded>::iterator> by_key_;
   size_t bytes_ = 0;

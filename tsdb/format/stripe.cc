@@ -48,6 +48,12 @@ EntryTraits TraitsOf(std::string_view entry) {
   return {flags == 0, (flags & ~(kHasGaps | kHasStale)) == 0};
 }
 
+std::string EncodeDense(std::span<const double> values) {
+  std::string out(1, '\0');
+  PutNxChunk(&out, values.data(), values.size());
+  return out;
+}
+
 bool DecodeDense(std::string_view entry, size_t n, double* values) {
   ByteReader in(entry.substr(1));
   return ReadNxChunk(&in, values, n);

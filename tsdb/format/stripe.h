@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,8 @@ struct EntryTraits {
   bool floats = false;  // floats and stale markers only, no start timestamps
 };
 EntryTraits TraitsOf(std::string_view entry);
-// The values of a dense entry.
+// A dense entry, and its values.
+std::string EncodeDense(std::span<const double> values);
 bool DecodeDense(std::string_view entry, size_t n, double* values);
 
 struct StripeEntry {
