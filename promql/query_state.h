@@ -57,9 +57,10 @@ class HeldSamples {
     held_ += samples;
     return absl::OkStatus();
   }
-  void Release() {
-    state_->Release(held_);
-    held_ = 0;
+  void Release() { Release(held_); }
+  void Release(int64_t samples) {
+    state_->Release(samples);
+    held_ -= samples;
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/go_format.h"
@@ -13,15 +14,24 @@
 namespace narthex::promql {
 namespace {
 
-// The classic buckets and the native series that belong to one output series.
+// The rows that belong to one output series, until all of them are there.
 struct HistogramGroup {
   SeriesMeta meta;
   std::string metric;
-  std::vector<std::pair<double, size_t>> buckets;  // upper bound, input row
-  std::vector<size_t> natives;                     // input rows that may hold native histograms
+  size_t waiting = 0;  // input series that have not come yet
+  struct Bucket {
+    double bound = 0;
+    std::vector<Batch::Cell> cells;
+    std::vector<double> counts;
+  };
+  std::vector<Bucket> buckets;
+  std::vector<HistogramPtr> natives;  // by step; empty if there are none
+  int64_t held = 0;                   // samples
+  bool done = false;
 };
 
-// Collects the groups and hands each step's histograms to the subclass.
+// Collects the rows of each output series and, as soon as it has all, hands each step's histograms to the
+// subclass. Input comes sorted by labels, where the buckets of a histogram are near each other.
 class HistogramOperator : public WholeMatrixOperator {
  public:
   HistogramOperator(const Expr& call, std::string text, OperatorPtr vector, const Expr& vector_expr,
@@ -33,22 +43,26 @@ class HistogramOperator : public WholeMatrixOperator {
  protected:
   absl::StatusOr<Matrix> Compute() override {
     RETURN_IF_ERROR(Prepare());
-    ASSIGN_OR_RETURN(input_, Input(0));
-    CollectGroups();
-    // In order once, not at every step.
-    for (HistogramGroup& group : groups_) {
-      std::stable_sort(group.buckets.begin(), group.buckets.end(),
-                       [](const auto& a, const auto& b) { return a.first < b.first; });
-    }
-    Matrix out;
-    size_t outputs = Outputs();
-    out.rows.Reset(groups_.size() * outputs, columns());
-    for (size_t g = 0; g < groups_.size(); ++g) {
-      for (size_t k = 0; k < outputs; ++k) {
-        out.series.push_back(OutputSeries(groups_[g].meta, k));
-        for (size_t i = 0; i < columns(); ++i) Step(groups_[g], i, k, g * outputs + k, &out.rows);
+    ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* series, children_[0]->Series());
+    FindMembers(*series);
+    rows_.Reset(groups_.size() * Outputs(), columns());
+    Batch batch;
+    size_t next = 0;
+    while (true) {
+      RETURN_IF_ERROR(state_->Check());
+      ASSIGN_OR_RETURN(bool more, children_[0]->Next(&batch));
+      if (!more) break;
+      for (size_t r = 0; r < batch.series(); ++r, ++next) {
+        RETURN_IF_ERROR(TakeRow((*series)[next], members_[next], batch, r));
       }
     }
+    Matrix out;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (!groups_[g].done) Finish(g);
+      for (size_t k = 0; k < Outputs(); ++k) out.series.push_back(OutputSeries(groups_[g].meta, k));
+    }
+    children_[0]->Close();
+    out.rows = std::move(rows_);
     return out;
   }
 
@@ -69,61 +83,108 @@ class HistogramOperator : public WholeMatrixOperator {
   const Expr& vector_expr_;
 
  private:
-  void CollectGroups() {
-    absl::flat_hash_map<Labels, size_t> index;
-    for (size_t s = 0; s < input_.series.size(); ++s) {
-      const SeriesMeta& meta = input_.series[s];
-      const Batch::Cell *cells = input_.rows.cells(s), *end = cells + columns();
-      const bool any_float = std::find(cells, end, Batch::kFloat) != end;
-      const bool any_native = input_.rows.has_histograms() && std::find(cells, end, Batch::kHistogram) != end;
-      std::string_view metric = meta.labels.MetricName();
-      if (any_native) Member(meta, /*with_bound=*/true, metric, &index)->natives.push_back(s);
-      if (!any_float) continue;
-      std::string_view le = meta.labels.Get("le");
-      std::optional<double> bound = ParseGoFloat(le);
-      if (!bound) {
-        Annotate(BadBucketLabelText(metric, le));
-        continue;
-      }
-      Member(meta, /*with_bound=*/false, metric, &index)->buckets.emplace_back(*bound, s);
+  // Where a series' floats belong, and its native histograms if it has no bound.
+  struct Member {
+    size_t group = 0;
+    std::optional<double> bound;
+  };
+
+  void FindMembers(const std::vector<SeriesMeta>& series) {
+    members_.reserve(series.size());
+    for (const SeriesMeta& meta : series) {
+      const std::optional<double> bound = ParseGoFloat(meta.labels.Get("le"));
+      const size_t group = GroupOf(meta, /*with_bound=*/!bound.has_value());
+      ++groups_[group].waiting;
+      members_.push_back({group, bound});
     }
   }
 
   // The group of a series, whose bound is part of the group's labels or not.
-  HistogramGroup* Member(const SeriesMeta& meta, bool with_bound, std::string_view metric,
-                         absl::flat_hash_map<Labels, size_t>* index) {
+  size_t GroupOf(const SeriesMeta& meta, bool with_bound) {
     static const std::vector<std::string> kBound = {"le"}, kNothing;
     // With delayed name removal the name tells histograms apart; else it is no part of the group.
     Labels key = GroupLabels(meta.labels, with_bound ? kNothing : kBound, /*without=*/true);
+    const std::string_view metric = meta.labels.MetricName();
     if (state_->delayed_name_removal) key = LabelsBuilder(key).Set(kMetricName, metric).Build();
-    auto [it, added] = index->try_emplace(key, groups_.size());
-    if (added) groups_.push_back({{std::move(key), true}, std::string(metric), {}, {}});
-    return &groups_[it->second];
+    auto [it, added] = index_.try_emplace(key, groups_.size());
+    if (added) groups_.push_back({{std::move(key), true}, std::string(metric), 0, {}, {}, 0, false});
+    return it->second;
   }
 
-  void Step(const HistogramGroup& group, size_t i, size_t k, size_t row, Batch* out) {
-    buckets_.clear();
-    for (const auto& [bound, s] : group.buckets) {
-      if (input_.rows.cells(s)[i] == Batch::kFloat) buckets_.push_back({bound, input_.rows.values(s)[i]});
+  absl::Status TakeRow(const SeriesMeta& meta, const Member& member, const Batch& batch, size_t r) {
+    const Batch::Cell *cells = batch.cells(r), *end = cells + columns();
+    const bool any_float = std::find(cells, end, Batch::kFloat) != end;
+    const bool any_native = batch.has_histograms() && std::find(cells, end, Batch::kHistogram) != end;
+    if (any_float && !member.bound.has_value()) {
+      Annotate(BadBucketLabelText(meta.labels.MetricName(), meta.labels.Get("le")));
+    } else if (any_float) {
+      RETURN_IF_ERROR(Hold(std::count(cells, end, Batch::kFloat), &groups_[member.group]));
+      const double* counts = batch.values(r);
+      groups_[member.group].buckets.push_back({*member.bound, {cells, end}, {counts, counts + columns()}});
     }
-    const FloatHistogram* native = nullptr;
-    for (size_t s : group.natives) {
-      if (input_.rows.cells(s)[i] == Batch::kHistogram) native = input_.rows.histogram(s, i).get();
+    // Native histograms of a series with a bound are a group of their own.
+    if (any_native) {
+      RETURN_IF_ERROR(
+          TakeNatives(batch, r, member.bound ? GroupOf(meta, /*with_bound=*/true) : member.group));
     }
-    if (native != nullptr && !buckets_.empty()) {
+    if (--groups_[member.group].waiting == 0) Finish(member.group);
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeNatives(const Batch& batch, size_t r, size_t g) {
+    HistogramGroup& group = groups_[g];
+    group.natives.resize(columns());
+    for (size_t i = 0; i < columns(); ++i) {
+      if (batch.cells(r)[i] != Batch::kHistogram) continue;
+      RETURN_IF_ERROR(Hold(1, &group));
+      group.natives[i] = batch.histogram(r, i);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Hold(int64_t samples, HistogramGroup* group) {
+    RETURN_IF_ERROR(held_.Add(samples));
+    group->held += samples;
+    return absl::OkStatus();
+  }
+
+  void Finish(size_t g) {
+    HistogramGroup& group = groups_[g];
+    group.done = true;
+    if (rows_.series() < groups_.size() * Outputs()) rows_.Grow(groups_.size() * Outputs());
+    std::stable_sort(group.buckets.begin(), group.buckets.end(),
+                     [](const auto& a, const auto& b) { return a.bound < b.bound; });
+    for (size_t k = 0; k < Outputs(); ++k) {
+      for (size_t i = 0; i < columns(); ++i) Step(group, i, k, g * Outputs() + k);
+    }
+    group.buckets = {};
+    group.natives = {};
+    held_.Release(group.held);
+    group.held = 0;
+  }
+
+  void Step(const HistogramGroup& group, size_t i, size_t k, size_t row) {
+    step_buckets_.clear();
+    for (const HistogramGroup::Bucket& bucket : group.buckets) {
+      if (bucket.cells[i] == Batch::kFloat) step_buckets_.push_back({bucket.bound, bucket.counts[i]});
+    }
+    const FloatHistogram* native = group.natives.empty() ? nullptr : group.natives[i].get();
+    if (native != nullptr && !step_buckets_.empty()) {
       Annotate(MixedClassicNativeText(group.metric));
       return;
     }
     if (native != nullptr) {
-      out->SetFloat(row, i, Native(*native, i, k, group));
-    } else if (!buckets_.empty()) {
-      out->SetFloat(row, i, Classic(&buckets_, i, k, group));
+      rows_.SetFloat(row, i, Native(*native, i, k, group));
+    } else if (!step_buckets_.empty()) {
+      rows_.SetFloat(row, i, Classic(&step_buckets_, i, k, group));
     }
   }
 
-  Matrix input_;
   std::vector<HistogramGroup> groups_;
-  std::vector<ClassicBucket> buckets_;  // of one group and step
+  absl::flat_hash_map<Labels, size_t> index_;
+  std::vector<Member> members_;  // of each input series
+  Batch rows_;
+  std::vector<ClassicBucket> step_buckets_;
 };
 
 class QuantileOfHistogram : public HistogramOperator {

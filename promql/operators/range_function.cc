@@ -72,8 +72,9 @@ class RangeFunction : public Operator {
   static constexpr size_t kRowsAtOnce = 16;
 
   absl::Status Hold(size_t samples, int64_t* held) {
+    RETURN_IF_ERROR(state_->Hold(static_cast<int64_t>(samples)));
     *held += static_cast<int64_t>(samples);
-    return state_->Hold(static_cast<int64_t>(samples));
+    return absl::OkStatus();
   }
 
   // Rows [first, first + count) of the batch.
