@@ -1,5 +1,6 @@
 #include "base/json_writer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -11,6 +12,11 @@ namespace {
 
 // Prometheus's escapes for label values: control characters, quotes and backslashes, no HTML characters.
 void AppendEscaped(std::string_view text, std::string* out) {
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (std::all_of(text.begin(), text.end(), plain)) {
+    out->append(text);
+    return;
+  }
   bool valid = IsValidUtf8(text);
   for (size_t i = 0; i < text.size(); ++i) {
     unsigned char c = static_cast<unsigned char>(text[i]);
