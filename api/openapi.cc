@@ -25,7 +25,7 @@ constexpr Operation kOperations[] = {
     {"/query_range", "get post", "Evaluate a range query",
      "query! start! end! step! timeout limit lookback_delta stats"},
     {"/query_exemplars", "get post", "Query exemplars", "query! start end"},
-    {"/query_plan", "get post", "Show how a query would be run", "query! time start end step"},
+    {"/query_plan", "get post", "Show how a query would be run", "query! time start end step analyze"},
     {"/format_query", "get post", "Format a query", "query!"},
     {"/parse_query", "get post", "Parse a query", "query!"},
     {"/labels", "get post", "Get label names", kTimes},

@@ -1,4 +1,4 @@
-// /api/v1/query_plan: how a query would be run. Narthex's own; the page's Explain view shows it.
+// /api/v1/query_plan: how a query is run. Narthex's own; the page's Explain view shows it.
 #include <algorithm>
 #include <string>
 
@@ -14,12 +14,12 @@ constexpr int64_t kNsPerMs = 1'000'000;
 
 }  // namespace
 
-// Takes `query`, and either `time` or `start`, `end` and `step`, as the query endpoints do.
+// Takes `query`, and either `time` or `start`, `end` and `step`, as the query endpoints do. With `analyze`
+// the query runs, and each operator says what it delivered and how long it took.
 absl::Status QueryPlan(Call& call) {
   int64_t now = call.options.clock->NowMs();
   promql::QueryParams params;
   params.query = call.Param("query");
-  params.cancelled = call.request.cancelled;
   ASSIGN_OR_RETURN(params.end_ms, TimeParam(call, "time", now));
   ASSIGN_OR_RETURN(params.end_ms, TimeParam(call, "end", params.end_ms));
   ASSIGN_OR_RETURN(params.start_ms, TimeParam(call, "start", params.end_ms));
@@ -34,8 +34,16 @@ absl::Status QueryPlan(Call& call) {
   } else {
     params.start_ms = params.end_ms;
   }
-  absl::StatusOr<std::string> plan = call.options.engine->Explain(*call.options.db, params, /*run=*/true);
-  if (!plan.ok()) return InvalidParameter("query", plan.status());
+  bool run = false;
+  if (std::string analyze = call.Param("analyze"); !analyze.empty()) {
+    absl::StatusOr<bool> parsed = ParseGoBool(analyze);
+    if (!parsed.ok()) return InvalidParameter("analyze", parsed.status());
+    run = *parsed;
+  }
+  params.cancelled = call.request.cancelled;
+  absl::StatusOr<std::string> plan = call.options.engine->Explain(*call.options.db, params, run);
+  if (absl::IsInvalidArgument(plan.status())) return InvalidParameter("query", plan.status());
+  RETURN_IF_ERROR(plan.status());
   SuccessBody body(call.out);
   body.json()->BeginObject().Key("plan").String(*plan);
   body.json()->EndObject();

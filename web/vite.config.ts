@@ -14,7 +14,6 @@ function constructedStyles(): Plugin {
   };
 }
 
-declare const process: { env: Record<string, string | undefined> };
 const server = process.env.NARTHEX_URL ?? "http://localhost:9090";
 
 export default defineConfig({

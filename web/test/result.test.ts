@@ -72,6 +72,13 @@ describe("plans", () => {
   });
 });
 
+describe("plans after a run", () => {
+  it("tell what each operator did", () => {
+    const [line] = parsePlan("  RangeFunction rate  [series=5 samples=1205 batch_bytes=10845 time=1.250ms]");
+    expect(line).toEqual({ depth: 1, name: "RangeFunction", rest: "rate", did: { series: 5, samples: 1205, bytes: 10845, seconds: 0.00125 } });
+  });
+});
+
 describe("metadata", () => {
   const meta = { type: "histogram", unit: "seconds", help: "h" };
   it("of a histogram is known by its series", () => {

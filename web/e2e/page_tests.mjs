@@ -1,0 +1,186 @@
+// Every other page, in every look.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { graphOf, plotted, shoot, visit } from "./visit.mjs";
+import { MANY, startWorld, waitFor } from "./world.mjs";
+
+const PAGES = ["alerts", "rules", "targets", "service-discovery", "status", "tsdb-status", "config", "flags", "alertmanager-discovery"];
+const RATE = 'sum by (path) (rate(http_requests_total{job="plant"}[5m]))';
+
+export function register(t) {
+  test("each page has its heading, and what it is about", async () => {
+    const texts = {
+      alerts: "OvenHot",
+      rules: "path:http_requests:rate5m",
+      targets: "press-3:9100",
+      "service-discovery": "__metrics_path__",
+      status: "Storage retention",
+      "tsdb-status": "Series by metric",
+      config: "scrape_configs",
+      flags: "--storage.tsdb.path",
+      "alertmanager-discovery": "Status",
+    };
+    for (const name of PAGES) {
+      await visit(t, "/" + name, {}, async (page) => {
+        await page.waitForSelector("h1");
+        await page.getByText(texts[name]).first().waitFor();
+        await page.waitForFunction(() => document.querySelector(".skeleton") === null);
+        await shoot(t, page, name);
+      });
+    }
+  });
+
+  test("an alert turns firing on the page", async () => {
+    await visit(t, "/alerts", {}, async (page) => {
+      const rule = page.locator(".rule", { hasText: "OvenHot" });
+      await rule.locator(".state", { hasText: "inactive" }).waitFor();
+      t.world.state.heat = 250;
+      await rule.locator(".rule-head .state", { hasText: "firing" }).waitFor();
+      const line = rule.locator(".alert-row", { hasText: 'job="oven"' });
+      assert.match(await line.innerText(), /250/);
+      assert.match(await line.innerText(), /is at 250 °C/);
+      assert.equal(await line.getByRole("link").getAttribute("href"), "https://runbooks.example/oven-hot");
+      await page.locator(".bar .badge").waitFor();
+      await shoot(t, page, "alerts-firing");
+      await page.getByRole("button", { name: /^Inactive/ }).click();
+      await page.waitForFunction(() => location.search === "?state=inactive");
+      assert.equal(await page.locator(".rule", { hasText: "OvenHot" }).count(), 0);
+      await page.getByRole("button", { name: /^All/ }).click();
+      // The expression leads to its graph.
+      await rule.locator(".expr").click();
+      await page.waitForFunction(() => location.pathname.endsWith("/query"));
+      await plotted(page);
+    });
+    t.world.state.heat = 20;
+  });
+
+  test("a target goes down on the page, and up again", async () => {
+    await visit(t, "/targets?pool=flaky", {}, async (page) => {
+      await page.locator(".target .state", { hasText: "up" }).waitFor();
+      t.world.state.up = false;
+      await page.locator(".target .state", { hasText: "down" }).waitFor();
+      assert.match(await page.locator(".target .row-error").innerText(), /server returned HTTP status 503 Service Unavailable/);
+      await page.getByRole("button", { name: /^Labels of/ }).click();
+      await page.waitForSelector(".label-table >> text=__metrics_path__");
+      await shoot(t, page, "target-down");
+      t.world.state.up = true;
+      await page.locator(".target .state", { hasText: "up" }).waitFor();
+    });
+  });
+
+  test("a thousand targets stay smooth", async () => {
+    await visit(t, "/targets", {}, async (page) => {
+      await page.getByText(`of ${MANY} up`).waitFor();
+      assert.ok((await page.locator(".target").count()) < 80, "only what is in sight is in the document");
+      const { frames, worst } = await page.evaluate(async () => {
+        const times = [];
+        let last = performance.now();
+        for (let y = 0; y < 20_000; y += 400) {
+          scrollTo(0, y);
+          await new Promise(requestAnimationFrame);
+          times.push(performance.now() - last);
+          last = performance.now();
+        }
+        return { frames: times.length, worst: Math.max(...times) };
+      });
+      console.log(`page: ${frames} frames over ${MANY} targets, the longest ${worst.toFixed(0)} ms`);
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+      await page.waitForFunction(() => {
+        const rows = [...document.querySelectorAll('[aria-posinset]')];
+        const last = rows.at(-1);
+        return last !== undefined && last.getAttribute("aria-posinset") === last.getAttribute("aria-setsize");
+      });
+      await page.getByPlaceholder("Filter by address, label or error").fill("sensor-0777");
+      await page.waitForFunction(() => document.querySelectorAll(".target").length === 1);
+      assert.match(page.url(), /search=sensor-0777/);
+    });
+  });
+
+  test("what fails says so in place", async () => {
+    await visit(t, "/rules?kind=err", {}, async (page) => {
+      await page.locator(".row-error", { hasText: "found duplicate series for the match group" }).waitFor({ timeout: 45_000 });
+    });
+    await visit(t, "/tsdb-status?limit=0", {}, async (page) => {
+      await page.locator('[role="alert"]', { hasText: "limit must be a positive number" }).waitFor();
+    });
+  });
+
+  test("dark colours follow the system, and the button", async () => {
+    const ground = (page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    await visit(t, graphOf(RATE), { dark: true }, async (page) => {
+      await plotted(page);
+      assert.equal(await ground(page), "rgb(16, 20, 27)");
+      await page.mouse.move(800, 400);
+      await shoot(t, page, "graph-dark");
+      await page.getByRole("button", { name: "Colours: system" }).click();
+      assert.equal(await ground(page), "rgb(245, 246, 248)");
+      await page.reload();
+      assert.equal(await ground(page), "rgb(245, 246, 248)", "the choice is remembered");
+    });
+    for (const name of ["alerts", "targets", "status"]) {
+      await visit(t, "/" + name, { dark: true }, async (page) => {
+        await page.waitForFunction(() => document.querySelector(".skeleton") === null);
+        await shoot(t, page, `${name}-dark`);
+      });
+    }
+  });
+
+  test("a phone shows every page without scrolling sideways", async () => {
+    for (const where of [graphOf(RATE), "/query?g0.expr=up", ...PAGES.map((name) => "/" + name)]) {
+      await visit(t, where, { phone: true }, async (page) => {
+        await page.waitForTimeout(700);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        await shoot(t, page, `phone-${where.slice(1).replace(/\?.*/, "")}`);
+        assert.ok(wide <= 390, `${where} is ${wide} wide`);
+      });
+    }
+  });
+
+  test("the keyboard reaches everything, and everything has a name", async () => {
+    for (const where of [graphOf(RATE), ...PAGES.map((name) => "/" + name)]) {
+      await visit(t, where, {}, async (page) => {
+        await page.waitForTimeout(400);
+        const nameless = await page.evaluate(() =>
+          [...document.querySelectorAll("button, input, select, a[href], [role=button]")]
+            .filter((one) => (one.ariaLabel ?? one.textContent.trim()) === "" && one.closest("label") === null)
+            .map((one) => one.outerHTML),
+        );
+        assert.deepEqual(nameless, [], where);
+        await page.keyboard.press("Tab");
+        assert.equal(await page.evaluate(() => document.activeElement?.textContent), where.startsWith("/query") ? await page.evaluate(() => document.activeElement?.textContent) : "To the content");
+        const headings = await page.locator("h1").count();
+        assert.equal(headings, 1, where);
+      });
+    }
+  });
+
+  test("a server that goes away is told of, and the page stays", async () => {
+    await visit(t, "/targets?pool=oven", {}, async (page) => {
+      await page.locator(".target").first().waitFor();
+      await page.route("**/api/v1/targets*", (route) => route.fulfill({ status: 503, body: "Service Unavailable" }));
+      await page.locator('[role="alert"]', { hasText: "Service Unavailable" }).waitFor();
+      assert.equal(await page.locator(".target").count(), 1);
+    }).catch((error) => {
+      if (!String(error).includes("503")) throw error; // the browser logs the refused request
+    });
+  });
+
+  test("all of it works below a route prefix", async () => {
+    const world = await startWorld(t.binary, { prefix: "/edge/prom", many: 2 });
+    try {
+      await visit(t, graphOf("up", { "g0.range_input": "1m" }), { world }, async (page) => {
+        await plotted(page);
+        await page.getByRole("link", { name: "Targets" }).click();
+        await page.waitForFunction(() => location.pathname === "/edge/prom/targets");
+        await page.locator(".target").first().waitFor();
+        await page.reload();
+        await page.locator(".target").first().waitFor();
+        await page.goBack();
+        await page.waitForFunction(() => location.pathname === "/edge/prom/query");
+      });
+      await waitFor("redirect", async () => (await fetch(world.root + "/")).url.startsWith(world.url));
+    } finally {
+      await world.stop();
+    }
+  });
+}
