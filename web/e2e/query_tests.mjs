@@ -1,17 +1,17 @@
 // The query page.
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { readFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { ask, graphOf, plotted, shoot, visit } from "./visit.mjs";
 
 const RATE = 'sum by (path) (rate(http_requests_total{job="plant"}[5m]))';
 const LIMIT_KB = 400;
 
 function bundleKb() {
-  const dist = path.resolve(import.meta.dirname, "../dist");
+  const dist = fileURLToPath(new URL("../dist", import.meta.url));
   const files = readdirSync(dist, { recursive: true }).map((name) => path.join(dist, name)).filter((name) => statSync(name).isFile());
   return files.reduce((sum, name) => sum + gzipSync(readFileSync(name), { level: 9 }).length, 0) / 1000;
 }
@@ -47,13 +47,6 @@ export function register(t) {
         paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
         plot: performance.getEntriesByName("first-plot")[0]?.startTime,
         bytes: performance.getEntriesByType("resource").reduce((sum, one) => sum + one.transferSize, 0),
-        shift: new Promise((resolve) => {
-          let sum = 0;
-          new PerformanceObserver((list) => {
-            for (const entry of list.getEntries()) sum += entry.value;
-          }).observe({ type: "layout-shift", buffered: true });
-          setTimeout(() => resolve(sum), 200);
-        }),
       }));
       const shift = await page.evaluate(
         () =>

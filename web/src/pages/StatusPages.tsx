@@ -5,9 +5,9 @@ import { formatBytes, formatCount } from "../base/format";
 import { useSearchParam } from "../base/router";
 import { utc } from "../base/settings";
 import { useStore } from "../base/store";
-import { formatTime } from "../base/time";
+import { ago, formatTime } from "../base/time";
 import { matchesWords } from "../query/Dialogs";
-import { Empty, ErrorBox, Icon, SearchBox, Skeleton, State } from "../ui/bits";
+import { Empty, ErrorBox, Icon, SearchBox, Skeleton, State, useNow } from "../ui/bits";
 import { StatusHead } from "./StatusHead";
 
 export function Config() {
@@ -24,7 +24,7 @@ export function Config() {
       {data !== undefined && (
         <pre class="card yaml" tabIndex={0} aria-label="Configuration in force">
           {data.yaml.split("\n").map((line, i) => {
-            const match = /^(\s*(?:- )*)([\w.-]+)(:)(.*)$/.exec(line);
+            const match = /^(\s*(?:- )*)([\w.-]+)(:)( .*)?$/.exec(line);
             return match === null ? (
               line + "\n"
             ) : (
@@ -110,8 +110,10 @@ export function TsdbStatus() {
   const [limit, setLimit] = useSearchParam("limit", "10");
   const { data, error } = useApi<Tsdb>("status/tsdb", { limit });
   const zone = useStore(utc);
+  const now = useNow();
   const head = data?.headStats;
-  const time = (ms: number) => (ms > 0 && ms < 1e15 ? formatTime(ms, zone) : "–");
+  const since = (ms: number) => (ms > 0 && ms < 1e15 ? ago(new Date(ms).toISOString(), now) : "–");
+  const time = (ms: number) => (ms > 0 && ms < 1e15 ? formatTime(ms, zone) : "no samples yet");
   return (
     <main id="main">
       <StatusHead page="tsdb-status">
@@ -131,16 +133,17 @@ export function TsdbStatus() {
           <div class="tiles">
             {(
               [
-                ["Series", formatCount(head.numSeries)],
-                ["Label pairs", formatCount(head.numLabelPairs)],
-                ["Chunks", formatCount(head.chunkCount)],
-                ["Oldest in the head", time(head.minTime)],
-                ["Newest", time(head.maxTime)],
+                ["Series", formatCount(head.numSeries), "in the head"],
+                ["Label pairs", formatCount(head.numLabelPairs), "names with their values"],
+                ["Chunks", formatCount(head.chunkCount), "in the head"],
+                ["Oldest sample", since(head.minTime), time(head.minTime)],
+                ["Newest sample", since(head.maxTime), time(head.maxTime)],
               ] as const
-            ).map(([name, value]) => (
+            ).map(([name, value, note]) => (
               <div class="card tile" key={name}>
                 <span>{name}</span>
                 <b>{value}</b>
+                <small>{note}</small>
               </div>
             ))}
           </div>

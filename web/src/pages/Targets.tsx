@@ -96,14 +96,16 @@ function TargetRow({ target, open, toggle, now, samples }: {
           </a>
           <Labels labels={target.labels} />
         </span>
-        <span class="cell" title="Last scrape">
-          <small>scraped</small> {ago(target.lastScrape, now)}
-        </span>
-        <span class={`cell ${slow ? "warn-text" : ""}`} title="Duration of the last scrape">
-          <small>took</small> {humanDuration(target.lastScrapeDuration)}
-        </span>
-        <span class="cell" title="Samples of the last scrape">
-          <small>samples</small> {samples === undefined ? "–" : formatCount(samples)}
+        <span class="cells">
+          <span class="cell" title="Last scrape">
+            <small>scraped</small> {ago(target.lastScrape, now)}
+          </span>
+          <span class={`cell ${slow ? "warn-text" : ""}`} title="Duration of the last scrape">
+            <small>took</small> {humanDuration(target.lastScrapeDuration)}
+          </span>
+          <span class="cell" title="Samples of the last scrape">
+            <small>samples</small> {samples === undefined ? "–" : formatCount(samples)}
+          </span>
         </span>
       </div>
       {target.lastError !== "" && <p class="row-error">{target.lastError}</p>}

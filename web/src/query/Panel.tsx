@@ -157,6 +157,11 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
           <button type="button" class="primary" onClick={() => execute()}>
             Execute
           </button>
+          {!only && (
+            <button type="button" class="plain remove" title="Remove this panel" aria-label="Remove this panel" onClick={onRemove}>
+              <Icon name="close" />
+            </button>
+          )}
         </div>
       </div>
       <div class="panel-bar">
@@ -171,11 +176,6 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
           onChange={(tab) => onChange({ ...panel, tab, expr: draft.current.trim() === "" ? panel.expr : draft.current.trim() }, false)}
         />
         {panel.tab === "graph" ? <GraphControls panel={panel} update={update} /> : <TableControls panel={panel} update={update} />}
-        {!only && (
-          <button type="button" class="plain remove" title="Remove this panel" aria-label="Remove this panel" onClick={onRemove}>
-            <Icon name="close" />
-          </button>
-        )}
       </div>
       <div class={`answer ${loading ? "loading" : ""}`} aria-busy={loading}>
         {answer !== undefined && answer.tab === panel.tab && (
