@@ -105,6 +105,18 @@ export function register(t) {
     });
   });
 
+  test("a configuration that fails to load is announced", async () => {
+    await visit(t, "/status", {}, async (page) => {
+      await page.getByText(/^loaded 20/).waitFor();
+      t.world.reload("nonsense: 1\n");
+      await page.locator(".announce", { hasText: "Configuration reload has failed" }).waitFor();
+      await page.getByText(/^the last reload failed/).waitFor();
+      await shoot(t, page, "announce");
+      t.world.reload();
+      await page.locator(".announce").waitFor({ state: "detached" });
+    });
+  });
+
   test("dark colours follow the system, and the button", async () => {
     const ground = (page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     await visit(t, graphOf(RATE), { dark: true }, async (page) => {

@@ -94,6 +94,11 @@ export function register(t) {
       await page.keyboard.type("rate(oven_runs_total)");
       await page.keyboard.press("Escape");
       await page.waitForSelector(".cm-lintRange-error");
+
+      await page.keyboard.press("Control+a");
+      await page.keyboard.insertText("sum  by(job)(up)");
+      await page.getByRole("button", { name: "Format the expression" }).click();
+      await page.waitForFunction(() => document.querySelector(".cm-content").innerText === "sum by (job) (up)");
     });
   });
 

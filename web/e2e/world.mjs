@@ -1,7 +1,7 @@
 // A Narthex with something to look at: a fake exporter with many targets, one of which can be taken down, rules,
 // an Alertmanager where there is one, and four hours of past data.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import os from "node:os";
@@ -228,7 +228,7 @@ ${node === "" ? "" : `  - job_name: node\n    static_configs: [{targets: ["${nod
     file_sd_configs: [{files: [fleet.json]}]
 `,
   );
-  run(
+  const narthex = run(
     binary,
     "--config.file=prometheus.yml",
     "--storage.tsdb.path=data",
@@ -247,5 +247,11 @@ ${node === "" ? "" : `  - job_name: node\n    static_configs: [{targets: ["${nod
     await stop();
     throw error;
   }
-  return { url, root, state, folder, stop };
+  // Loads the configuration anew, with `more` at its end.
+  const config = readFileSync(path.join(folder, "prometheus.yml"), "utf8");
+  const reload = (more = "") => {
+    writeFileSync(path.join(folder, "prometheus.yml"), config + more);
+    narthex.kill("SIGHUP");
+  };
+  return { url, root, state, stop, reload };
 }

@@ -50,6 +50,26 @@ function Firing() {
   );
 }
 
+interface Notification {
+  text: string;
+  date: string;
+  active: boolean;
+}
+
+// What the server wants everybody to know, such as a configuration that it could not load.
+function Notifications() {
+  const { data } = useApi<Notification[]>("notifications", {}, 15_000);
+  const active = (data ?? []).filter((one) => one.active);
+  if (active.length === 0) return null;
+  return (
+    <div class="announce" role="status">
+      {active.map((one) => (
+        <p key={one.text}>{one.text}</p>
+      ))}
+    </div>
+  );
+}
+
 function Bar({ page }: { page: string }) {
   const zone = useStore(utc);
   const look = useStore(theme);
@@ -97,6 +117,7 @@ function App() {
   return (
     <>
       <Bar page={page} />
+      <Notifications />
       {View === undefined ? (
         <main id="main">
           <h1>There is no such page</h1>

@@ -89,7 +89,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
 }) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
-  const [hover, setHover] = useState<Hover | null>(null);
+  const [pointer, setHover] = useState<Hover | null>(null);
   const [missing, setMissing] = useState(false); // the chunk that draws
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const isDark = useStore(dark);
@@ -101,8 +101,9 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
   const names = useMemo(() => shortNames(series), [series]);
   const data = useMemo(() => plotData(shot, series, heat), [series]);
   const identity = useMemo(() => series.map((one) => seriesName(one.metric)).join("\n"), [series]);
-  useLayoutEffect(() => setHidden(new Set()), [identity]);
+  useLayoutEffect(() => setHidden((old) => (old.size === 0 ? old : new Set())), [identity]);
 
+  const hover = pointer !== null && pointer.index < data.times.length ? pointer : null;
   const display = heat ? "heatmap" : panel.display === "heatmap" ? "lines" : panel.display;
   useEffect(() => {
     let gone = false;

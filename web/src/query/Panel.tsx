@@ -135,6 +135,15 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
     if (expr.trim() === panel.expr.trim()) setAgain((n) => n + 1);
     else onChange({ ...panel, expr: expr.trim() }, true);
   };
+  // What does not parse stays as it is: the editor underlines it.
+  const tidy = () =>
+    void api<string>("format_query", { query: draft.current }, undefined, true).then(
+      ({ data }) => {
+        draft.current = data;
+        editor.current?.setText(data);
+      },
+      () => {},
+    );
   const label = "PromQL expression";
   return (
     <section class="panel card" aria-label={panel.expr === "" ? "New panel" : `Panel of ${panel.expr}`}>
@@ -148,6 +157,9 @@ export function Panel({ panel, only, autofocus, tick, onChange, onRemove }: Prop
           hold={(one) => (editor.current = one)}
         />
         <div class="ask-buttons">
+          <button type="button" class="plain" title="Format the expression" aria-label="Format the expression" onClick={tidy}>
+            <Icon name="tidy" />
+          </button>
           <button type="button" class="plain" title="Metrics of this server" aria-label="Metrics" onClick={() => setDialog("metrics")}>
             <Icon name="book" />
           </button>
