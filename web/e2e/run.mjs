@@ -13,7 +13,7 @@ const skip = (why) => {
 
 const chromiumPath = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
 if (chromiumPath === undefined) skip("there is no Chromium");
-const playwright = await import("playwright-core").catch(() => skip("playwright-core is not installed (npm ci in web)"));
+const playwright = await import("playwright-core").catch(() => skip("playwright-core is not installed (./dev web)"));
 
 mkdirSync(shots, { recursive: true });
 export const t = { shots, binary }; // what the tests share: browser, world
