@@ -66,7 +66,6 @@ absl::Status ErrorStatus(std::string_view query, const ParseError& error) {
 }  // namespace
 
 std::string PositionText(std::string_view query, int offset) {
-  if (query.empty()) return "unknown position";
   int line = 1, column = 1;
   for (int i = 0; i < offset && i < static_cast<int>(query.size()); ++i) {
     if (query[static_cast<size_t>(i)] == '\n') {

@@ -46,7 +46,7 @@ struct SeriesDescription {
 };
 absl::StatusOr<SeriesDescription> ParseSeriesDescription(std::string_view text);
 
-// "line:column" (1-based, columns in bytes) of an offset in the query; "unknown position" in an empty one.
+// "line:column" (1-based, columns in bytes) of an offset in the query.
 std::string PositionText(std::string_view query, int offset);
 
 }  // namespace narthex::promql

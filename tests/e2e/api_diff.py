@@ -100,7 +100,7 @@ def cases():
         # query
         q(query="1+1"), q(query="1+1", time="4"), q(query="up"), q(query="requests_total", limit="1"),
         q(query="requests_total", limit="-1"), q(query="requests_total", limit="x"), q(query="'text<&>'"),
-        q(query="up[5s]"), q(query="sum(rate("), q(query=""), q(query="up", time="abc"), 
+        q(query="up[5s]"), q(query="sum(rate("), q(query="up", time="abc"), 
         q(query="up", timeout="x"), q(query="up", lookback_delta="1m"),
         q(query="up", lookback_delta="x"), q(query="up", stats="all"), q(query="up", stats="1"), "",
         q(query="nothing"), q(query="rate(temperature_celsius[1m])"), q(query="up offset"),

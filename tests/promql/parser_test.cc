@@ -13,7 +13,7 @@ std::string ErrorOf(std::string_view query) {
 
 TEST(Parser, SaysWhatIsWrongAndWhere) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"", "unknown position: parse error: no expression found in input"},
+      {"", "1:1: parse error: no expression found in input"},
       {"sum(", "1:5: parse error: unclosed left parenthesis"},
       {"foo{", "1:5: parse error: unexpected end of input inside braces"},
       {"foo{a=}", "1:7: parse error: unexpected \"}\" in label matching, expected string"},
