@@ -50,6 +50,7 @@ absl::Status DbImpl::SetMetadata(std::string_view metric, const Metadata& metada
 
 absl::StatusOr<std::vector<ExemplarSeries>> DbImpl::SelectExemplars(const std::vector<Matchers>& match,
                                                                     int64_t mint, int64_t maxt) const {
+  const SeriesUse::Ticket ticket(&series_use_);
   std::vector<SeriesId> ids;
   for (const Matchers& m : match) {
     const std::vector<SeriesId> some = index_.Select(m);
@@ -71,7 +72,10 @@ absl::Status DbImpl::DeleteSeries(const Matchers& matchers, int64_t mint, int64_
   IndexBatch batch;
   MutexLock lock(&windows_mutex_);
   auto next = std::make_shared<Tombstones>(*tombstones_);
+  const SeriesUse::Ticket ticket(&series_use_);
   for (SeriesId id : index_.Select(matchers)) {
+    series_use_.Touch(id);
+    if (!index_.Has(id)) continue;
     std::vector<Interval>& list = (*next)[id];
     list.emplace_back(mint, maxt);
     batch.puts.emplace_back(TombstoneKey(id), EncodeIntervals(list));

@@ -55,9 +55,8 @@ class GroupAppenderImpl : public GroupAppender {
   }
 
   void Release(Slot slot) override {
-    const uint64_t sequence = db_->journal_->last_sequence();
     MutexLock lock(&group_->mutex);
-    group_->Release(slot, sequence);
+    group_->Release(slot);
   }
 
   void Begin(int64_t t) override {

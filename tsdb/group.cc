@@ -74,15 +74,25 @@ void Group::LoadSlot(Slot slot, SeriesId series) {
   slot_of[series] = slot;
 }
 
-void Group::Release(Slot slot, uint64_t sequence) {
+void Group::Release(Slot slot) {
   if (slot >= held.size() || held[slot] == 0 || --held[slot] > 0) return;
-  idle[slot] = sequence;
+  idle[slot] = UINT64_MAX;
+  released.push_back(slot);
 }
 
 void Group::ReleaseAll(uint64_t sequence) {
   for (Slot slot = 0; slot < held.size(); ++slot)
     if (held[slot] > 0) idle[slot] = sequence;
   held.clear();
+  SetIdle(sequence);
+}
+
+void Group::SetIdle(uint64_t sequence) {
+  for (Slot slot : released) {
+    const auto it = idle.find(slot);
+    if (it != idle.end() && it->second == UINT64_MAX) it->second = sequence;
+  }
+  released.clear();
 }
 
 bool Group::NeedsNewTile(int64_t t, int64_t window_ms) const {
@@ -104,6 +114,7 @@ void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
   bytes.shrink_to_fit();
   open.rounds.push_back(std::make_shared<const std::string>(std::move(bytes)));
   open.times.push_back(round.t);
+  SetIdle(sequence);
   tracked = round.present;
   for (uint32_t s : round.tracked_only) tracked.Set(s);
   last_t = round.t;

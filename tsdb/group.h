@@ -62,14 +62,18 @@ struct Group {
   bool broken_chain = false;     // the next round must be a keyframe
   bool in_use = false;           // a GroupAppender exists
 
-  std::vector<uint32_t> held;                // by slot: how often the GroupAppender has added it
-  absl::flat_hash_map<Slot, uint64_t> idle;  // slots that nobody knows, and the journal's end at that time
-  std::vector<Slot> free_slots;              // slots without a series
+  std::vector<uint32_t> held;  // by slot: how often the GroupAppender has added it
+  // Slots that nobody knows, and the record that was the last to have them; UINT64_MAX: the next round's,
+  // which has their stale markers.
+  absl::flat_hash_map<Slot, uint64_t> idle;
+  std::vector<Slot> released;    // since the last round
+  std::vector<Slot> free_slots;  // slots without a series
 
   Slot AddSlot(SeriesId series);  // it is held from here on
   void LoadSlot(Slot slot, SeriesId series);
-  void Release(Slot slot, uint64_t sequence);
+  void Release(Slot slot);
   void ReleaseAll(uint64_t sequence);
+  void SetIdle(uint64_t sequence);  // of what was released since the last round
   // Whether a round at t starts a new tile.
   bool NeedsNewTile(int64_t t, int64_t window_ms) const;
   void CloseTile();

@@ -54,7 +54,9 @@ bool DecodeSeriesSet(std::string_view bytes, Roaring* series) {
   if (bytes.size() < 4) return false;
   const std::string_view body = bytes.substr(0, bytes.size() - 4);
   if (GetFixed32(bytes.data() + body.size()) != Crc32c(0, body)) return false;
-  *series = Roaring::read(body.data());
+  roaring_bitmap_t* const bitmap = roaring_bitmap_portable_deserialize_safe(body.data(), body.size());
+  if (bitmap == nullptr) return false;
+  *series = Roaring(bitmap);
   return true;
 }
 

@@ -93,6 +93,7 @@ absl::Status DbImpl::Init() {
   RETURN_IF_ERROR(OpenJournal());
   CollectFree();
   RETURN_IF_ERROR(LoadLastLoose());
+  metrics_.corruptions->Add(static_cast<double>(store_->bad_ranges()));
   UpdateGauges();
   if (options_.background_work) thread_ = std::thread([this] { Background(); });
   return absl::OkStatus();
@@ -282,8 +283,11 @@ void DbImpl::CollectFree() {
     MutexLock lock(&create_mutex_);
     for (SeriesId id : lost_ids_) next_series_ = std::max(next_series_, id + 1);
     std::vector<SeriesId> ids;
+    // An id whose name is lost may still have samples.
+    const Roaring live = LiveSeries();
+    if (!live.isEmpty()) next_series_ = std::max(next_series_, live.maximum() + 1);
     for (SeriesId id = 1; id < next_series_; ++id)
-      if (!index_.Has(id) && !lost_ids_.contains(id)) ids.push_back(id);
+      if (!index_.Has(id) && !lost_ids_.contains(id) && !live.contains(id)) ids.push_back(id);
     series_use_.AddFree(ids);
     lost_ids_.clear();
   }

@@ -27,7 +27,7 @@ absl::Status DbImpl::RemoveDead(bool force) {
 absl::Status DbImpl::FreeSlots(Group* group) {
   const auto freeable = [&] {
     std::vector<Slot> out;
-    const bool gone = !group->in_use && group->last_t < max_t_ - DayMs();
+    const bool gone = !group->in_use && group->last_t < HeadMax() - DayMs();
     const uint64_t first = group->FirstSequence();
     for (const auto& [slot, sequence] : group->idle) {
       // A slot that is still tracked is owed a stale marker, unless its target does not come back.

@@ -32,7 +32,8 @@ rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env) {
   o.stats_dump_period_sec = 0;  // no statistics threads or tables
   o.stats_persist_period_sec = 0;
   o.avoid_flush_during_shutdown = true;  // the log has it already
-  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // A bad record costs what it says, not the start. What must keep its order is written with sync.
+  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
   o.skip_stats_update_on_db_open = true;
   o.enable_pipelined_write = false;
   return o;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/rocks_files.h"
 #include "tsdb/rocks_options.h"
@@ -89,11 +90,7 @@ class RocksStoreImpl : public RocksStore {
   explicit RocksStoreImpl(FileHooks* hooks) {
     if (hooks != nullptr) hooked_ = NewHookedEnv(hooks);
   }
-  ~RocksStoreImpl() override {
-    if (db_ == nullptr) return;
-    for (rocksdb::ColumnFamilyHandle* h : handles_) (void)db_->DestroyColumnFamilyHandle(h);
-    (void)db_->Close();
-  }
+  ~RocksStoreImpl() override { CloseDb(); }
 
   absl::Status Init(const std::string& path) {
     path_ = path;
@@ -108,11 +105,18 @@ class RocksStoreImpl : public RocksStore {
         {rocksdb::kDefaultColumnFamilyName, IndexOptions()},
         {"stripes", StripeOptions()},
         {"days", StripeOptions()}};
-    rocksdb::DB* db = nullptr;
-    RETURN_IF_BAD(rocksdb::DB::Open(RocksDbOptions(hooked_.get()), path + "/db", families, &handles_, &db),
-                  "open store");
-    db_.reset(db);
-    return absl::OkStatus();
+    absl::Status opened = OpenDb(families);
+    if (!opened.ok() && IsDamage(opened)) {
+      // The file that lists the others, or one that every read goes through: it is made anew from what can be
+      // read. RocksDB puts what cannot into the folder "lost".
+      ++bad_ranges_;
+      CloseDb();
+      RETURN_IF_BAD(rocksdb::RepairDB(path + "/db", RocksDbOptions(hooked_.get()), families,
+                                      rocksdb::ColumnFamilyOptions(StripeOptions())),
+                    "repair store");
+      opened = OpenDb(families);
+    }
+    return opened;
   }
 
   absl::Status Write(const IndexBatch& batch, bool sync) override {
@@ -134,11 +138,20 @@ class RocksStoreImpl : public RocksStore {
     rocksdb::ReadOptions r;
     r.fill_cache = false;
     std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(r, handles_[0]));
-    for (it->Seek(ToSlice(prefix)); it->Valid() && it->key().starts_with(ToSlice(prefix)); it->Next()) {
-      if (!visit(FromSlice(it->key()), FromSlice(it->value()))) break;
+    std::string last(prefix);
+    it->Seek(ToSlice(prefix));
+    while (true) {
+      for (; it->Valid() && it->key().starts_with(ToSlice(prefix)); it->Next()) {
+        last = it->key().ToString();
+        if (!visit(FromSlice(it->key()), FromSlice(it->value()))) return absl::OkStatus();
+      }
+      if (it->status().ok()) return absl::OkStatus();
+      if (!it->status().IsCorruption()) return Convert(it->status(), "index scan");
+      ++bad_ranges_;
+      if (!StepOver(it.get(), prefix, last)) return absl::OkStatus();
     }
-    return Convert(it->status(), "index scan");
   }
+  uint64_t bad_ranges() const override { return bad_ranges_; }
 
   absl::Status Sync() override { return Convert(db_->SyncWAL(), "sync index log"); }
   void Resume() override { (void)db_->Resume(); }
@@ -188,6 +201,58 @@ class RocksStoreImpl : public RocksStore {
   }
 
  private:
+  static bool IsDamage(const absl::Status& s) { return absl::IsDataLoss(s) || absl::IsNotFound(s); }
+
+  absl::Status OpenDb(const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status s =
+        rocksdb::DB::Open(RocksDbOptions(hooked_.get()), path_ + "/db", families, &handles_, &db);
+    if (!s.ok()) {
+      // A list that names files which are not there is damage, too.
+      const bool damage = s.IsCorruption() || s.IsPathNotFound() || s.IsNotFound() || s.IsInvalidArgument();
+      return damage ? absl::DataLossError(StrCat("open store: ", s.ToString())) : Convert(s, "open store");
+    }
+    db_.reset(db);
+    for (const Family family : {Family::kHours, Family::kDays}) {
+      std::unique_ptr<Cursor> all = NewCursor(family);
+      all->Seek("");
+      RETURN_IF_ERROR(all->status());
+    }
+    return absl::OkStatus();
+  }
+
+  void CloseDb() {
+    if (db_ == nullptr) return;
+    for (rocksdb::ColumnFamilyHandle* h : handles_) (void)db_->DestroyColumnFamilyHandle(h);
+    handles_.clear();
+    (void)db_->Close();
+    db_.reset();
+  }
+
+  // Puts the iterator to the first key behind a bad block. Keys end in numbers: distances are doubled until
+  // one leads out of the block, then halved. False if nothing with the prefix follows.
+  static bool StepOver(rocksdb::Iterator* it, std::string_view prefix, const std::string& last) {
+    std::string from = last;
+    if (from.size() < prefix.size() + 4) from.resize(prefix.size() + 4, '\0');
+    const auto seek = [&](uint64_t distance) {
+      std::string key = from;
+      for (size_t i = key.size(); i-- > prefix.size() && distance > 0; distance >>= 8) {
+        const uint64_t sum = static_cast<uint8_t>(key[i]) + (distance & 0xff);
+        key[i] = static_cast<char>(sum);
+        distance += (sum >> 8) << 8;
+      }
+      it->Seek(key);
+      return it->status().ok();
+    };
+    uint64_t good = 1;
+    while (good < (uint64_t{1} << 31) && !seek(good)) good *= 2;
+    for (uint64_t bad = good / 2; good - bad > 1;) {
+      const uint64_t middle = bad + (good - bad) / 2;
+      (seek(middle) ? good : bad) = middle;
+    }
+    return seek(good) && it->Valid() && it->key().starts_with(ToSlice(prefix));
+  }
+
   rocksdb::ColumnFamilyHandle* Handle(Family family) const {
     return handles_[family == Family::kHours ? 1 : 2];
   }
@@ -196,7 +261,7 @@ class RocksStoreImpl : public RocksStore {
   std::unique_ptr<rocksdb::Env> hooked_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
-  std::atomic<uint64_t> next_file_{1};
+  std::atomic<uint64_t> next_file_{1}, bad_ranges_{0};
 };
 
 }  // namespace

@@ -58,7 +58,9 @@ class RocksStore {
   // Survives kill -9 on return; a power cut only after Sync (or sync = true).
   virtual absl::Status Write(const IndexBatch& batch, bool sync) = 0;
   virtual absl::StatusOr<std::string> Get(std::string_view key) = 0;  // NotFound
+  // Blocks that do not check are stepped over and counted in bad_ranges.
   virtual absl::Status Scan(std::string_view prefix, const Visitor& visit) = 0;
+  virtual uint64_t bad_ranges() const = 0;
   virtual absl::Status Sync() = 0;
   // Tries to leave the state after a failed write (disk full).
   virtual void Resume() = 0;

@@ -122,7 +122,8 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
     // Alone for a moment: every record up to the last sequence is in memory.
     MutexLock commit(&commit_mutex_);
     MutexLock lock(&loose_mutex_);
-    const int64_t window = max_t_ == INT64_MIN ? INT64_MIN : WindowOf(max_t_, options_.window_ms);
+    const int64_t newest = HeadMax();
+    const int64_t window = newest == INT64_MIN ? INT64_MIN : WindowOf(newest, options_.window_ms);
     if (loose_window_ == INT64_MIN) {
       loose_window_ = loose_->empty() ? window : WindowOf(loose_->min_t(), options_.window_ms);
     }

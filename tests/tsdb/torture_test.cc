@@ -39,6 +39,35 @@ class TortureTest : public DbTest {
   }
 };
 
+// The same without processes: whatever goes wrong happens again at the same step.
+TEST_F(TortureTest, EveryStepLeavesWhatTheModelSays) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    const Workload work(seed, kStart);
+    Model model;
+    Options options = WorkOptions();
+    options.path = (root_ / std::to_string(seed)).string();
+    auto db = Db::Open(options);
+    ASSERT_TRUE(db.ok()) << db.status();
+    auto driver = std::make_unique<Driver>(db->get(), &clock_);
+    for (int i = 0; i < 700; ++i) {
+      const Step step = work.At(i);
+      ASSERT_TRUE(driver->Do(step).ok()) << "step " << i;
+      model.Apply(step);
+      if (i % 83 == 82) {
+        driver.reset();
+        db->reset();
+        db = Db::Open(options);
+        ASSERT_TRUE(db.ok()) << db.status();
+        driver = std::make_unique<Driver>(db->get(), &clock_);
+      }
+      if (i % 7 != 0 && step.kind <= Step::kLoose) continue;
+      ASSERT_EQ(Difference(model.content(), ReadContent(**db)), "")
+          << "seed " << seed << ", step " << i << ", kind " << step.kind;
+    }
+    driver.reset();
+  }
+}
+
 TEST_F(TortureTest, AKilledProcessHasLostNothing) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "ThreadSanitizer cannot follow a fork that starts threads";

@@ -128,7 +128,8 @@ bool ReadHistogramChunk(ByteReader* in, size_t n, std::vector<HistogramPtr>* out
   while (out->size() < n) {
     const size_t run = in->Count(n - out->size());
     FloatHistogram layout;
-    if (run == 0 || !ReadLayout(in, &layout)) {
+    // Every number takes a byte at least.
+    if (run == 0 || !ReadLayout(in, &layout) || Numbers(layout) > in->left()) {
       in->Fail();
       return false;
     }
@@ -141,8 +142,12 @@ bool ReadHistogramChunk(ByteReader* in, size_t n, std::vector<HistogramPtr>* out
       for (size_t i = 0; i < run; ++i) {
         FloatHistogram& h = *hs[i];
         const size_t positive = h.positive_buckets.size();
+        if (c == 0 && !(column[i] >= 0 && column[i] <= 3)) {
+          in->Fail();
+          return false;
+        }
         if (c == 0)
-          h.hint = static_cast<CounterResetHint>(static_cast<uint8_t>(column[i]) & 3);
+          h.hint = static_cast<CounterResetHint>(static_cast<uint8_t>(column[i]));
         else if (c == 1)
           h.zero_count = column[i];
         else if (c == 2)

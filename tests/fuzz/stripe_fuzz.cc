@@ -1,0 +1,54 @@
+// libFuzzer: any bytes as stripe, entry, directory, time column, value chunk and histograms.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tsdb/format/crc.h"
+#include "tsdb/format/directory.h"
+#include "tsdb/format/histogram_chunk.h"
+#include "tsdb/format/nx_chunk.h"
+#include "tsdb/format/stripe.h"
+#include "tsdb/format/time_column.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace narthex::tsdb;
+  if (size == 0) return 0;
+  const size_t n = data[0];
+  const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  SeriesRows rows;
+  (void)DecodeEntry(input, n, &rows);
+  const EntryTraits traits = TraitsOf(input);
+  std::vector<double> values(n);
+  if (!input.empty() && traits.dense && n > 0) (void)DecodeDense(input, n, values.data());
+  ByteReader chunk(input);
+  if (n > 0) (void)ReadNxChunk(&chunk, values.data(), n);
+  ByteReader times_in(input);
+  std::vector<int64_t> times;
+  if (ReadTimeColumn(&times_in, &times)) {
+    std::string bytes;
+    PutTimeColumn(&bytes, times);
+    ByteReader again(bytes);
+    std::vector<int64_t> same;
+    if (!ReadTimeColumn(&again, &same) || same != times) __builtin_trap();
+  }
+  ByteReader histograms_in(input);
+  std::vector<narthex::HistogramPtr> histograms;
+  (void)ReadHistogramChunk(&histograms_in, n, &histograms);
+  ByteReader histogram_in(input);
+  (void)ReadHistogram(&histogram_in);
+  // With a checksum that fits, the structure is what is tried.
+  std::string sealed(input);
+  PutFixed32(&sealed, Crc32c(0, sealed));
+  StripeView view;
+  if (view.Parse(sealed)) {
+    for (const StripeView::Entry& e : view.entries) {
+      const size_t count = view.columns[e.column].size();
+      if (count < 1000) (void)DecodeEntry(e.bytes, count, &rows);
+    }
+  }
+  std::vector<std::vector<uint32_t>> directory;
+  (void)DecodeDirectory(sealed, &directory);
+  return 0;
+}
