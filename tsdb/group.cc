@@ -115,6 +115,11 @@ void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
   open.rounds.push_back(std::make_shared<const std::string>(std::move(bytes)));
   open.times.push_back(round.t);
   SetIdle(sequence);
+  // The round that ends a series nobody holds is the last to have its slot.
+  for (uint32_t s : round.stale) {
+    const auto it = idle.find(s);
+    if (it != idle.end()) it->second = sequence;
+  }
   tracked = round.present;
   for (uint32_t s : round.tracked_only) tracked.Set(s);
   last_t = round.t;

@@ -75,9 +75,9 @@ TEST_F(ApiTest, TheTitleIsEscapedAndChangesTheTag) {
 }
 
 TEST_F(ApiTest, NamesThatAreNotInTheTableAreNotFound) {
-  for (const char* path : {"/assets/", "/assets/none.js", "/assets/..%2f..%2fetc%2fpasswd",
-                           "/assets/..%2findex.html", "/assets/%2e%2e", "/assets",
-                           "/index.html", "/assets/a/b", "/assets/%00"}) {
+  for (const char* path :
+       {"/assets/", "/assets/none.js", "/assets/..%2f..%2fetc%2fpasswd", "/assets/..%2findex.html",
+        "/assets/%2e%2e", "/assets", "/index.html", "/assets/a/b", "/assets/%00"}) {
     Get(path);
     EXPECT_EQ(answer.status, 404) << path;
     EXPECT_EQ(answer.body, "404 page not found\n") << path;
