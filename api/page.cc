@@ -13,6 +13,8 @@ namespace narthex::api {
 namespace {
 
 constexpr std::string_view kIndex = "index.html", kTitle = "<title>Narthex</title>";
+// What --web.page-title is if nobody gave it: then the page is called by its own name.
+constexpr std::string_view kDefaultTitle = "Prometheus Time Series Collection and Processing Server";
 
 // Nothing is loaded from elsewhere, and no script or style stands in the page itself. The icon in a style
 // sheet is a data URL.
@@ -86,7 +88,7 @@ absl::Status Page(Call& call) {
   const PageFile* file = FindFile(kIndex);
   if (file == nullptr) return absl::InternalError("the program was built without its page");
   std::string html = Unpack(*file), etag = StrCat("\"", file->etag, "\"");
-  if (const std::string& title = call.options.page_title; !title.empty()) {
+  if (const std::string& title = call.options.page_title; !title.empty() && title != kDefaultTitle) {
     std::string escaped = EscapeHtml(title);
     etag = StrCat("\"", file->etag, "-", std::hash<std::string>()(title), "\"");
     if (size_t at = html.find(kTitle); at != html.npos) {

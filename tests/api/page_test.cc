@@ -72,6 +72,9 @@ TEST_F(ApiTest, TheTitleIsEscapedAndChangesTheTag) {
   handler = nullptr;
   EXPECT_NE(Get("/query").find("<title>Hall &lt;1&gt; &amp; 2</title>"), std::string::npos);
   EXPECT_NE(answer.headers["ETag"], before);
+  options.page_title = "Prometheus Time Series Collection and Processing Server";
+  handler = nullptr;
+  EXPECT_NE(Get("/query").find("<title>Narthex</title>"), std::string::npos) << "the flag's default";
 }
 
 TEST_F(ApiTest, NamesThatAreNotInTheTableAreNotFound) {

@@ -96,7 +96,8 @@ export function register(t) {
       await page.waitForSelector(".cm-lintRange-error");
 
       await page.keyboard.press("Control+a");
-      await page.keyboard.insertText("sum  by(job)(up)");
+      await page.keyboard.type("sum  by(job)(up)");
+      await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "Format the expression" }).click();
       await page.waitForFunction(() => document.querySelector(".cm-content").innerText === "sum by (job) (up)");
     });

@@ -42,7 +42,7 @@ export async function visit(t, where, options, body) {
 // Waits until nothing moves any more, then takes the picture.
 export async function shoot(t, page, name) {
   await page.waitForTimeout(350);
-  await page.screenshot({ path: path.join(t.shots, `${name}.png`) });
+  await page.screenshot({ path: path.join(t.shots, `${name}.png`), caret: "initial" });
 }
 
 export async function ask(t, what, params) {
