@@ -125,6 +125,25 @@ async function explain(view: EditorView, pos: number, side: -1 | 1): Promise<Too
   return term === undefined ? null : tip(card(word, term.detail, term.info));
 }
 
+// What is typed over a selection. Left to itself, Chromium would keep the colour of the old text by an inline style,
+// which the content security policy refuses with a line in the console.
+function typeOver(event: InputEvent, view: EditorView): boolean {
+  const { from, to, empty } = view.state.selection.main;
+  const text = event.data;
+  if (event.inputType !== "insertText" || !text || empty || view.composing) return false;
+  event.preventDefault();
+  const insert = () =>
+    view.state.update({
+      changes: { from, to, insert: text },
+      selection: { anchor: from + text.length },
+      userEvent: "input.type",
+      scrollIntoView: true,
+    });
+  const handled = view.state.facet(EditorView.inputHandler).some((handler) => handler(view, from, to, text, insert));
+  if (!handled) view.dispatch(insert());
+  return true;
+}
+
 export function createEditor(parent: HTMLElement, text: string, label: string, events: EditorEvents): Editor {
   const promql = new PromQLExtension()
     .setComplete({ remote: { url: "", apiPrefix: "api/v1", fetchFn: (input, init) => fetch(String(input).replace(/^\//, ""), init) } })
@@ -160,6 +179,7 @@ export function createEditor(parent: HTMLElement, text: string, label: string, e
           ...defaultKeymap,
           ...historyKeymap,
         ]),
+        EditorView.domEventHandlers({ beforeinput: typeOver }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged && !silent) events.onChange(update.state.doc.toString());
         }),
