@@ -11,6 +11,7 @@ namespace narthex::api {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kMaxPoints = 11'000;  // as for range queries
 
 }  // namespace
 
@@ -31,6 +32,11 @@ absl::Status QueryPlan(Call& call) {
     if (!ns.ok()) return InvalidParameter("step", ns.status());
     if (*ns <= 0) return InvalidParameter("step", "the step must be longer than nothing");
     params.step_ms = std::max<int64_t>(1, *ns / kNsPerMs);
+    if ((params.end_ms - params.start_ms) / params.step_ms > kMaxPoints) {
+      return absl::InvalidArgumentError(
+          "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
+          "(?step=XX)");
+    }
   } else {
     params.start_ms = params.end_ms;
   }

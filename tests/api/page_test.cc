@@ -121,7 +121,8 @@ TEST_F(ApiTest, QueryPlanShowsOperators) {
 TEST_F(ApiTest, QueryPlanRefusesWhatQueriesRefuse) {
   EXPECT_NE(Get("/api/v1/query_plan?query=sum(").find("parse error"), std::string::npos);
   EXPECT_EQ(answer.status, 400);
-  for (const char* rest : {"&step=0", "&step=x", "&start=2&end=1", "&analyze=perhaps", "&end=never"}) {
+  for (const char* rest : {"&step=0", "&step=1&start=0&end=20000", "&step=x", "&start=2&end=1",
+                           "&analyze=perhaps", "&end=never"}) {
     Get(StrCat("/api/v1/query_plan?query=m", rest));
     EXPECT_EQ(answer.status, 400) << rest;
   }
