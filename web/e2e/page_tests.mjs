@@ -72,7 +72,7 @@ export function register(t) {
     await visit(t, "/targets", {}, async (page) => {
       await page.getByText(`of ${MANY} up`).waitFor();
       assert.ok((await page.locator(".target").count()) < 80, "only what is in sight is in the document");
-      const { frames, worst } = await page.evaluate(async () => {
+      const { frames, middle, worst } = await page.evaluate(async () => {
         const times = [];
         let last = performance.now();
         for (let y = 0; y < 20_000; y += 400) {
@@ -81,9 +81,10 @@ export function register(t) {
           times.push(performance.now() - last);
           last = performance.now();
         }
-        return { frames: times.length, worst: Math.max(...times) };
+        times.sort((a, b) => a - b);
+        return { frames: times.length, middle: times[times.length >> 1], worst: times.at(-1) };
       });
-      console.log(`page: ${frames} frames over ${MANY} targets, the longest ${worst.toFixed(0)} ms`);
+      console.log(`page: ${frames} frames over ${MANY} targets: median ${middle.toFixed(0)} ms, longest ${worst.toFixed(0)} ms`);
       await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
       await page.waitForFunction(() => {
         const rows = [...document.querySelectorAll('[aria-posinset]')];
@@ -158,22 +159,25 @@ export function register(t) {
             .map((one) => one.outerHTML),
         );
         assert.deepEqual(nameless, [], where);
+        assert.equal(await page.locator("h1").count(), 1, where);
+        await page.evaluate(() => document.activeElement?.blur());
         await page.keyboard.press("Tab");
-        assert.equal(await page.evaluate(() => document.activeElement?.textContent), where.startsWith("/query") ? await page.evaluate(() => document.activeElement?.textContent) : "To the content");
-        const headings = await page.locator("h1").count();
-        assert.equal(headings, 1, where);
+        const reached = new Set();
+        for (let i = 0; i < 12; ++i) {
+          reached.add(await page.evaluate(() => document.activeElement?.textContent || document.activeElement?.ariaLabel));
+          await page.keyboard.press("Tab");
+        }
+        for (const name of ["To the content", "Query", "Targets", "Local"]) assert.ok(reached.has(name), `${where}: ${[...reached]}`);
       });
     }
   });
 
   test("a server that goes away is told of, and the page stays", async () => {
-    await visit(t, "/targets?pool=oven", {}, async (page) => {
+    await visit(t, "/targets?pool=oven", { expected: /status of 503/ }, async (page) => {
       await page.locator(".target").first().waitFor();
       await page.route("**/api/v1/targets*", (route) => route.fulfill({ status: 503, body: "Service Unavailable" }));
       await page.locator('[role="alert"]', { hasText: "Service Unavailable" }).waitFor();
       assert.equal(await page.locator(".target").count(), 1);
-    }).catch((error) => {
-      if (!String(error).includes("503")) throw error; // the browser logs the refused request
     });
   });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 
 // A refused query is an answer, not a fault; the browser logs it all the same.
-const EXPECTED = /Failed to load resource: the server responded with a status of 4(00|22)/;
+const REFUSED = /Failed to load resource: the server responded with a status of 4(00|22)/;
 
 export async function visit(t, where, options, body) {
   const world = options.world ?? t.world;
@@ -20,7 +20,8 @@ export async function visit(t, where, options, body) {
   const faults = [];
   const requests = [];
   page.on("console", (message) => {
-    if (message.type() === "error" && !EXPECTED.test(message.text())) faults.push(message.text());
+    if (message.type() !== "error" || REFUSED.test(message.text()) || options.expected?.test(message.text())) return;
+    faults.push(message.text());
   });
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("request", (request) => requests.push(request.url()));

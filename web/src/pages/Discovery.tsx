@@ -24,7 +24,11 @@ type Item = { key: string; pool: string; kept: number; dropped: number } | { key
 function itemsOf(data: Data | undefined, kind: string, search: string, closed: ReadonlySet<string>): Item[] {
   const all = [...(data?.activeTargets ?? []), ...(data?.droppedTargets ?? [])];
   const pools = new Map<string, Found[]>();
-  for (const one of all) pools.set(one.scrapePool, [...(pools.get(one.scrapePool) ?? []), one]);
+  for (const one of all) {
+    const pool = pools.get(one.scrapePool);
+    if (pool === undefined) pools.set(one.scrapePool, [one]);
+    else pool.push(one);
+  }
   const items: Item[] = [];
   for (const [pool, members] of pools) {
     const shown = members.filter(
