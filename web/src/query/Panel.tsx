@@ -113,7 +113,7 @@ function resultFacts(answer: Answered): string {
   return [
     humanDuration(Math.max(answer.tookMs, 1) / 1000),
     series === 1 ? "1 series" : `${formatCount(series)} series`,
-    read === undefined ? "" : `${formatCount(read)} samples read`,
+    read === undefined ? "" : `${formatCount(read)} ${read === 1 ? "sample" : "samples"} read`,
   ]
     .filter((part) => part !== "")
     .join(" · ");
