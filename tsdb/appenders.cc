@@ -306,26 +306,24 @@ class AppenderImpl : public Appender {
 
 std::unique_ptr<Appender> DbImpl::NewAppender() { return std::make_unique<AppenderImpl>(this); }
 
-absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& key) {
-  std::shared_ptr<Group> group;
-  {
-    MutexLock create(&create_mutex_);
-    MutexLock lock(&groups_mutex_);
-    const auto it = groups_by_key_.find(key.encoded());
-    if (it != groups_by_key_.end()) {
-      group = it->second;
-    } else {
-      const uint32_t id = next_group_;
-      IndexBatch batch;
-      batch.puts.emplace_back(GroupKey(id), key.encoded());
-      if (has_unsaved_ || !store_->Write(batch, false).ok()) {
-        unsaved_.puts.push_back(batch.puts[0]);
-        has_unsaved_ = true;
-      }
-      index_dirty_ = true;
-      group = FindOrAddGroup(id, key);
-    }
+std::shared_ptr<Group> DbImpl::GroupOfKey(const Labels& key) {
+  MutexLock create(&create_mutex_);
+  MutexLock lock(&groups_mutex_);
+  const auto it = groups_by_key_.find(key.encoded());
+  if (it != groups_by_key_.end()) return it->second;
+  const uint32_t id = next_group_;
+  IndexBatch batch;
+  batch.puts.emplace_back(GroupKey(id), key.encoded());
+  if (has_unsaved_ || !store_->Write(batch, false).ok()) {
+    unsaved_.puts.push_back(batch.puts[0]);
+    has_unsaved_ = true;
   }
+  index_dirty_ = true;
+  return FindOrAddGroup(id, key);
+}
+
+absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& key) {
+  const std::shared_ptr<Group> group = GroupOfKey(key);
   MutexLock lock(&group->mutex);
   if (group->in_use)
     return absl::FailedPreconditionError(StrCat("group ", key.ToString(), " is open already"));

@@ -58,6 +58,7 @@ class DbImpl : public Db {
   absl::Status SetMetadata(std::string_view metric, const Metadata& metadata) override;
   absl::StatusOr<std::vector<ExemplarSeries>> SelectExemplars(const std::vector<Matchers>& match,
                                                               int64_t mint, int64_t maxt) const override;
+  absl::StatusOr<std::unique_ptr<HistoryWriter>> NewHistoryWriter(std::string_view name) override;
   absl::Status PutState(std::string_view key, std::string_view value) override;
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(
       std::string_view prefix) const override;
@@ -89,6 +90,16 @@ class DbImpl : public Db {
   // Keeps the series that may have samples in memory in [mint, maxt]; *groups remembers which groups have.
   void KeepInHead(int64_t mint, int64_t maxt, absl::flat_hash_map<uint32_t, bool>* groups,
                   std::vector<SeriesId>* ids) const;
+  // For the history writer. Stripes and the series that they bring to their windows, durably and at once.
+  absl::Status IngestHistory(const std::map<std::string, std::string>& stripes,
+                             const std::map<int64_t, Roaring>& members, int64_t mint, int64_t maxt);
+  // Queries look for the series in the group's stripes from now on.
+  absl::Status NoteHistory(uint32_t group, const std::vector<SeriesId>& series, uint64_t generation);
+  // The group of a key, made if new.
+  std::shared_ptr<Group> GroupOfKey(const Labels& key);
+  // A journal sequence of its own for the runs that a writer makes: no seal ever has the same keys. The same
+  // for the same name and number.
+  absl::StatusOr<uint64_t> HistoryGeneration(const std::string& name, size_t number);
   std::shared_ptr<const Tombstones> tombstones() const;
   std::vector<std::shared_ptr<Group>> AllGroups() const;
   // What a query of these series reads from now on.

@@ -188,6 +188,27 @@ struct Status {
   std::vector<CardinalityStat> series_by_metric, values_by_label, memory_by_label, series_by_pair;
 };
 
+// Samples of one series, floats apart from histograms; each list ascends without equal times.
+struct History {
+  std::span<const int64_t> t;
+  std::span<const double> v;
+  std::span<const int64_t> start_t;  // empty, or as t
+  std::span<const HistogramPoint> h;
+  std::span<const int64_t> h_start_t;  // empty, or as h
+};
+
+// Writes history: samples of any age go straight into sealed stripes, past the journal and the order checks.
+// Series of one target (job, instance) that share their times are kept together, as scrapes are; they should
+// come in order of their labels. Not thread-safe.
+class HistoryWriter {
+ public:
+  virtual ~HistoryWriter() = default;
+  // *ref as in Appender::Append. Memory is bounded: what is too much is written before Commit.
+  virtual absl::Status Add(SeriesRef* ref, const Labels& labels, const History& samples) = 0;
+  // Everything added is in the store for good, and visible.
+  virtual absl::Status Commit() = 0;
+};
+
 // A stretch of stored time as `narthex tsdb` lists it: a sealed window, or the head (all that is not sealed).
 struct BlockInfo {
   int64_t mint = 0, maxt = 0;  // maxt is not included
@@ -219,6 +240,11 @@ class Db : public Queryable {
   virtual absl::Status SetMetadata(std::string_view metric, const Metadata& metadata) = 0;
   virtual absl::StatusOr<std::vector<ExemplarSeries>> SelectExemplars(const std::vector<Matchers>& match,
                                                                       int64_t mint, int64_t maxt) const = 0;
+  // `name` says where the samples come from. Whoever writes the same samples again under the same name
+  // replaces what it wrote before it was interrupted.
+  virtual absl::StatusOr<std::unique_ptr<HistoryWriter>> NewHistoryWriter(std::string_view name) {
+    return absl::UnimplementedError("this store takes no history");
+  }
   // Small named values that other folders persist (alert state). Durable like a commit.
   virtual absl::Status PutState(std::string_view key, std::string_view value) = 0;
   virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(

@@ -59,6 +59,12 @@ bool DecodeDense(std::string_view entry, size_t n, double* values) {
   return ReadNxChunk(&in, values, n);
 }
 
+std::string EncodeDenseEntry(const double* values, size_t n) {
+  std::string out(1, '\0');
+  PutNxChunk(&out, values, n);
+  return out;
+}
+
 bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows) {
   ByteReader in(bytes);
   *rows = SeriesRows{};

@@ -23,6 +23,7 @@ struct SeriesRows {
   bool Empty() const { return present.CountOnes() == 0 && stale.CountOnes() == 0; }
 };
 std::string EncodeEntry(const SeriesRows& rows, size_t n);
+std::string EncodeDenseEntry(const double* values, size_t n);  // a float in every row, none a stale marker
 bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows);
 // What the first byte of an entry tells without decoding it.
 struct EntryTraits {
