@@ -1,10 +1,12 @@
 #include "base/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <exception>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/escaping.h"
 #include "base/go_format.h"
@@ -188,12 +190,53 @@ bool HasSeparator(std::string_view text, int last) {
   return false;
 }
 
+// Sees where documents begin. yaml-cpp does not get past some tokens (a lone ",") and makes empty documents
+// of them for ever.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    stuck_ = mark.pos == last_;
+    last_ = mark.pos;
+    line_ = mark.line;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+  bool stuck() const { return stuck_; }
+  int line() const { return line_; }
+
+ private:
+  bool stuck_ = false;
+  int last_ = -1, line_ = 0;
+};
+
+// Whether there is an end to the documents.
+absl::Status CheckEnds(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStarts starts;
+  while (parser.HandleNextDocument(starts)) {
+    if (!starts.stuck()) continue;
+    return absl::InvalidArgumentError(
+        StrCat("yaml: line ", starts.line() + 1, ": did not find expected node content"));
+  }
+  return absl::OkStatus();
+}
+
 // The first document. yaml-cpp ends a document where a line does not fit into it and takes the rest for
 // another one; without a separator between the two that is an error.
 absl::StatusOr<YAML::Node> LoadFirst(std::string_view text) {
   std::vector<YAML::Node> documents;
   const std::string copy(text);
   try {
+    RETURN_IF_ERROR(CheckEnds(copy));
     documents = YAML::LoadAll(copy);
   } catch (const YAML::Exception& e) {
     if (!HasSeparator(text, e.mark.line)) return absl::InvalidArgumentError(SyntaxErrorText(e));

@@ -278,5 +278,11 @@ TEST(ParseBytes, RefusalsAreNamed) {
   EXPECT_FALSE(ParseBytes("-1B").ok());
 }
 
+TEST(YamlParse, ATokenThatStandsAloneIsAnError) {
+  EXPECT_EQ(YamlNode::Parse(",").status().message(), "yaml: line 1: did not find expected node content");
+  EXPECT_FALSE(YamlNode::Parse("a: 1\n]").ok());
+  EXPECT_FALSE(YamlNode::Parse("{},").ok());
+}
+
 }  // namespace
 }  // namespace narthex
