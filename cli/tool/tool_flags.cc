@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "base/duration.h"
 #include "base/status_macros.h"
@@ -15,6 +16,18 @@ int UsageError(std::string_view message) {
   std::fprintf(stderr, "narthex: error: %.*s, try --help\n", static_cast<int>(message.size()),
                message.data());
   return 1;
+}
+
+std::optional<int> TakeArguments(const std::vector<std::string>& given,
+                                 const std::vector<ToolArgument>& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (i < given.size())
+      *arguments[i].out = given[i];
+    else if (arguments[i].required)
+      return UsageError(StrCat("required argument '", std::string(arguments[i].name), "' not provided"));
+  }
+  if (given.size() > arguments.size()) return UsageError(StrCat("unexpected ", given[arguments.size()]));
+  return std::nullopt;
 }
 
 std::optional<int> CheckExist(const std::vector<std::string>& files) {
@@ -30,8 +43,12 @@ ToolFlags::ToolFlags(std::string usage) : usage_(std::move(usage)) {
   Add("enable-feature", "Comma separated feature names to enable.", &features_);
 }
 
-void ToolFlags::Add(std::string_view name, std::string_view help, bool* out) {
-  flags_.push_back({std::string(name), std::string(help), out});
+void ToolFlags::Add(std::string_view name, std::string_view help, bool* out, char letter) {
+  Flag& flag = flags_.emplace_back(Flag{std::string(name), std::string(help), out});
+  flag.letter = letter;
+}
+void ToolFlags::Add(std::string_view name, std::string_view help, int64_t* out) {
+  flags_.emplace_back(Flag{std::string(name), std::string(help)}).number = out;
 }
 void ToolFlags::Add(std::string_view name, std::string_view help, std::string* out) {
   flags_.push_back({std::string(name), std::string(help), nullptr, out});
@@ -46,6 +63,9 @@ void ToolFlags::AddDuration(std::string_view name, std::string_view help, int64_
 absl::Status ToolFlags::SetValue(const Flag& flag, std::string_view value) {
   if (flag.text != nullptr) *flag.text = std::string(value);
   if (flag.list != nullptr) flag.list->emplace_back(value);
+  if (flag.number != nullptr && !absl::SimpleAtoi(ToAbsl(value), flag.number)) {
+    return absl::InvalidArgumentError(StrCat("strconv.ParseInt: parsing \"", value, "\": invalid syntax"));
+  }
   if (flag.duration_ms == nullptr) return absl::OkStatus();
   ASSIGN_OR_RETURN(*flag.duration_ms, ParseDurationMs(value));
   return absl::OkStatus();
@@ -86,6 +106,11 @@ std::optional<int> ToolFlags::Parse(const std::vector<std::string>& args,
     } else if (args[i] == "-h" || args[i] == "--help") {
       PrintHelp();
       return 0;
+    } else if (const auto flag =
+                   std::find_if(flags_.begin(), flags_.end(),
+                                [&](const Flag& f) { return args[i].size() == 2 && f.letter == args[i][1]; });
+               flag != flags_.end()) {
+      *flag->flag = true;
     } else if (!args[i].starts_with("--")) {
       return UsageError(StrCat("unknown short flag '", args[i], "'"));
     } else if (absl::Status status = ReadFlag(args[i], args, &i); !status.ok()) {

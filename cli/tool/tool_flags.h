@@ -20,7 +20,8 @@ class ToolFlags {
   // `usage` is what follows "usage: narthex ": "check rules [<flags>] [<rule-files>...]".
   explicit ToolFlags(std::string usage);
 
-  void Add(std::string_view name, std::string_view help, bool* out);
+  void Add(std::string_view name, std::string_view help, bool* out, char letter = 0);  // letter: -r
+  void Add(std::string_view name, std::string_view help, int64_t* out);
   void Add(std::string_view name, std::string_view help, std::string* out);
   void Add(std::string_view name, std::string_view help, std::vector<std::string>* out);
   void AddDuration(std::string_view name, std::string_view help, int64_t* out_ms);
@@ -39,6 +40,8 @@ class ToolFlags {
     std::string* text = nullptr;
     std::vector<std::string>* list = nullptr;
     int64_t* duration_ms = nullptr;
+    int64_t* number = nullptr;
+    char letter = 0;
   };
   absl::Status ReadFlag(std::string_view arg, const std::vector<std::string>& args, size_t* at);
   absl::Status SetValue(const Flag& flag, std::string_view value);
@@ -53,6 +56,15 @@ class ToolFlags {
 
 // Reports a mistake in the command line as promtool does; 1, the exit status.
 int UsageError(std::string_view message);
+// An argument that is no flag.
+struct ToolArgument {
+  const char* name;
+  std::string* out;
+  bool required = false;
+};
+// Puts what Parse left into the arguments, in order; the exit status if there are too few or too many.
+std::optional<int> TakeArguments(const std::vector<std::string>& given,
+                                 const std::vector<ToolArgument>& arguments);
 // Those of `files` must exist; else the exit status.
 std::optional<int> CheckExist(const std::vector<std::string>& files);
 

@@ -1,10 +1,11 @@
-#include "cli/tsdb_tool.h"
+#include "cli/tool/tsdb_tool.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 
+#include "base/duration.h"
 #include "base/go_format.h"
 #include "base/strings.h"
 #include "model/labels.h"
@@ -38,7 +39,7 @@ absl::StatusOr<std::unique_ptr<ToolStore>> ToolStore::Open(const std::string& pa
 int ToolError(const absl::Status& status) {
   std::fflush(stdout);
   std::fprintf(stderr, "narthex: error: %s\n", std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) ? 2 : 1;
+  return 1;
 }
 
 std::string BlockName(const tsdb::BlockInfo& block) {
@@ -46,7 +47,9 @@ std::string BlockName(const tsdb::BlockInfo& block) {
   constexpr char kAlphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
   std::string out(26, '0');
   uint64_t t = static_cast<uint64_t>(std::max<int64_t>(block.mint, 0));
-  for (int i = 9; i >= 0; --i, t >>= 5) out[static_cast<size_t>(i)] = kAlphabet[t & 31];
+  for (size_t i = 10; i-- > 0; t >>= 5) out[i] = kAlphabet[t & 31];
+  uint64_t hours = static_cast<uint64_t>((block.maxt - block.mint) / 3600'000);
+  for (size_t i = 26; i-- > 10; hours >>= 5) out[i] = kAlphabet[hours & 31];
   return out;
 }
 
@@ -97,6 +100,19 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
     out += '\n';
   }
   return out;
+}
+
+std::string BlockTable(const std::vector<tsdb::BlockInfo>& blocks, bool human) {
+  const auto time = [human](int64_t ms) { return human ? GoTime(ms) : std::to_string(ms); };
+  std::vector<std::vector<std::string>> rows = {
+      {"BLOCK ULID", "MIN TIME", "MAX TIME", "DURATION", "NUM SAMPLES", "NUM CHUNKS", "NUM SERIES", "SIZE"}};
+  for (const tsdb::BlockInfo& b : blocks) {
+    const int64_t bytes = static_cast<int64_t>(b.bytes);
+    rows.push_back({BlockName(b), time(b.mint), time(b.maxt), GoDuration(b.maxt - b.mint),
+                    std::to_string(b.samples), std::to_string(b.chunks), std::to_string(b.series),
+                    human ? Base2Bytes(bytes) : std::to_string(bytes)});
+  }
+  return Table(rows);
 }
 
 }  // namespace narthex::cli

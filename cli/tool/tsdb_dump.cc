@@ -1,4 +1,6 @@
 // narthex tsdb dump and dump-openmetrics: every sample as a line, as promtool writes them.
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <map>
@@ -6,14 +8,15 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "cli/tool_args.h"
-#include "cli/tsdb_tool.h"
+#include "cli/tool/tool_flags.h"
+#include "cli/tool/tsdb_tool.h"
 #include "promql/syntax/parser.h"
 
 namespace narthex::cli {
 namespace {
 
 constexpr size_t kBlockSeries = 64;
+constexpr const char* kAll = "{__name__=~'(?s:.*)'}";
 
 struct DumpArgs {
   std::string path = kDefaultDataPath, sandbox, format = "prom";
@@ -49,13 +52,38 @@ std::string Condensed(const Labels& labels) {
   return out + "}";
 }
 
+bool IsWhole(double v) { return v >= 0 && v < 9007199254740992.0 && v == std::floor(v); }
+
+void AppendBucket(const HistogramBucket& b, std::string* out) {
+  if (b.count == 0) return;
+  StrAppend(out, ", ", b.lower_inclusive ? "[" : "(", FormatFloatG(b.lower), ",", FormatFloatG(b.upper),
+            b.upper_inclusive ? "]" : ")", ":", FormatFloatF(b.count));
+}
+
+// As Go prints histograms. The store does not tell integer histograms from float ones; where all counts are
+// whole it was an integer one, whose large counts have no exponent.
+std::string HistogramText(const FloatHistogram& h) {
+  std::vector<HistogramBucket> negative = h.NegativeBuckets();
+  const std::vector<HistogramBucket> positive = h.PositiveBuckets();
+  const auto whole = [](const HistogramBucket& b) { return IsWhole(b.count); };
+  if (!IsWhole(h.count) || !IsWhole(h.zero_count) || !std::all_of(negative.begin(), negative.end(), whole) ||
+      !std::all_of(positive.begin(), positive.end(), whole))
+    return h.ToString();
+  std::string out = StrCat("{count:", FormatFloatF(h.count), ", sum:", FormatFloatG(h.sum));
+  std::reverse(negative.begin(), negative.end());
+  for (const HistogramBucket& bucket : negative) AppendBucket(bucket, &out);
+  AppendBucket({-h.zero_threshold, h.zero_threshold, true, true, h.zero_count, 0}, &out);
+  for (const HistogramBucket& bucket : positive) AppendBucket(bucket, &out);
+  return out + "}";
+}
+
 void DumpRow(const Labels& labels, const tsdb::Row& row, Output* out) {
   const std::string name = GoLabels(labels);
   size_t f = 0, h = 0;
   while (f < row.t.size() || h < row.h.size()) {
     const bool is_float = h == row.h.size() || (f < row.t.size() && row.t[f] <= row.h[h].t);
     const int64_t t = is_float ? row.t[f] : row.h[h].t;
-    const std::string value = is_float ? FormatFloatG(row.v[f]) : row.h[h].h->ToString();
+    const std::string value = is_float ? FormatFloatG(row.v[f]) : HistogramText(*row.h[h].h);
     StrAppend(&out->text(), name, " ", value, " ", t, "\n");
     out->MaybeFlush();
     (is_float ? f : h)++;
@@ -83,7 +111,10 @@ absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, bool openmetrics) {
   std::vector<std::unique_ptr<tsdb::SeriesSet>> sets;
   std::map<Labels, Place> places;
   for (const std::string& text : args.match) {
-    ASSIGN_OR_RETURN(const Matchers matchers, promql::ParseMetricSelector(text));
+    Matchers matchers;  // none = all series
+    if (text != kAll) {
+      ASSIGN_OR_RETURN(matchers, promql::ParseMetricSelector(text));
+    }
     ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> set,
                      querier->Select(matchers, args.mint, args.maxt, tsdb::SelectHints{}));
     if (args.match.size() > 1) {
@@ -113,18 +144,18 @@ absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, bool openmetrics) {
 
 int TsdbDump(const std::vector<std::string>& args, bool openmetrics) {
   DumpArgs dump;
-  const absl::Status parsed = ToolArgs()
-                                  .Text("sandbox-dir-root", &dump.sandbox)
-                                  .Int("min-time", &dump.mint)
-                                  .Int("max-time", &dump.maxt)
-                                  .List("match", &dump.match)
-                                  .Text("format", &dump.format)
-                                  .Positional("db path", &dump.path)
-                                  .Parse(args);
-  if (!parsed.ok()) return ToolError(parsed);
-  if (dump.format != "prom")
-    return ToolError(absl::InvalidArgumentError("enum value must be one of prom, got '" + dump.format + "'"));
-  if (dump.match.empty()) dump.match.push_back("{__name__=~'(?s:.*)'}");
+  ToolFlags flags(openmetrics ? "tsdb dump-openmetrics [<flags>] [<db path>]"
+                              : "tsdb dump [<flags>] [<db path>]");
+  flags.Add("sandbox-dir-root", "Taken and not used: nothing is written.", &dump.sandbox);
+  flags.Add("min-time", "Minimum timestamp to dump, in milliseconds since the Unix epoch.", &dump.mint);
+  flags.Add("max-time", "Maximum timestamp to dump, in milliseconds since the Unix epoch.", &dump.maxt);
+  flags.Add("match", "Series selector. Can be specified multiple times.", &dump.match);
+  flags.Add("format", "Output format of the dump: prom.", &dump.format);
+  std::vector<std::string> given;
+  if (const auto status = flags.Parse(args, &given)) return *status;
+  if (const auto status = TakeArguments(given, {{"db path", &dump.path}})) return *status;
+  if (dump.format != "prom") return UsageError("enum value must be one of prom, got '" + dump.format + "'");
+  if (dump.match.empty()) dump.match.push_back(kAll);
   absl::StatusOr<std::unique_ptr<ToolStore>> store = ToolStore::Open(dump.path, /*create=*/false);
   if (!store.ok()) return ToolError(store.status());
   const absl::Status done = Dump((*store)->db(), dump, openmetrics);

@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
-#include "cli/tsdb_tool.h"
+#include "cli/tool/tsdb_tool.h"
 
 namespace narthex::cli {
 namespace {
@@ -23,6 +23,14 @@ constexpr Subcommand kSubcommands[] = {
     {"dump-openmetrics", "dump-openmetrics [--min-time=MS] [--max-time=MS] [--match=SELECTOR]... [DIR]",
      DumpOpenMetrics},
     {"verify", "verify [DIR]                        read and check everything that is stored", TsdbVerify},
+    {"import", "import [--storage.tsdb.path=DIR] PROMETHEUS_DIR    read a Prometheus data directory",
+     TsdbImport},
+    {"export-blocks",
+     "export-blocks [--storage.tsdb.path=DIR] [--min-time=MS] [--max-time=MS] [--match=SELECTOR] OUTPUT",
+     TsdbExport},
+    {"create-blocks-from", "create-blocks-from openmetrics [-r] [-q] [--label=NAME=VALUE]... INPUT [DIR]",
+     TsdbCreateBlocksFrom},
+    {"bench", "bench write [--out=benchout] [--metrics=10000] [--scrapes=3000] [FILE]", TsdbBench},
 };
 
 }  // namespace
@@ -38,7 +46,7 @@ int RunTsdb(const std::vector<std::string>& args) {
     std::fprintf(help ? stdout : stderr, "%s narthex tsdb %s\n", &s == kSubcommands ? "usage:" : "      ",
                  s.help);
   }
-  return help ? 0 : 2;
+  return help ? 0 : 1;
 }
 
 }  // namespace narthex::cli

@@ -31,10 +31,10 @@ class ToolStore {
   std::unique_ptr<tsdb::Db> db_;
 };
 
-// Prints "narthex: error: ..." and returns 2 for bad usage, 1 otherwise.
+// Prints "narthex: error: ..." and returns 1.
 int ToolError(const absl::Status& status);
 
-// A block's name: a ULID whose time is the block's start and whose random part is zero.
+// A block's name: a ULID whose time is the block's start and whose other part is its hours.
 std::string BlockName(const tsdb::BlockInfo& block);
 
 std::string GoTime(int64_t ms);              // time.Time in UTC: 2023-11-14 22:13:20 +0000 UTC
@@ -42,11 +42,17 @@ std::string Base2Bytes(int64_t bytes);       // 6KiB152B
 std::string GoLabels(const Labels& labels);  // {__name__="up", job="x"}
 // Columns as Go's tabwriter aligns them: at least 13 wide, two spaces between.
 std::string Table(const std::vector<std::vector<std::string>>& rows);
+// What `tsdb list` prints.
+std::string BlockTable(const std::vector<tsdb::BlockInfo>& blocks, bool human);
 
 // Each takes the arguments after the subcommand's name and returns the exit status.
 int TsdbList(const std::vector<std::string>& args);
 int TsdbVerify(const std::vector<std::string>& args);
 int TsdbAnalyze(const std::vector<std::string>& args);
 int TsdbDump(const std::vector<std::string>& args, bool openmetrics);
+int TsdbImport(const std::vector<std::string>& args);
+int TsdbExport(const std::vector<std::string>& args);
+int TsdbCreateBlocksFrom(const std::vector<std::string>& args);
+int TsdbBench(const std::vector<std::string>& args);
 
 }  // namespace narthex::cli

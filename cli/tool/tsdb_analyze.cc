@@ -8,8 +8,8 @@
 #include "base/duration.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "cli/tool_args.h"
-#include "cli/tsdb_tool.h"
+#include "cli/tool/tool_flags.h"
+#include "cli/tool/tsdb_tool.h"
 #include "promql/syntax/parser.h"
 
 namespace narthex::cli {
@@ -185,14 +185,14 @@ absl::Status Analyze(const tsdb::Db& db, const AnalyzeArgs& args) {
 
 int TsdbAnalyze(const std::vector<std::string>& args) {
   AnalyzeArgs analyze;
-  const absl::Status parsed = ToolArgs()
-                                  .Int("limit", &analyze.limit)
-                                  .Flag("extended", &analyze.extended)
-                                  .Text("match", &analyze.match)
-                                  .Positional("db path", &analyze.path)
-                                  .Positional("block id", &analyze.block)
-                                  .Parse(args);
-  if (!parsed.ok()) return ToolError(parsed);
+  ToolFlags flags("tsdb analyze [<flags>] [<db path>] [<block id>]");
+  flags.Add("limit", "How many items to show in each list.", &analyze.limit);
+  flags.Add("extended", "Run extended analysis.", &analyze.extended);
+  flags.Add("match", "Series selector to analyze. Only 1 set of matchers is supported now.", &analyze.match);
+  std::vector<std::string> given;
+  if (const auto status = flags.Parse(args, &given)) return *status;
+  if (const auto status = TakeArguments(given, {{"db path", &analyze.path}, {"block id", &analyze.block}}))
+    return *status;
   absl::StatusOr<std::unique_ptr<ToolStore>> store = ToolStore::Open(analyze.path, /*create=*/false);
   if (!store.ok()) return ToolError(store.status());
   const absl::Status done = Analyze((*store)->db(), analyze);
