@@ -159,7 +159,7 @@ absl::Status DbImpl::LoadLayout() {
     if (key.size() == 9 && value.size() == 4) days_[ParseTimeKey(key.substr(1))] = GetBig32(value.data());
     return true;
   }));
-  std::unique_ptr<Cursor> days = store_->NewCursor(Family::kDays);
+  std::unique_ptr<Cursor> days = store_->NewCursor(Family::kDays, /*keep=*/false);
   DayKey key;
   for (days->Seek(""); days->Valid() && DecodeDayKey(days->key(), &key);) {
     const std::string next = DayGenerationPrefix(key.day, key.generation + 1);
@@ -169,7 +169,7 @@ absl::Status DbImpl::LoadLayout() {
     }
     days->Seek(next);
   }
-  std::unique_ptr<Cursor> hours = store_->NewCursor(Family::kHours);
+  std::unique_ptr<Cursor> hours = store_->NewCursor(Family::kHours, /*keep=*/false);
   StripeKey stripe;
   for (hours->Seek(""); hours->Valid() && DecodeStripeKey(hours->key(), &stripe);) {
     hourly_.insert(stripe.window);

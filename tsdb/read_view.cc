@@ -59,8 +59,9 @@ std::unique_ptr<ReadView> DbImpl::Pin(std::span<const SeriesId> ids, int64_t min
   view->cache = &run_cache_;
   view->layout = layout_version_;
   PinPlaces(ids, view.get());
-  view->hours = store_->NewCursor(Family::kHours);
-  view->days = store_->NewCursor(Family::kDays);
+  const bool query = !ids.empty();  // else all is read once
+  view->hours = store_->NewCursor(Family::kHours, query);
+  view->days = store_->NewCursor(Family::kDays, query);
   ReaderMutexLock lock(&windows_mutex_);
   view->dead = tombstones_;
   for (int64_t window : hourly_) {

@@ -169,9 +169,9 @@ class RocksStoreImpl : public RocksStore {
     return static_cast<StripeFileImpl*>(file.get())->Ingest(db_.get());
   }
 
-  std::unique_ptr<Cursor> NewCursor(Family family) override {
+  std::unique_ptr<Cursor> NewCursor(Family family, bool keep) override {
     rocksdb::ReadOptions r;
-    r.fill_cache = false;
+    r.fill_cache = keep;
     return std::make_unique<CursorImpl>(db_->NewIterator(r, Handle(family)));
   }
 
@@ -180,7 +180,7 @@ class RocksStoreImpl : public RocksStore {
     RETURN_IF_BAD(rocksdb::DeleteFilesInRange(db_.get(), Handle(family), &b, &e, /*include_end=*/false),
                   "drop stripes");
     // A file that reaches past the range is left; its keys in the range are marked.
-    std::unique_ptr<Cursor> rest = NewCursor(family);
+    std::unique_ptr<Cursor> rest = NewCursor(family, /*keep=*/false);
     rest->Seek(begin);
     if (!rest->Valid() || rest->key() >= end) return rest->status();
     return Convert(db_->DeleteRange(rocksdb::WriteOptions(), Handle(family), b, e), "drop stripes");

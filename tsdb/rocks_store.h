@@ -68,7 +68,8 @@ class RocksStore {
   virtual absl::StatusOr<std::unique_ptr<StripeFile>> NewFile(Family family) = 0;
   // Adds what the file holds at once, durably. Returns its bytes.
   virtual absl::StatusOr<uint64_t> Ingest(std::unique_ptr<StripeFile> file) = 0;
-  virtual std::unique_ptr<Cursor> NewCursor(Family family) = 0;
+  // `keep`: blocks that are read stay in the cache, for who is likely to read them again.
+  virtual std::unique_ptr<Cursor> NewCursor(Family family, bool keep) = 0;
   // Drops the keys in [begin, end), file by file where whole files are in the range.
   virtual absl::Status Drop(Family family, std::string_view begin, std::string_view end) = 0;
   virtual uint64_t Bytes(Family family, std::string_view begin, std::string_view end) = 0;

@@ -107,7 +107,7 @@ bool ReadBlock(ByteReader* in, size_t n, IntBlock* block) {
     }
     block->changed = width == 0 ? 0 : mask;
   }
-  return width == 0 || Unpack(in, block->codes, static_cast<size_t>(std::popcount(block->changed)), width);
+  return width == 0 || Unpack(in, block->codes, CountOnes(block->changed), width);
 }
 
 bool ReadBlocks(ByteReader* in, uint64_t* codes, size_t n) {

@@ -13,6 +13,13 @@ namespace narthex::tsdb {
 void PutBlocks(std::string* out, const uint64_t* codes, size_t n);
 bool ReadBlocks(ByteReader* in, uint64_t* codes, size_t n);
 
+// Without a call into a library, as std::popcount is where the instruction is not taken for granted.
+inline uint32_t CountOnes(uint32_t v) {
+  v -= (v >> 1) & 0x55555555;
+  v = (v & 0x33333333) + ((v >> 2) & 0x33333333);
+  return (((v + (v >> 4)) & 0x0f0f0f0f) * 0x01010101) >> 24;
+}
+
 inline constexpr size_t kIntBlock = 32;
 // A block as it stands: the codes that are not 0, in order, and which they are.
 struct IntBlock {

@@ -145,7 +145,7 @@ void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& v
     const uint64_t d = kIsMonotonic ? block.codes[k] : static_cast<uint64_t>(UnZigZag(block.codes[k]));
     return static_cast<int64_t>(static_cast<uint64_t>(*current) + d * gcd);
   };
-  const size_t changes = static_cast<size_t>(std::popcount(block.changed));
+  const size_t changes = CountOnes(block.changed);
   if (changes < n / 4) {
     // Runs of one value between the changes.
     size_t i = 0, k = 0;
