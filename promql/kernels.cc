@@ -184,20 +184,19 @@ class Columns {
   // Walks over the columns j = 0, 1, ...
   class Cursor {
    public:
-    explicit Cursor(const Columns& c) : c_(c), at_(c.base_) {}
+    explicit Cursor(const Columns& c) : stride_(c.stride_), length_(c.length_), row_(c.base_), at_(c.base_) {}
     const double* at() const { return at_; }
     void Next() {
-      if (++phase_ == c_.stride_) {
-        phase_ = 0;
-        ++row_;
-      }
-      at_ = c_.base_ + phase_ * c_.length_ + row_;
+      at_ += length_;
+      if (++phase_ < stride_) return;
+      phase_ = 0;
+      at_ = ++row_;
     }
 
    private:
-    const Columns& c_;
-    const double* at_;
-    size_t phase_ = 0, row_ = 0;
+    const size_t stride_, length_;
+    const double *row_, *at_;
+    size_t phase_ = 0;
   };
 
  private:
@@ -205,26 +204,55 @@ class Columns {
   const double* const base_;
 };
 
+// KahanAdd without its comparison: what rounding lost is exact either way, and so are the bits.
+HWY_INLINE void AddExactly(Vec v, Vec* sum, Vec* low) {
+  const Vec total = hn::Add(*sum, v);
+  const Vec added = hn::Sub(total, *sum);
+  const Vec lost = hn::Add(hn::Sub(*sum, hn::Sub(total, added)), hn::Sub(v, added));
+  *low = hn::Add(*low, lost);
+  *sum = total;
+}
+
 void WindowSums(const double* v, size_t n, size_t stride, size_t width, double* scratch, double* sum,
                 double* low) {
   const D d;
   const size_t lanes = hn::Lanes(d);
   const Columns columns(v, n, stride, width, scratch);
   size_t k = 0;
-  // Two vectors at a time hide the latency of the additions.
-  for (; k + 2 * lanes <= n; k += 2 * lanes) {
+  // Four vectors at a time hide the latency of the additions.
+  for (; k + 4 * lanes <= n; k += 4 * lanes) {
     Columns::Cursor c(columns);
-    Vec s0 = hn::LoadU(d, c.at() + k), s1 = hn::LoadU(d, c.at() + k + lanes);
-    Vec l0 = hn::Zero(d), l1 = hn::Zero(d);
+    const double* at = c.at() + k;
+    Vec s0 = hn::LoadU(d, at), s1 = hn::LoadU(d, at + lanes);
+    Vec s2 = hn::LoadU(d, at + 2 * lanes), s3 = hn::LoadU(d, at + 3 * lanes);
+    Vec l0 = hn::Zero(d), l1 = l0, l2 = l0, l3 = l0;
     for (size_t j = 1; j < width; ++j) {
       c.Next();
-      Neumaier(hn::LoadU(d, c.at() + k), &s0, &l0);
-      Neumaier(hn::LoadU(d, c.at() + k + lanes), &s1, &l1);
+      at = c.at() + k;
+      AddExactly(hn::LoadU(d, at), &s0, &l0);
+      AddExactly(hn::LoadU(d, at + lanes), &s1, &l1);
+      AddExactly(hn::LoadU(d, at + 2 * lanes), &s2, &l2);
+      AddExactly(hn::LoadU(d, at + 3 * lanes), &s3, &l3);
     }
     hn::StoreU(s0, d, sum + k);
     hn::StoreU(s1, d, sum + k + lanes);
+    hn::StoreU(s2, d, sum + k + 2 * lanes);
+    hn::StoreU(s3, d, sum + k + 3 * lanes);
     hn::StoreU(l0, d, low + k);
     hn::StoreU(l1, d, low + k + lanes);
+    hn::StoreU(l2, d, low + k + 2 * lanes);
+    hn::StoreU(l3, d, low + k + 3 * lanes);
+  }
+  for (; k < n && n >= lanes; k += lanes) {
+    k = std::min(k, n - lanes);  // the last ones reach back into those before
+    Columns::Cursor c(columns);
+    Vec s0 = hn::LoadU(d, c.at() + k), l0 = hn::Zero(d);
+    for (size_t j = 1; j < width; ++j) {
+      c.Next();
+      AddExactly(hn::LoadU(d, c.at() + k), &s0, &l0);
+    }
+    hn::StoreU(s0, d, sum + k);
+    hn::StoreU(l0, d, low + k);
   }
   for (; k < n; ++k) {
     const double* w = v + k * stride;
@@ -241,7 +269,8 @@ void WindowBest(const double* v, size_t n, size_t stride, size_t width, double* 
   const Columns columns(v, n, stride, width, scratch);
   const Beats beats;
   size_t k = 0;
-  for (; k + lanes <= n; k += lanes) {
+  for (; k < n && n >= lanes; k += lanes) {
+    k = std::min(k, n - lanes);
     Columns::Cursor c(columns);
     Vec b = hn::LoadU(d, c.at() + k);
     for (size_t j = 1; j < width; ++j) {

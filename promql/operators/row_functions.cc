@@ -156,11 +156,13 @@ class WindowRows : public RowFunction {
   }
 
  protected:
-  // Windows first.. of the distinct ones: `count` of `width` values, the first at `lo`.
+  // Windows first.. of the distinct ones: `count` of `width` values, the first at `lo`. stride 0: all begin
+  // at `lo`, and each is longer than the one before.
   struct Run {
     size_t first = 0, count = 1, lo = 0, stride = 1, width = 0;
   };
   virtual void Reduce(const double* v, const Run& run) = 0;
+  uint32_t end(size_t window) const { return hi_[window]; }
 
   std::vector<double> results_;  // of each distinct window
   std::vector<double> scratch_;
@@ -188,12 +190,13 @@ class WindowRows : public RowFunction {
     size_t scratch = 0;
     for (size_t i = 0; i < lo_.size();) {
       Run run{i, 1, lo_[i], 1, hi_[i] - lo_[i]};
-      if (i + 1 < lo_.size() && lo_[i + 1] > lo_[i]) run.stride = lo_[i + 1] - lo_[i];
+      if (i + 1 < lo_.size()) run.stride = lo_[i + 1] - lo_[i];
       while (i + run.count < lo_.size() && lo_[i + run.count] == run.lo + run.count * run.stride &&
-             hi_[i + run.count] == lo_[i + run.count] + run.width) {
+             (run.stride == 0 || hi_[i + run.count] == lo_[i + run.count] + run.width)) {
         ++run.count;
       }
-      scratch = std::max(scratch, WindowScratch(run.count, run.stride, run.width));
+      if (run.count == 1) run.stride = 1;
+      if (run.stride > 0) scratch = std::max(scratch, WindowScratch(run.count, run.stride, run.width));
       i += run.count;
       runs_.push_back(run);
     }
@@ -213,14 +216,30 @@ class SumRows : public WindowRows {
   void Reduce(const double* v, const Run& run) override {
     low_.resize(results_.size());
     double *sum = &results_[run.first], *low = &low_[run.first];
-    MachineKernels().window_sums(v + run.lo, run.count, run.stride, run.width, scratch_.data(), sum, low);
-    const double width = static_cast<double>(run.width);
+    if (run.stride == 0) {
+      Grow(v, run, sum, low);
+    } else {
+      MachineKernels().window_sums(v + run.lo, run.count, run.stride, run.width, scratch_.data(), sum, low);
+    }
     for (size_t k = 0; k < run.count; ++k) {
+      const size_t begin = run.lo + k * run.stride, width = end(run.first + k) - begin;
+      const double n = static_cast<double>(width);
       if (!std::isfinite(sum[k] + low[k])) {
-        sum[k] = Unusual(v + run.lo + k * run.stride, run.width);
+        sum[k] = Unusual(v + begin, width);
       } else {
-        sum[k] = mean_ ? sum[k] / width + low[k] / width : sum[k] + low[k];
+        sum[k] = mean_ ? sum[k] / n + low[k] / n : sum[k] + low[k];
       }
+    }
+  }
+
+  // Each window goes on where the one before ended.
+  void Grow(const double* v, const Run& run, double* sum, double* low) const {
+    double s = v[run.lo], l = 0;
+    size_t at = run.lo + 1;
+    for (size_t k = 0; k < run.count; ++k) {
+      for (; at < end(run.first + k); ++at) KahanAdd(v[at], &s, &l);
+      sum[k] = s;
+      low[k] = l;
     }
   }
 
@@ -241,9 +260,23 @@ class BestRows : public WindowRows {
 
  private:
   void Reduce(const double* v, const Run& run) override {
+    if (run.stride == 0) return Grow(v, run, &results_[run.first]);
     const auto kernel = max_ ? MachineKernels().window_max : MachineKernels().window_min;
     kernel(v + run.lo, run.count, run.stride, run.width, scratch_.data(), &results_[run.first]);
   }
+
+  // Each window goes on where the one before ended.
+  void Grow(const double* v, const Run& run, double* best) const {
+    double b = v[run.lo];
+    size_t at = run.lo + 1;
+    for (size_t k = 0; k < run.count; ++k) {
+      for (; at < end(run.first + k); ++at) {
+        if ((max_ ? v[at] > b : v[at] < b) || std::isnan(b)) b = v[at];
+      }
+      best[k] = b;
+    }
+  }
+
   const bool max_;
 };
 

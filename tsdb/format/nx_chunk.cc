@@ -161,18 +161,26 @@ void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& v
     return;
   }
   int64_t ints[kIntBlock];
-  uint64_t span = 0;
+  uint64_t span = 0, sum = static_cast<uint64_t>(*current);
   if (changes == n) {
     for (size_t i = 0; i < n; ++i) {
       ints[i] = *current = next(i);
       span |= static_cast<uint64_t>(*current) + (uint64_t{1} << 51);
     }
   } else {
-    for (size_t i = 0, k = 0; i < n; ++i) {
-      if ((block.changed >> i & 1) != 0) *current = next(k++);
-      ints[i] = *current;
-      span |= static_cast<uint64_t>(*current) + (uint64_t{1} << 51);
+    // Without a branch: which values change is not to be foreseen.
+    uint64_t deltas[kIntBlock + 1] = {};
+    for (size_t k = 0; k < changes; ++k) {
+      deltas[k] = (kIsMonotonic ? block.codes[k] : static_cast<uint64_t>(UnZigZag(block.codes[k]))) * gcd;
     }
+    for (size_t i = 0, k = 0; i < n; ++i) {
+      const uint64_t bit = block.changed >> i & 1;
+      sum += deltas[k] & (0 - bit);
+      k += bit;
+      ints[i] = static_cast<int64_t>(sum);
+      span |= sum + (uint64_t{1} << 51);
+    }
+    *current = static_cast<int64_t>(sum);
   }
   value_of.Convert(ints, n, span, values);
 }
