@@ -93,7 +93,8 @@ absl::Status ResponseWriter::Start(int status, std::string_view content_type) {
 
 absl::Status ResponseWriter::Write(std::string_view piece) {
   if (shape_.head) return absl::OkStatus();
-  return WriteRaw(gzip_ ? gzip_->Compress(piece, Z_NO_FLUSH) : std::string(piece));
+  if (gzip_) return WriteRaw(gzip_->Compress(piece, Z_NO_FLUSH));
+  return WriteRaw(piece);
 }
 
 bool ResponseWriter::Complete() {
@@ -112,9 +113,9 @@ bool ResponseWriter::HasHeader(std::string_view name) const {
   return false;
 }
 
-absl::Status ResponseWriter::WriteRaw(std::string bytes) {
+absl::Status ResponseWriter::WriteRaw(std::string_view bytes) {
   if (bytes.empty()) return absl::OkStatus();
-  if (!shape_.http11) return Result(sink_->Enqueue(std::move(bytes)));
+  if (!shape_.http11) return Result(sink_->Enqueue(std::string(bytes)));
   return Result(sink_->Enqueue(StrCat(absl::Hex(bytes.size()), "\r\n", bytes, "\r\n")));
 }
 

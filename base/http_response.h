@@ -45,7 +45,7 @@ class ResponseWriter : public HttpResponseWriter {
  private:
   class Gzip;
   bool HasHeader(std::string_view name) const;
-  absl::Status WriteRaw(std::string bytes);
+  absl::Status WriteRaw(std::string_view bytes);
   std::string Head(int status, std::string_view content_type);
 
   ByteSink* const sink_;

@@ -283,7 +283,11 @@ void Connection::WriteNext() {
   auto bytes = std::make_shared<std::string>();
   {
     MutexLock lock(&mutex_);
-    for (std::string& piece : queue_) *bytes += piece;
+    if (queue_.size() == 1) {
+      *bytes = std::move(queue_.front());
+    } else {
+      for (std::string& piece : queue_) *bytes += piece;
+    }
     queue_.clear();
     queued_bytes_ = 0;
   }
