@@ -94,7 +94,11 @@ class SeriesSetImpl : public SeriesSet {
 
  private:
   void Clear(size_t count) {
-    found_.assign(count, Found{});
+    found_.resize(count);
+    for (Found& f : found_) {  // what they hold goes, their room stays
+      f.pieces.clear();
+      f.loose.clear();
+    }
     by_group_.clear();
     arena_.Clear();
     timelines_.clear();

@@ -93,18 +93,20 @@ class RangeFunction : public Operator {
       return absl::OkStatus();
     }
     shared_times_ = {};
+    size_t floats = 0;
+    for (const tsdb::Row& row : *rows) floats += row.v.size();
+    RETURN_IF_ERROR(Hold(floats, held));
     for (size_t r = 0; r < count; ++r) {
       const tsdb::Row& row = (*rows)[r];
       const bool starts = state_->use_start_timestamps && !row.start_t.empty();
       if (row.h.empty() && !starts) {
-        RETURN_IF_ERROR(Hold(row.v.size(), held));
         FillRow(row, at_ + first + r, first + r, batch);
         continue;
       }
       const RangeSource::Points points = PointsOf(row, state_->use_start_timestamps);
       const size_t samples = points.floats.size() + points.histograms.size();
       state_->samples_read += static_cast<int64_t>(samples);
-      RETURN_IF_ERROR(Hold(samples, held));
+      RETURN_IF_ERROR(Hold(points.histograms.size(), held));
       RETURN_IF_ERROR(Fill(points, at_ + first + r, first + r, batch));
     }
     return absl::OkStatus();
