@@ -214,7 +214,7 @@ class RocksStoreImpl : public RocksStore {
     }
     db_.reset(db);
     for (const Family family : {Family::kHours, Family::kDays}) {
-      std::unique_ptr<Cursor> all = NewCursor(family);
+      std::unique_ptr<Cursor> all = NewCursor(family, /*keep=*/false);
       all->Seek("");
       RETURN_IF_ERROR(all->status());
     }
