@@ -8,13 +8,19 @@
 namespace narthex::tsdb {
 namespace {
 enum Flags : uint8_t { kHistogram = 1, kStart = 2, kSameStep = 4 };
-}
+constexpr uint32_t kMarkEvery = 32;
+}  // namespace
 
 void LooseStore::Add(const Sample& s, LooseColumn* column) {
   LooseColumn& c = *column;
   const size_t before = c.bytes.size();
   const int64_t delta = WrapSub(s.t, c.coder_t);
   const bool same_step = c.count > 0 && delta == c.coder_delta;
+  if (c.count > 0 && c.count % kMarkEvery == 0) {
+    c.marks[0] = c.marks[1];
+    c.marks[1] = {static_cast<uint32_t>(before), c.count, c.coder_t, c.coder_delta, c.coder_v};
+  }
+  c.plain = c.plain && !s.h && s.start_t == 0 && (c.count == 0 || delta > 0);
   c.bytes.push_back(static_cast<char>((s.h ? kHistogram : 0) | (s.start_t != 0 ? kStart : 0) |
                                       (same_step ? kSameStep : 0)));
   if (!same_step) PutZigZag(&c.bytes, delta);
@@ -57,29 +63,29 @@ void LooseStore::Read(SeriesId id, uint32_t limit, std::vector<Sample>* out) con
 }
 
 bool LooseStore::ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* times,
-                            std::vector<double>* values) const {
+                            std::vector<double>* values, int64_t mint) const {
   times->clear();
   values->clear();
   const auto it = columns_.find(id);
   if (it == columns_.end()) return true;
-  const uint32_t count = std::min(limit, it->second.count);
-  times->resize(count);
-  values->resize(count);
-  ByteReader in(it->second.bytes);
-  int64_t t = 0, delta = 0;
-  ValueDeltas deltas;
-  for (uint32_t i = 0; i < count; ++i) {
+  const LooseColumn& c = it->second;
+  if (!c.plain) return false;
+  const uint32_t count = std::min(limit, c.count);
+  // The newest mark with all wanted samples behind it.
+  LooseColumn::Mark from;
+  for (const LooseColumn::Mark& mark : c.marks) {
+    if (mark.count > 0 && mark.count <= count && mark.t < mint) from = mark;
+  }
+  if (from.count == 0) from.t = 0;
+  times->resize(count - from.count);
+  values->resize(count - from.count);
+  ByteReader in(std::string_view(c.bytes).substr(from.offset));
+  ValueDeltas deltas(from.v);
+  for (size_t i = 0; i < times->size(); ++i) {
     const uint8_t flags = in.Byte();
-    if ((flags & kSameStep) == 0) delta = in.SignedVarint();
-    t = WrapAdd(t, delta);
-    const bool plain = (flags & ~kSameStep) == 0 && (i == 0 || delta > 0);
-    if (plain) (*values)[i] = deltas.Read(&in);
-    if (!plain || !in.ok()) {
-      times->clear();
-      values->clear();
-      return false;
-    }
-    (*times)[i] = t;
+    if ((flags & kSameStep) == 0) from.delta = in.SignedVarint();
+    (*times)[i] = from.t = WrapAdd(from.t, from.delta);
+    (*values)[i] = deltas.Read(&in);
   }
   return true;
 }

@@ -19,6 +19,14 @@ struct LooseColumn {
   Sample last{INT64_MIN, 0, nullptr, 0};  // the newest; survives a seal, for the order checks
   int64_t coder_t = 0, coder_delta = 0;   // state of the coder
   double coder_v = 0;
+  bool plain = true;  // floats without start timestamps, in the order of time
+  // The coder's state before every 32nd sample, the newest two: who wants the last minutes begins there.
+  struct Mark {
+    uint32_t offset = 0, count = 0;
+    int64_t t = INT64_MIN, delta = 0;
+    double v = 0;
+  };
+  Mark marks[2];
 };
 
 // Not thread-safe: the owner locks it, or it is frozen (no longer written).
@@ -30,10 +38,10 @@ class LooseStore {
   void Add(const Sample& sample, LooseColumn* column);
   // Appends the first `limit` samples of a series to *out in order of arrival.
   void Read(SeriesId id, uint32_t limit, std::vector<Sample>* out) const;
-  // The same for a series that has floats without start timestamps only, in the order of time. False (and
-  // nothing read) if it has others.
-  bool ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* times,
-                  std::vector<double>* values) const;
+  // The same for a series that has floats without start timestamps only, in the order of time; samples before
+  // `mint` may be left out. False (and nothing read) if it has others.
+  bool ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* times, std::vector<double>* values,
+                  int64_t mint = INT64_MIN) const;
   const LooseColumn* Find(SeriesId id) const;
   const absl::flat_hash_map<SeriesId, LooseColumn>& columns() const { return columns_; }
   size_t bytes() const { return bytes_; }

@@ -94,7 +94,7 @@ bool DbImpl::ReadLooseHead(const ReadView& view, SeriesId id, std::vector<int64_
     in_range.emplace_back(store.get(), limit);
   }
   if (in_range.empty()) return true;
-  if (in_range.size() == 1 && in_range[0].first->ReadFloats(id, in_range[0].second, times, values))
+  if (in_range.size() == 1 && in_range[0].first->ReadFloats(id, in_range[0].second, times, values, view.mint))
     return true;
   for (const auto& [store, limit] : in_range) store->Read(id, limit, out);
   return false;

@@ -29,10 +29,11 @@ double ReadValueDelta(ByteReader* in, double previous);
 // A run of such deltas from 0 on, read faster: the integer behind the last value is at hand.
 class ValueDeltas {
  public:
+  explicit ValueDeltas(double previous = 0) : value_(previous) {}
   double Read(ByteReader* in);
 
  private:
-  double value_ = 0;
+  double value_;
   int exponent_ = -1;  // -1: unknown
   int64_t mantissa_ = 0;
 };
