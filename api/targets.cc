@@ -8,6 +8,7 @@
 #include "api/encode.h"
 #include "api/respond.h"
 #include "base/duration.h"
+#include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -146,7 +147,14 @@ absl::Status Targets(Call& call) {
     json->Null();
   }
   json->EndObject();
-  return body.Finish();
+  std::vector<std::string> warnings;
+  for (const auto& [job, sections] : call.options.scraper->UnsupportedDiscovery()) {
+    if (!pool.empty() && job != pool) continue;
+    for (const std::string& section : sections) {
+      warnings.push_back(StrCat("scrape pool ", GoQuote(job), ": ", section, " is not supported"));
+    }
+  }
+  return body.Finish(warnings);
 }
 
 absl::Status ScrapePools(Call& call) {

@@ -15,9 +15,12 @@ class Gunzip {
  public:
   Gunzip();
   ~Gunzip();
-  // Decompresses the next piece to the end of *out. ResourceExhausted once *out would have `limit` bytes or
-  // more (0 = no limit): what is over it is not even decompressed.
-  absl::Status Add(std::string_view piece, int64_t limit, std::string* out);
+  // Decompresses to the end of *out what *input holds, and takes it from there. ResourceExhausted once *out
+  // would have `limit` bytes or more (0 = no limit): what is over it is not even decompressed. Stops early
+  // when *out has `enough` bytes (0 = never); call it again with what is left then.
+  absl::Status Add(std::string_view* input, int64_t limit, size_t enough, std::string* out);
+  // Is there more to come without further input?
+  bool pending() const;
   // All input was added: is it whole?
   absl::Status Finish() const;
 

@@ -40,6 +40,7 @@ struct HttpClient::Impl {
   CURLM* multi = nullptr;
   Mutex mutex;
   std::deque<std::unique_ptr<Transfer>> incoming ABSL_GUARDED_BY(mutex);
+  std::vector<CURL*> resumed ABSL_GUARDED_BY(mutex);  // their pieces are dealt with
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   std::map<std::string, Token> tokens ABSL_GUARDED_BY(mutex);
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running;
@@ -49,6 +50,8 @@ struct HttpClient::Impl {
 
   void Run();
   void StartIncoming();
+  void GoOn();
+  void Resume(CURL* easy);
   void FinishDone();
   void Finish(CURL* easy, CURLcode code);
   void Recycle(CURL* easy);
@@ -88,13 +91,50 @@ void HttpClient::Impl::StartIncoming() {
       transfer->done(WrapError(status, transfer->request.method, transfer->request.url));
       continue;
     }
+    transfer->resume = [this](CURL* handle) { Resume(handle); };
     curl_multi_add_handle(multi, easy);
     running[easy] = std::move(transfer);
   }
 }
 
+// From any thread.
+void HttpClient::Impl::Resume(CURL* easy) {
+  {
+    MutexLock lock(&mutex);
+    resumed.push_back(easy);
+  }
+  curl_multi_wakeup(multi);
+}
+
+// Transfers whose piece was dealt with: the next piece from what is there already, or on to receiving.
+void HttpClient::Impl::GoOn() {
+  std::vector<CURL*> batch;
+  {
+    MutexLock lock(&mutex);
+    batch.swap(resumed);
+  }
+  for (CURL* easy : batch) {
+    Transfer& transfer = *running.find(easy)->second;
+    transfer.piece_out = false;
+    const std::string bytes = std::move(transfer.undigested);
+    if (transfer.body_error.ok()) transfer.body_error = Digest(&transfer, bytes);
+    if (transfer.piece_out) continue;
+    if (transfer.finished) {
+      Finish(easy, *transfer.finished);
+    } else if (!transfer.body_error.ok()) {
+      Finish(easy, CURLE_WRITE_ERROR);
+    } else {
+      curl_easy_pause(easy, CURLPAUSE_CONT);
+    }
+  }
+}
+
 void HttpClient::Impl::Finish(CURL* easy, CURLcode code) {
   auto it = running.find(easy);
+  if (it->second->piece_out) {  // the end waits until the piece was dealt with
+    it->second->finished = code;
+    return;
+  }
   std::unique_ptr<Transfer> transfer = std::move(it->second);
   running.erase(it);
   long http_status = 0;
@@ -121,6 +161,7 @@ void HttpClient::Impl::Run() {
       if (stopping) break;
     }
     StartIncoming();
+    GoOn();
     int active = 0;
     curl_multi_perform(multi, &active);
     FinishDone();

@@ -55,6 +55,13 @@ absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, Htt
 // The inverse, for /api/v1/status/config: YAML lines with `indent` spaces, secrets as <secret>.
 std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent);
 
+struct HttpClientResponse {
+  int status = 0;
+  std::string content_type;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+};
+
 struct HttpClientRequest {
   std::string method = "GET";
   std::string url;
@@ -66,13 +73,11 @@ struct HttpClientRequest {
   std::string unix_socket;                         // path; the URL's host and port are not connected to then
   bool accept_gzip = true;                         // decoded transparently; the limit counts decoded bytes
   std::shared_ptr<const HttpClientConfig> config;  // may be null
-};
-
-struct HttpClientResponse {
-  int status = 0;
-  std::string content_type;
-  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-  std::string body;
+  // Longer bodies are handed over in pieces of about this size as they arrive, so that none has to fit into
+  // memory (0: never). Nothing more is received until `resume` is called, from any thread; only then comes
+  // the next piece, or the answer, whose body is what is left.
+  size_t piece_bytes = 0;
+  std::function<void(HttpClientResponse piece, std::function<void()> resume)> on_piece;
 };
 
 // One thread drives any number of transfers (libcurl multi); connections are kept alive. Thread-safe.

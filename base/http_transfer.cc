@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 #include "base/go_format.h"
 #include "base/http_proxy.h"
@@ -28,16 +29,29 @@ std::string GoError(int error) {
 size_t OnBody(char* data, size_t size, size_t count, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
   const size_t n = size * count;
-  const int64_t limit = transfer->request.max_body_bytes;
-  std::string& body = transfer->response.body;
-  if (transfer->gunzip != nullptr) {
-    transfer->body_error = transfer->gunzip->Add({data, n}, limit, &body);
-  } else if (limit > 0 && static_cast<int64_t>(body.size() + n) >= limit) {
-    transfer->body_error = absl::ResourceExhaustedError("body size limit exceeded");
-  } else {
-    body.append(data, n);
-  }
+  transfer->body_error = Digest(transfer, {data, n});
+  if (transfer->piece_out) curl_easy_pause(transfer->easy, CURLPAUSE_RECV);
   return transfer->body_error.ok() ? n : 0;
+}
+
+void HandOverPiece(Transfer* transfer) {
+  long status = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  HttpClientResponse piece;
+  piece.status = static_cast<int>(status);
+  piece.content_type = transfer->response.content_type;
+  piece.body.swap(transfer->response.body);
+  transfer->delivered += static_cast<int64_t>(piece.body.size());
+  transfer->piece_out = true;
+  transfer->request.on_piece(std::move(piece),
+                             [resume = transfer->resume, easy = transfer->easy] { resume(easy); });
+}
+
+// Room for the body at once, as far as the sender can be trusted with it.
+void Reserve(const std::string& content_length, Transfer* transfer) {
+  constexpr uint64_t kMost = 1 << 20;
+  uint64_t size = 0;
+  if (absl::SimpleAtoi(content_length, &size)) transfer->response.body.reserve(std::min(size + 1, kMost));
 }
 
 size_t OnHeader(char* data, size_t size, size_t count, void* user) {
@@ -48,6 +62,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     response.headers.clear();
     response.content_type.clear();
     transfer->gunzip.reset();
+    response.body.clear();
     transfer->in_body = false;
     const size_t code = line.find(' ') + 1;
     transfer->final = code < line.size() && line[code] != '1' && line[code] != '3';
@@ -58,6 +73,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     std::string name = absl::AsciiStrToLower(ToAbsl(line.substr(0, colon)));
     std::string value(absl::StripAsciiWhitespace(ToAbsl(line.substr(colon + 1))));
     if (name == "content-type") response.content_type = value;
+    if (name == "content-length" && transfer->final) Reserve(value, transfer);
     if (name == "content-encoding" && value == "gzip" && transfer->request.accept_gzip) {
       transfer->gunzip = std::make_unique<Gunzip>();
     }
@@ -67,14 +83,14 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
 }
 
 long TlsVersion(const std::string& name, bool maximum) {
+  if (name.empty()) return maximum ? long{CURL_SSLVERSION_MAX_DEFAULT} : long{CURL_SSLVERSION_TLSv1_2};
   static const std::map<std::string, std::pair<long, long>> kVersions = {
       {"TLS10", {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_MAX_TLSv1_0}},
       {"TLS11", {CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_MAX_TLSv1_1}},
       {"TLS12", {CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_2}},
       {"TLS13", {CURL_SSLVERSION_TLSv1_3, CURL_SSLVERSION_MAX_TLSv1_3}}};
   auto it = kVersions.find(name);
-  if (it == kVersions.end())
-    return maximum ? long{CURL_SSLVERSION_MAX_DEFAULT} : long{CURL_SSLVERSION_TLSv1_2};
+  if (it == kVersions.end()) return TlsVersion("", maximum);
   return maximum ? it->second.second : it->second.first;
 }
 
@@ -82,6 +98,7 @@ long TlsVersion(const std::string& name, bool maximum) {
 // at once, without waiting for old connections to end.
 absl::Status SetPem(CURL* easy, CURLoption option, std::string_view what, const std::string& text,
                     const std::string& file, FileCache* files) {
+  if (text.empty() && file.empty()) return absl::OkStatus();
   std::string pem = text;
   if (!file.empty()) {
     absl::StatusOr<std::string> read = files->Read(file);
@@ -99,10 +116,12 @@ absl::Status SetPem(CURL* easy, CURLoption option, std::string_view what, const 
 absl::Status SetTls(CURL* easy, const TlsConfig& tls, FileCache* files, Transfer* transfer) {
   const std::string& url = transfer->request.url;
   RETURN_IF_ERROR(SetPem(easy, CURLOPT_CAINFO_BLOB, "CA cert", tls.ca, tls.ca_file, files));
-  RETURN_IF_ERROR(SetPem(easy, CURLOPT_SSLCERT_BLOB, StrCat("specified client cert (", tls.cert_file, ")"),
-                         tls.cert, tls.cert_file, files));
-  RETURN_IF_ERROR(SetPem(easy, CURLOPT_SSLKEY_BLOB, StrCat("specified client key (", tls.key_file, ")"),
-                         tls.key, tls.key_file, files));
+  if (!tls.cert.empty() || !tls.cert_file.empty()) {
+    RETURN_IF_ERROR(SetPem(easy, CURLOPT_SSLCERT_BLOB, StrCat("specified client cert (", tls.cert_file, ")"),
+                           tls.cert, tls.cert_file, files));
+    RETURN_IF_ERROR(SetPem(easy, CURLOPT_SSLKEY_BLOB, StrCat("specified client key (", tls.key_file, ")"),
+                           tls.key, tls.key_file, files));
+  }
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.insecure_skip_verify ? 0L : 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.insecure_skip_verify ? 0L : 2L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION,
@@ -317,6 +336,25 @@ absl::StatusOr<std::string> FileCache::Read(const std::string& path) {
   return file.text;
 }
 
+absl::Status Digest(Transfer* transfer, std::string_view bytes) {
+  const HttpClientRequest& request = transfer->request;
+  const int64_t limit = request.max_body_bytes > 0 ? request.max_body_bytes - transfer->delivered : 0;
+  std::string& body = transfer->response.body;
+  const size_t piece = request.on_piece ? request.piece_bytes : 0;
+  absl::Status status;
+  if (transfer->gunzip != nullptr) {
+    status = transfer->gunzip->Add(&bytes, limit, piece, &body);
+  } else if (limit > 0 && static_cast<int64_t>(body.size() + bytes.size()) >= limit) {
+    status = absl::ResourceExhaustedError("body size limit exceeded");
+  } else {
+    body.append(bytes);
+    bytes = {};
+  }
+  transfer->undigested = bytes;
+  if (status.ok() && piece > 0 && body.size() >= piece) HandOverPiece(transfer);
+  return status;
+}
+
 Transfer::~Transfer() {
   curl_slist_free_all(headers);
   curl_slist_free_all(proxy_headers);
@@ -325,6 +363,7 @@ Transfer::~Transfer() {
 
 absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer) {
   HttpClientRequest& request = transfer->request;
+  transfer->easy = easy;
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

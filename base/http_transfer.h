@@ -4,9 +4,12 @@
 
 #include <curl/curl.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -37,10 +40,16 @@ struct Transfer {
   HttpClient::Callback done;
   HttpClientResponse response;
   curl_slist *headers = nullptr, *proxy_headers = nullptr, *connect_to = nullptr;
+  CURL* easy = nullptr;
+  std::function<void(CURL*)> resume;  // the client's: goes on after a piece
   std::unique_ptr<Gunzip> gunzip;
-  bool final = false;       // the headers at hand are neither a redirect's nor a 100's
-  bool in_body = false;     // and all of them are there
-  absl::Status body_error;  // why OnBody gave up
+  std::string undigested;            // received, but not decompressed until the piece is dealt with
+  int64_t delivered = 0;             // bytes that went in pieces
+  bool piece_out = false;            // a piece is being dealt with
+  std::optional<CURLcode> finished;  // with what it ended while a piece was out
+  bool final = false;                // the headers at hand are neither a redirect's nor a 100's
+  bool in_body = false;              // and all of them are there
+  absl::Status body_error;           // why OnBody gave up
   char error[CURL_ERROR_SIZE] = "";
 
   ~Transfer();
@@ -48,6 +57,8 @@ struct Transfer {
 
 // Sets all options of the handle. Errors lack the "Get URL: " that WrapError puts before.
 absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer);
+// Takes received bytes into the body, up to a piece; what is left waits in `undigested`.
+absl::Status Digest(Transfer* transfer, std::string_view bytes);
 // What libcurl's result means; OK if there is an answer.
 absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const Transfer& transfer);
 // As Go's http.Client wraps what went wrong before there was an answer: Get "URL": ...

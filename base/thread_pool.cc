@@ -12,6 +12,7 @@ bool ThreadPool::Submit(std::function<void()> task) {
   MutexLock lock(&mutex_);
   if (stopping_) return false;
   queue_.push_back(std::move(task));
+  wake_.Signal();
   return true;
 }
 
@@ -19,6 +20,7 @@ void ThreadPool::Stop() {
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
+    wake_.SignalAll();
   }
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
@@ -30,8 +32,7 @@ void ThreadPool::Run() {
     std::function<void()> task;
     {
       MutexLock lock(&mutex_);
-      auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
-      mutex_.Await(Condition(&due));
+      while (!stopping_ && queue_.empty()) wake_.Wait(&mutex_);
       if (queue_.empty()) return;
       task = std::move(queue_.front());
       queue_.pop_front();

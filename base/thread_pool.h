@@ -24,6 +24,7 @@ class ThreadPool {
  private:
   void Run();
   Mutex mutex_;
+  CondVar wake_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

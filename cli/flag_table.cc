@@ -85,6 +85,8 @@ constexpr FlagRow kRows[] = {
     {"scrape.adjust-timestamps", kBool, "true", true},
     {"scrape.timestamp-tolerance", kDuration, "2ms", true},
     {"scrape.discovery-reload-interval", kDuration, "5s", true},
+    {"scrape.series-limit", kInt, "0", true},      // Narthex's own
+    {"scrape.job-series-limit", kInt, "0", true},  // Narthex's own
 };
 
 }  // namespace

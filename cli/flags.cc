@@ -202,6 +202,8 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->adjust_timestamps = reader.Bool("scrape.adjust-timestamps");
   flags->timestamp_tolerance_ms = reader.Duration("scrape.timestamp-tolerance");
   flags->discovery_reload_interval_ms = reader.Duration("scrape.discovery-reload-interval");
+  flags->series_limit = reader.Int("scrape.series-limit");
+  flags->job_series_limit = reader.Int("scrape.job-series-limit");
   for (const std::string& list : reader.List("enable-feature")) {
     for (absl::string_view name : absl::StrSplit(list, ',', absl::SkipEmpty()))
       flags->features.emplace_back(name);

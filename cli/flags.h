@@ -41,6 +41,7 @@ struct ServeFlags {
   bool drain_notifications = true;
   bool adjust_timestamps = true;
   int64_t timestamp_tolerance_ms = 0, discovery_reload_interval_ms = 0;
+  int64_t series_limit = 0, job_series_limit = 0;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kLogfmt;
   std::vector<std::string> features;

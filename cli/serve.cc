@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "base/mutex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/server.h"
@@ -54,6 +55,7 @@ void WaitForStop(const sigset_t& set, const ServeFlags& flags, const Logger& log
 }  // namespace
 
 int RunServe(const std::vector<std::string>& args) {
+  StopDeadlockDetection();
   for (const std::string& arg : args) {
     if (arg == "--help-flags") {
       std::fputs(DescribeFlags().c_str(), stdout);

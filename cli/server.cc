@@ -169,6 +169,8 @@ void Server::CreateEngines() {
   scraping.metrics = metrics_.get();
   scraping.discovery_reload_interval_ms = flags_.discovery_reload_interval_ms;
   scraping.adjust_timestamps = flags_.adjust_timestamps;
+  scraping.series_limit = flags_.series_limit;
+  scraping.job_series_limit = flags_.job_series_limit;
   scraping.timestamp_tolerance_ms = flags_.timestamp_tolerance_ms;
   scraper_ = scraper::Manager::Create(scraping);
 

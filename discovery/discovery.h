@@ -96,6 +96,8 @@ class Watcher {
   // What is known now; refreshes what is due first (may block on HTTP or DNS: call it from a thread that
   // may). A source that fails keeps its last good answer.
   virtual std::vector<TargetGroup> Current() = 0;
+  // Ends a Current() that waits for an answer; later ones do not ask any more.
+  virtual void Interrupt() {}
 };
 
 }  // namespace narthex::discovery

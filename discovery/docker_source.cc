@@ -162,7 +162,8 @@ class Converter {
 
 class DockerSource : public Source {
  public:
-  DockerSource(const Configs::DockerSd& config, HttpClient* http) : config_(config), http_(http) {}
+  DockerSource(const Configs::DockerSd& config, HttpClient* http, std::shared_ptr<Interruption> interruption)
+      : config_(config), http_(http), interruption_(std::move(interruption)) {}
 
   absl::StatusOr<std::vector<TargetGroup>> Ask() override {
     ASSIGN_OR_RETURN(std::string containers, Get("containers", StrCat("/containers/json", Filters())));
@@ -203,7 +204,7 @@ class DockerSource : public Source {
                           !tls.cert_file.empty() || tls.insecure_skip_verify;
       request.url = StrCat(secure ? "https://" : "http://", host, path);
     }
-    absl::StatusOr<HttpClientResponse> response = http_->Fetch(std::move(request));
+    absl::StatusOr<HttpClientResponse> response = interruption_->Fetch(http_, std::move(request));
     if (!response.ok()) {
       return absl::UnavailableError(
           StrCat("error while listing ", what, ": ", std::string(response.status().message())));
@@ -217,6 +218,7 @@ class DockerSource : public Source {
 
   const Configs::DockerSd config_;
   HttpClient* const http_;
+  const std::shared_ptr<Interruption> interruption_;
 };
 
 }  // namespace
@@ -232,8 +234,9 @@ absl::StatusOr<TargetGroup> ParseDockerTargets(const Configs::DockerSd& config, 
   return group;
 }
 
-std::unique_ptr<Source> NewDockerSource(const Configs::DockerSd& config, const WatcherOptions& options) {
-  return std::make_unique<DockerSource>(config, options.http);
+std::unique_ptr<Source> NewDockerSource(const Configs::DockerSd& config, const WatcherOptions& options,
+                                        std::shared_ptr<Interruption> interruption) {
+  return std::make_unique<DockerSource>(config, options.http, std::move(interruption));
 }
 
 }  // namespace narthex::discovery

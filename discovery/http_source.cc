@@ -12,7 +12,8 @@ namespace {
 
 class HttpSource : public Source {
  public:
-  HttpSource(const Configs::HttpSd& config, HttpClient* http) : config_(config), http_(http) {}
+  HttpSource(const Configs::HttpSd& config, HttpClient* http, std::shared_ptr<Interruption> interruption)
+      : config_(config), http_(http), interruption_(std::move(interruption)) {}
 
   absl::StatusOr<std::vector<TargetGroup>> Ask() override {
     HttpClientRequest request;
@@ -24,7 +25,7 @@ class HttpSource : public Source {
                         FormatFloatF(static_cast<double>(config_.refresh_interval_ms) / 1000)}};
     request.timeout_ms = std::max<int64_t>(config_.refresh_interval_ms, 1000);
     request.max_body_bytes = 64 << 20;
-    ASSIGN_OR_RETURN(HttpClientResponse response, http_->Fetch(std::move(request)));
+    ASSIGN_OR_RETURN(HttpClientResponse response, interruption_->Fetch(http_, std::move(request)));
     if (response.status != 200) {
       return absl::UnavailableError(StrCat("server returned HTTP status ", HttpStatusLine(response.status)));
     }
@@ -46,12 +47,14 @@ class HttpSource : public Source {
  private:
   const Configs::HttpSd config_;
   HttpClient* const http_;
+  const std::shared_ptr<Interruption> interruption_;
 };
 
 }  // namespace
 
-std::unique_ptr<Source> NewHttpSource(const Configs::HttpSd& config, const WatcherOptions& options) {
-  return std::make_unique<HttpSource>(config, options.http);
+std::unique_ptr<Source> NewHttpSource(const Configs::HttpSd& config, const WatcherOptions& options,
+                                      std::shared_ptr<Interruption> interruption) {
+  return std::make_unique<HttpSource>(config, options.http, std::move(interruption));
 }
 
 }  // namespace narthex::discovery

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "discovery/discovery.h"
+#include "discovery/interrupt.h"
 
 namespace narthex::discovery {
 
@@ -23,11 +24,13 @@ class Source {
   virtual std::string address() const = 0;
 };
 
-std::unique_ptr<Source> NewHttpSource(const Configs::HttpSd& config, const WatcherOptions& options);
+std::unique_ptr<Source> NewHttpSource(const Configs::HttpSd& config, const WatcherOptions& options,
+                                      std::shared_ptr<Interruption> interruption);
 // One name of the section.
 std::unique_ptr<Source> NewDnsSource(const Configs::DnsSd& config, const std::string& name,
                                      const WatcherOptions& options);
-std::unique_ptr<Source> NewDockerSource(const Configs::DockerSd& config, const WatcherOptions& options);
+std::unique_ptr<Source> NewDockerSource(const Configs::DockerSd& config, const WatcherOptions& options,
+                                        std::shared_ptr<Interruption> interruption);
 
 // What the Docker API's lists of containers and networks (JSON) say. Errors name what is not as it should be.
 absl::StatusOr<TargetGroup> ParseDockerTargets(const Configs::DockerSd& config, std::string_view containers,

@@ -59,8 +59,10 @@ class WatcherImpl : public Watcher {
       options_.logger->Warn("This service discovery is not supported; the rest of the configuration runs",
                             {{"config", options_.name}, {"discovery", name}});
     }
-    for (const auto& section : configs_.http_sd) sources_.push_back({NewHttpSource(section, options_)});
-    for (const auto& section : configs_.docker_sd) sources_.push_back({NewDockerSource(section, options_)});
+    for (const auto& section : configs_.http_sd)
+      sources_.push_back({NewHttpSource(section, options_, interruption_)});
+    for (const auto& section : configs_.docker_sd)
+      sources_.push_back({NewDockerSource(section, options_, interruption_)});
     for (const auto& section : configs_.dns_sd) {
       for (const auto& name : section.names) sources_.push_back({NewDnsSource(section, name, options_)});
     }
@@ -76,6 +78,8 @@ class WatcherImpl : public Watcher {
     }
     return out;
   }
+
+  void Interrupt() override { interruption_->Interrupt(); }
 
  private:
   struct Remembered {
@@ -123,10 +127,11 @@ class WatcherImpl : public Watcher {
 
   void Refresh(Asked* asked) {
     const int64_t start = options_.clock->MonotonicNs();
-    if (asked->due_ns > start) return;
+    if (asked->due_ns > start || interruption_->interrupted()) return;
     Source& source = *asked->source;
     asked->due_ns = start + std::max<int64_t>(source.refresh_interval_ms(), 1000) * 1'000'000;
     absl::StatusOr<std::vector<TargetGroup>> groups = source.Ask();
+    if (interruption_->interrupted()) return;
     Count(source, groups.ok(), start);
     if (groups.ok()) {
       asked->groups = *std::move(groups);
@@ -160,6 +165,7 @@ class WatcherImpl : public Watcher {
 
   const Configs configs_;
   const WatcherOptions options_;
+  const std::shared_ptr<Interruption> interruption_ = std::make_shared<Interruption>();
   Mutex mutex_;
   std::map<std::string, Remembered> files_ ABSL_GUARDED_BY(mutex_);
   std::vector<Asked> sources_;  // under mutex_ once made

@@ -110,6 +110,38 @@ void LineParser::StartEntry() {
   has_exemplar_ = has_exemplar_ts_ = has_ts_ = false;
 }
 
+bool LineParser::PlainValue(size_t begin, double* value, size_t* end) const {
+  static constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  const char* p = b_.data() + begin;
+  const char* const last = b_.data() + b_.size();
+  const bool negative = p < last && *p == '-';
+  if (negative) ++p;
+  // Up to 15 digits and their power of ten are exact as doubles, and so is the one division.
+  uint64_t mantissa = 0;
+  int digits = 0, decimals = 0;
+  for (; p < last && *p >= '0' && *p <= '9'; ++p, ++digits) {
+    mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
+  }
+  if (digits > 0 && p < last && *p == '.') {
+    for (++p; p < last && *p >= '0' && *p <= '9'; ++p, ++decimals) {
+      mantissa = mantissa * 10 + static_cast<uint64_t>(*p - '0');
+    }
+  }
+  if (digits > 0 && digits + decimals <= 15 && p < last && *p == '\n') {
+    *value = static_cast<double>(mantissa) / kPowers[decimals];
+    if (negative) *value = -*value;
+    *end = static_cast<size_t>(p - b_.data()) + 1;
+    return true;
+  }
+  const size_t newline = b_.find('\n', begin);
+  if (newline == b_.npos) return false;
+  const auto parsed = std::from_chars(b_.data() + begin, b_.data() + newline, *value);
+  if (parsed.ec != std::errc() || parsed.ptr != b_.data() + newline || std::isnan(*value)) return false;
+  *end = newline + 1;
+  return true;
+}
+
 void LineParser::ScanName(bool colon) {
   while (i_ < b_.size() && (IsLetter(b_[i_]) || (colon && b_[i_] == ':') || (b_[i_] >= '0' && b_[i_] <= '9')))
     ++i_;

@@ -64,6 +64,9 @@ class LineParser : public ExpositionParser {
   absl::Status While(std::string_view error) const;  // "<error> while parsing: <entry so far>"
   void StartEntry();
 
+  // The value at `begin` if it reaches to the end of its line and is no NaN; *end is then behind the newline.
+  bool PlainValue(size_t begin, double* value, size_t* end) const;
+
   // Scanners: move i_ over the construct; false leaves i_ at the byte that does not fit.
   void ScanName(bool colon);
   bool ScanQuoted(bool newline_ok, bool nul_ok);

@@ -46,10 +46,11 @@ class ManagerImpl : public Manager {
         ++it;
         continue;
       }
+      it->second.watcher->Interrupt();
       it->second.pool->Clear();
       it = jobs_.erase(it);
     }
-    refresh_now_ = true;
+    ++applied_;
     wake_.SignalAll();
     return absl::OkStatus();
   }
@@ -102,14 +103,15 @@ class ManagerImpl : public Manager {
   }
 
   void Stop() override {
-    std::thread thread;
+    std::vector<std::thread> threads;
     {
       MutexLock lock(&mutex_);
       stopped_ = true;
-      thread.swap(discovery_thread_);
+      threads.swap(discovery_threads_);
+      for (const auto& [name, job] : jobs_) job.watcher->Interrupt();
       wake_.SignalAll();
     }
-    if (thread.joinable()) thread.join();
+    for (std::thread& thread : threads) thread.join();
     std::shared_ptr<Scheduler> scheduler;
     {
       MutexLock lock(&mutex_);
@@ -129,7 +131,10 @@ class ManagerImpl : public Manager {
   void Start(const GlobalConfig& global) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     scheduler_ = std::make_shared<Scheduler>(options_, JitterSeed(global));
     scheduler_->Start();
-    discovery_thread_ = std::thread([this] { DiscoveryLoop(); });
+    // Those that wait for servers have a thread of their own, so that the others do not wait with them.
+    for (bool may_block : {false, true}) {
+      discovery_threads_.emplace_back([this, may_block] { DiscoveryLoop(may_block); });
+    }
   }
 
   void ApplyJob(std::shared_ptr<const ScrapeConfig> config) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -143,6 +148,7 @@ class ManagerImpl : public Manager {
       context_.metrics.pool_reloads->Add();
       job.pool->SetConfig(config);
     }
+    if (job.watcher != nullptr) job.watcher->Interrupt();
     discovery::WatcherOptions watching;
     watching.http = options_.http;
     watching.clock = options_.clock;
@@ -155,14 +161,17 @@ class ManagerImpl : public Manager {
 
   // Refreshes every job's targets each discovery interval. Watchers are asked without the lock; an answer is
   // used only if its job still has the same watcher.
-  void DiscoveryLoop() {
+  void DiscoveryLoop(bool may_block) {
+    uint64_t seen = 0;  // the last Apply whose jobs were asked
     while (true) {
       std::vector<std::pair<std::string, std::shared_ptr<discovery::Watcher>>> watchers;
       {
         MutexLock lock(&mutex_);
         if (stopped_) return;
-        refresh_now_ = false;
-        for (const auto& [name, job] : jobs_) watchers.emplace_back(name, job.watcher);
+        seen = applied_;
+        for (const auto& [name, job] : jobs_) {
+          if (MayBlock(job.pool->config()->discovery) == may_block) watchers.emplace_back(name, job.watcher);
+        }
       }
       for (const auto& [name, watcher] : watchers) {
         std::vector<discovery::TargetGroup> groups = watcher->Current();
@@ -173,7 +182,7 @@ class ManagerImpl : public Manager {
       }
       MutexLock lock(&mutex_);
       const absl::Time until = absl::Now() + absl::Milliseconds(options_.discovery_reload_interval_ms);
-      while (!stopped_ && !refresh_now_ && !wake_.WaitWithDeadline(&mutex_, until)) {
+      while (!stopped_ && applied_ == seen && !wake_.WaitWithDeadline(&mutex_, until)) {
       }
     }
   }
@@ -183,10 +192,10 @@ class ManagerImpl : public Manager {
   mutable Mutex mutex_;
   CondVar wake_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  bool refresh_now_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<Scheduler> scheduler_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mutex_);
-  std::thread discovery_thread_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> discovery_threads_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

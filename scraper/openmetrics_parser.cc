@@ -34,14 +34,11 @@ class OpenMetricsParser : public LineParser {
         std::memcmp(b_.data() + i_, expected.data(), n) != 0) {
       return false;
     }
-    size_t begin = i_ + n + 1;
-    const char* newline = static_cast<const char*>(std::memchr(b_.data() + begin, '\n', b_.size() - begin));
-    if (newline == nullptr) return false;
-    auto parsed = std::from_chars(b_.data() + begin, newline, value_);
-    if (parsed.ec != std::errc() || parsed.ptr != newline || std::isnan(value_)) return false;
+    size_t end = 0;
+    if (!PlainValue(i_ + n + 1, &value_, &end)) return false;
     StartEntry();
     series_ = b_.substr(i_, n);
-    i_ = static_cast<size_t>(newline - b_.data()) + 1;
+    i_ = end;
     state_ = State::kInit;
     return true;
   }

@@ -138,6 +138,10 @@ void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
     return;
   }
   HttpClientRequest request = runner->loop->Request();
+  request.on_piece = [self = shared_from_this(), runner, start_ms, start_ns](HttpClientResponse piece,
+                                                                             std::function<void()> resume) {
+    self->HandlePiece(runner, std::move(piece), std::move(resume), start_ms, start_ns);
+  };
   options_.http->Start(std::move(request), [self = shared_from_this(), runner, start_ms,
                                             start_ns](absl::StatusOr<HttpClientResponse> response) {
     self->Handle(runner, std::move(response), start_ms, start_ns);
@@ -157,6 +161,27 @@ void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<Htt
     self->Finish(runner);
   });
   if (!accepted) Finish(runner);
+}
+
+void Scheduler::HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientResponse piece,
+                            std::function<void()> resume, int64_t start_ms, int64_t start_ns) {
+  {
+    MutexLock lock(&mutex_);
+    if (stopping_) return resume();
+    ++working_;
+  }
+  auto shared = std::make_shared<HttpClientResponse>(std::move(piece));
+  auto done = [self = shared_from_this(), resume] {
+    resume();
+    MutexLock lock(&self->mutex_);
+    --self->working_;
+    self->wake_.SignalAll();
+  };
+  bool accepted = options_.pool->Submit([runner, shared, done, start_ms, start_ns] {
+    runner->loop->ProcessPiece(std::move(*shared), start_ms, start_ns);
+    done();
+  });
+  if (!accepted) done();
 }
 
 void Scheduler::Finish(const std::shared_ptr<Runner>& runner) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -61,6 +62,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void Scrape(const std::shared_ptr<Runner>& runner);
   void Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
               int64_t start_ms, int64_t start_ns);
+  void HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientResponse piece,
+                   std::function<void()> resume, int64_t start_ms, int64_t start_ns);
   void Finish(const std::shared_ptr<Runner>& runner);
 
   const ManagerOptions options_;

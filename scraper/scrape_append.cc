@@ -4,6 +4,7 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "scraper/histogram_limits.h"
+#include "scraper/page_pieces.h"
 #include "scraper/scrape_loop.h"
 #include "scraper/text_util.h"
 
@@ -36,24 +37,54 @@ absl::Status CheckNames(const Labels& labels, bool legacy) {
 
 }  // namespace
 
-absl::Status ScrapeLoop::Append(absl::StatusOr<HttpClientResponse> response, int64_t t, Outcome* outcome) {
-  if (!response.ok()) {
-    if (absl::IsResourceExhausted(response.status())) {
-      metrics_->exceeded_body_size_limit->Add();
-      outcome->body_bytes = -1;
+absl::Status ScrapeLoop::Append(absl::StatusOr<HttpClientResponse> response, Scrape* scrape) {
+  if (response.ok()) return AppendPiece(&*response, true, scrape);
+  if (absl::IsResourceExhausted(response.status())) {
+    metrics_->exceeded_body_size_limit->Add();
+    scrape->outcome.body_bytes = -1;
+  }
+  return response.status();
+}
+
+absl::Status ScrapeLoop::ChooseParser(const HttpClientResponse& response, Scrape* scrape) {
+  RETURN_IF_ERROR(CheckStatus(response));
+  if (response.body.empty()) return absl::OkStatus();
+  scrape->any = true;
+  if (format_of_.empty() || response.content_type != format_of_) {
+    ASSIGN_OR_RETURN(FormatChoice choice,
+                     ChooseFormat(response.content_type, config_->fallback_scrape_protocol));
+    if (!choice.warning.empty()) {
+      options_.logger->Debug("Invalid content type on scrape, using fallback setting.",
+                             {{"target", target_.url}, {"err", choice.warning}});
     }
-    return response.status();
+    format_of_ = response.content_type;
+    format_ = choice.format;
   }
-  RETURN_IF_ERROR(CheckStatus(*response));
-  outcome->body_bytes = static_cast<int64_t>(response->body.size());
-  if (response->body.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(FormatChoice choice,
-                   ChooseFormat(response->content_type, config_->fallback_scrape_protocol));
-  if (!choice.warning.empty()) {
-    options_.logger->Debug("Invalid content type on scrape, using fallback setting.",
-                           {{"target", target_.url}, {"err", choice.warning}});
+  scrape->format = format_;
+  return absl::OkStatus();
+}
+
+absl::Status ScrapeLoop::AppendPiece(HttpClientResponse* response, bool last, Scrape* scrape) {
+  if (!scrape->any) RETURN_IF_ERROR(ChooseParser(*response, scrape));
+  scrape->outcome.body_bytes += static_cast<int64_t>(response->body.size());
+  if (!scrape->any) return absl::OkStatus();  // an empty page
+  std::string page = std::move(response->body);
+  if (!scrape->carry.empty()) page.insert(0, scrape->carry);
+  scrape->carry.clear();
+  if (!last) {
+    const size_t cut = CompletePrefix(scrape->format, page, config_->convert_classic_histograms_to_nhcb);
+    scrape->carry.assign(page, cut);
+    page.resize(cut);
+    if (cut == 0) return absl::OkStatus();
+    if (scrape->format == Format::kOpenMetrics) page += "# EOF\n";
   }
-  return AppendBody(NewParser(choice.format, &response->body).get(), t, outcome);
+  if (!scrape->family.empty()) page.insert(0, scrape->family);
+  std::unique_ptr<ExpositionParser> parser = NewParser(scrape->format, &page);
+  RETURN_IF_ERROR(AppendBody(parser.get(), scrape->t, &scrape->outcome));
+  if (last) return absl::OkStatus();
+  const bool between_families = scrape->carry.starts_with("# ");
+  scrape->family = between_families ? "" : FamilyLine(scrape->format, *parser);
+  return absl::OkStatus();
 }
 
 std::unique_ptr<ExpositionParser> ScrapeLoop::NewParser(Format format, std::string* body) const {
@@ -73,17 +104,17 @@ std::unique_ptr<ExpositionParser> ScrapeLoop::NewParser(Format format, std::stri
 absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome) {
   while (true) {
     SeriesCache::Entry* entry = cache_.Predicted();
-    const bool fast = entry != nullptr && parser->TrySeries(entry->raw);
+    const bool fast = entry != nullptr && parser->TrySeries(entry->raw());
     EntryKind kind = EntryKind::kSeries;
     if (!fast) {
       ASSIGN_OR_RETURN(kind, parser->Next());
       if (kind == EntryKind::kEnd) break;
       if (kind == EntryKind::kComment) continue;
       if (kind != EntryKind::kSeries && kind != EntryKind::kHistogram) {
-        NoteMetadata(*parser, kind);
+        metadata_.Note(*parser, kind);
         continue;
       }
-      if (entry == nullptr || entry->raw != parser->series()) entry = cache_.Find(parser->series());
+      if (entry == nullptr || entry->raw() != parser->series()) entry = cache_.Find(parser->series());
     }
     ++outcome->scraped;
     RETURN_IF_ERROR(AppendSeries(parser, kind, entry, !fast, t, outcome));
@@ -102,14 +133,19 @@ absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome
   return absl::OkStatus();
 }
 
+// nullptr: nothing of the series is stored, and it is not remembered.
 absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser& parser, Outcome* outcome) {
+  // First of all, so that a flood of new series costs as little as can be.
+  if (!share_.Take()) {
+    if (outcome->refused++ == 0) refused_example_ = parser.series().substr(0, 200);
+    return nullptr;
+  }
   parser.BuildLabels(&scratch_);
   RETURN_IF_ERROR(CheckUnique(scratch_));
   Labels labels;
   if (!SeriesLabels(scratch_, target_.public_labels, *config_, &labels) || labels.empty()) {
-    SeriesCache::Entry* entry = cache_.Add(parser.series());
-    entry->dropped = true;
-    return entry;
+    share_.Return();
+    return cache_.MayAddDropped() ? cache_.AddDropped(parser.series()) : nullptr;
   }
   RETURN_IF_ERROR(CheckNames(labels, config_->metric_name_validation_scheme == "legacy"));
   absl::Status limits = CheckLabelLimits(labels, *config_);
@@ -119,9 +155,7 @@ absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser&
   }
   ASSIGN_OR_RETURN(tsdb::Slot slot, group_->AddSeries(labels));
   ++outcome->new_series;
-  SeriesCache::Entry* entry = cache_.Add(parser.series());
-  entry->slot = slot;
-  return entry;
+  return cache_.Add(parser.series(), slot);
 }
 
 absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry,
@@ -133,6 +167,7 @@ absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, EntryKind kind, 
       return absl::OkStatus();
     }
     ASSIGN_OR_RETURN(entry, AddEntry(*parser, outcome));
+    if (entry == nullptr) return absl::OkStatus();
   }
   const bool first = cache_.Touch(entry);
   if (entry->dropped) return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "scraper/failure_log.h"
 #include "scraper/scrape_metrics.h"
 #include "scraper/scraper.h"
+#include "scraper/series_budget.h"
 
 namespace narthex::scraper {
 
@@ -28,12 +29,17 @@ class MetadataSink {
 // Owner: the manager; it outlives all loops. Thread-safe.
 struct ScrapeContext {
   explicit ScrapeContext(const ManagerOptions& given)
-      : options(given), metrics(given.metrics), sink(given.db), failures(given.clock, given.logger) {}
+      : options(given),
+        metrics(given.metrics),
+        sink(given.db),
+        failures(given.clock, given.logger),
+        budget(given.series_limit, given.job_series_limit, given.metrics) {}
 
   const ManagerOptions options;
   ScrapeMetrics metrics;
   MetadataSink sink;
   FailureLogs failures;
+  SeriesBudget budget;
 };
 
 }  // namespace narthex::scraper

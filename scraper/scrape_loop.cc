@@ -13,7 +13,7 @@ namespace narthex::scraper {
 namespace {
 
 constexpr int kMaxMisaligned = 3;
-constexpr uint64_t kMetadataRounds = 10;  // metadata outlives its metric by so many scrapes, as upstream
+constexpr size_t kPieceBytes = 1 << 20;  // longer pages are worked off while they come
 
 }  // namespace
 
@@ -34,22 +34,33 @@ ScrapeLoop::ScrapeLoop(ScrapeContext* context, std::shared_ptr<const ScrapeConfi
       options_(context->options),
       metrics_(&context->metrics),
       config_(std::move(config)),
-      target_(std::move(target)) {}
+      target_(std::move(target)),
+      share_(context->budget.Job(config_->job_name)) {
+  MutexLock lock(&mutex_);
+  Prepare();
+}
 
 HttpClientRequest ScrapeLoop::Request() const {
   MutexLock lock(&mutex_);
-  HttpClientRequest request;
-  request.url = target_.url;
-  request.timeout_ms = target_.timeout_ms;
-  request.max_body_bytes = config_->body_size_limit;
-  request.accept_gzip = config_->enable_compression;
-  request.config = config_->http;
-  request.headers = {
+  return request_;
+}
+
+// What is the same for each scrape is made once.
+void ScrapeLoop::Prepare() {
+  request_ = HttpClientRequest();
+  request_.url = target_.url;
+  request_.timeout_ms = target_.timeout_ms;
+  request_.max_body_bytes = config_->body_size_limit;
+  request_.piece_bytes = kPieceBytes;
+  request_.accept_gzip = config_->enable_compression;
+  request_.config = config_->http;
+  request_.headers = {
       {"Accept", AcceptHeader(config_->scrape_protocols, config_->metric_name_escaping_scheme)},
       {"User-Agent", "Narthex/0.1"},
       {"X-Prometheus-Scrape-Timeout-Seconds", FormatFloatF(static_cast<double>(target_.timeout_ms) / 1000)}};
-  if (!config_->enable_compression) request.headers.emplace_back("Accept-Encoding", "identity");
-  return request;
+  if (!config_->enable_compression) request_.headers.emplace_back("Accept-Encoding", "identity");
+  interval_label_ = FormatFloatG(static_cast<double>(target_.interval_ms) / 1000) + "s";
+  format_of_.clear();
 }
 
 int64_t ScrapeLoop::AlignedTime(int64_t start_ms) {
@@ -84,25 +95,39 @@ absl::Status ScrapeLoop::CheckStatus(const HttpClientResponse& response) const {
   return Invalid("server returned HTTP status ", HttpStatusLine(response.status));
 }
 
-void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t start_ms, int64_t start_ns) {
-  const int64_t t = AlignedTime(start_ms);
+void ScrapeLoop::BeginScrape(int64_t start_ms, int64_t start_ns) {
+  if (scrape_) return;
+  Scrape& scrape = scrape_.emplace();
+  scrape.t = AlignedTime(start_ms);
   if (last_start_ns_ != 0) {
-    metrics_->interval_length->Observe(FormatFloatG(static_cast<double>(target_.interval_ms) / 1000) + "s",
-                                       static_cast<double>(start_ns - last_start_ns_) / 1e9);
+    metrics_->interval_length->Observe(interval_label_, static_cast<double>(start_ns - last_start_ns_) / 1e9);
   }
   last_start_ns_ = start_ns;
-  ++round_;
-  Outcome outcome;
-  absl::Status status = OpenGroup();
-  if (status.ok()) {
-    cache_.BeginRound();
-    group_->Begin(t);
-    status = Append(std::move(response), t, &outcome);
-    cache_.EndRound(!status.ok(), [this](tsdb::Slot slot) { group_->Release(slot); });
-    // Nothing of a broken exposition is kept: the round starts over with the report alone, which ends the
-    // series.
-    if (!status.ok()) group_->Begin(t);
-  }
+  metadata_.BeginRound();
+  scrape.status = OpenGroup();
+  cache_.BeginRound();
+  if (scrape.status.ok()) group_->Begin(scrape.t);
+}
+
+void ScrapeLoop::ProcessPiece(HttpClientResponse piece, int64_t start_ms, int64_t start_ns) {
+  BeginScrape(start_ms, start_ns);
+  if (scrape_->status.ok()) scrape_->status = AppendPiece(&piece, false, &*scrape_);
+}
+
+void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t start_ms, int64_t start_ns) {
+  BeginScrape(start_ms, start_ns);
+  if (scrape_->status.ok()) scrape_->status = Append(std::move(response), &*scrape_);
+  const int64_t t = scrape_->t;
+  const Outcome outcome = scrape_->outcome;
+  absl::Status status = std::move(scrape_->status);
+  scrape_.reset();
+  cache_.EndRound(!status.ok(), [this](tsdb::Slot slot) {
+    if (group_ != nullptr) group_->Release(slot);
+  });
+  share_.Settle(static_cast<int64_t>(cache_.live()));
+  // Nothing of a broken exposition is kept: the round starts over with the report alone, which ends the
+  // series.
+  if (!status.ok() && group_ != nullptr) group_->Begin(t);
   const double seconds = static_cast<double>(options_.clock->MonotonicNs() - start_ns) / 1e9;
   metrics_->scrape_duration->Observe(seconds);
   if (group_ != nullptr) {
@@ -121,8 +146,9 @@ void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t st
     }
   }
   LogDropped(outcome);
+  LogRefused(outcome);
   if (status.ok()) {
-    EndMetadataRound();
+    for (const TargetMetadata& changed : metadata_.EndRound()) context_->sink.Offer(changed);
   } else {
     options_.logger->Debug(
         "Scrape failed",
@@ -172,6 +198,24 @@ void ScrapeLoop::LogDropped(const Outcome& outcome) const {
   warn("Error on ingesting samples that are too old or are too far into the future", outcome.out_of_bounds);
 }
 
+// Said when it begins and when it is over, not with each scrape.
+void ScrapeLoop::LogRefused(const Outcome& outcome) {
+  metrics_->series_refused->Add(outcome.refused);
+  const bool refusing = outcome.refused > 0;
+  if (refusing == refusing_) return;
+  refusing_ = refusing;
+  if (refusing) {
+    options_.logger->Warn("New series refused, the limit on series is reached",
+                          {{"scrape_pool", config_->job_name},
+                           {"target", target_.url},
+                           {"num_refused", std::to_string(outcome.refused)},
+                           {"series", refused_example_}});
+  } else {
+    options_.logger->Info("No series are refused any more",
+                          {{"scrape_pool", config_->job_name}, {"target", target_.url}});
+  }
+}
+
 void ScrapeLoop::WriteStaleMarkers() {
   if (group_ == nullptr) return;
   group_->Begin(std::max(options_.clock->NowMs(), last_round_ms_ + 1));
@@ -190,6 +234,8 @@ void ScrapeLoop::Reconfigure(std::shared_ptr<const ScrapeConfig> config, Target 
   cache_.Clear([this](tsdb::Slot slot) {
     if (group_ != nullptr) group_->Release(slot);
   });
+  share_.Forget();
+  Prepare();
   aligned_ms_ = 0;
 }
 
@@ -216,50 +262,8 @@ TargetState ScrapeLoop::State() const {
 
 void ScrapeLoop::Metadata(const std::string& metric,
                           std::vector<std::pair<Labels, TargetMetadata>>* out) const {
-  MutexLock lock(&mutex_);
-  if (!metric.empty()) {
-    auto it = metadata_.find(metric);
-    if (it != metadata_.end()) out->emplace_back(target_.public_labels, it->second.data);
-    return;
-  }
-  for (const auto& [name, meta] : metadata_) out->emplace_back(target_.public_labels, meta.data);
-}
-
-void ScrapeLoop::NoteMetadata(const ExpositionParser& parser, EntryKind kind) {
-  MutexLock lock(&mutex_);
-  auto it = metadata_.find(parser.metric());
-  if (it == metadata_.end()) {
-    it = metadata_.emplace(std::string(parser.metric()), Meta()).first;
-    it->second.data.metric = it->first;
-    it->second.data.type = "unknown";
-  }
-  Meta& meta = it->second;
-  meta.last_round = round_;
-  auto update = [&meta](std::string* field, std::string_view value) {
-    if (*field == value) return;
-    *field = value;
-    meta.changed = true;
-  };
-  if (kind == EntryKind::kType) update(&meta.data.type, parser.type());
-  if (kind == EntryKind::kUnit) update(&meta.data.unit, parser.text());
-  if (kind == EntryKind::kHelp) update(&meta.data.help, parser.help());
-}
-
-void ScrapeLoop::EndMetadataRound() {
-  std::vector<TargetMetadata> changed;
-  {
-    MutexLock lock(&mutex_);
-    for (auto it = metadata_.begin(); it != metadata_.end();) {
-      if (round_ - it->second.last_round > kMetadataRounds) {
-        it = metadata_.erase(it);
-        continue;
-      }
-      if (it->second.changed) changed.push_back(it->second.data);
-      it->second.changed = false;
-      ++it;
-    }
-  }
-  for (const TargetMetadata& metadata : changed) context_->sink.Offer(metadata);
+  const Labels labels = target().public_labels;
+  for (TargetMetadata& metadata : metadata_.Read(metric)) out->emplace_back(labels, std::move(metadata));
 }
 
 }  // namespace narthex::scraper

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "base/http_client.h"
 #include "base/mutex.h"
+#include "scraper/metadata_table.h"
 #include "scraper/parser.h"
 #include "scraper/scrape_context.h"
 #include "scraper/scraper.h"
@@ -29,7 +30,9 @@ class ScrapeLoop {
   ScrapeLoop(ScrapeContext* context, std::shared_ptr<const ScrapeConfig> config, Target target);
 
   HttpClientRequest Request() const;
-  // The answer to a request sent at (wall, monotonic) start.
+  // A piece of a long answer that goes on; pieces come in order, Process after them.
+  void ProcessPiece(HttpClientResponse piece, int64_t start_ms, int64_t start_ns);
+  // The answer (or what is left of it) to a request sent at (wall, monotonic) start.
   void Process(absl::StatusOr<HttpClientResponse> response, int64_t start_ms, int64_t start_ns);
   // The target is gone: all its series end now.
   void WriteStaleMarkers();
@@ -47,15 +50,24 @@ class ScrapeLoop {
   struct Outcome {
     int64_t scraped = 0, added = 0, new_series = 0, body_bytes = 0;
     int64_t out_of_order = 0, duplicate = 0, out_of_bounds = 0;
+    int64_t refused = 0;        // new series for which there was no place
     bool bucket_limit = false;  // a histogram had too many buckets
   };
-  struct Meta {
-    TargetMetadata data;
-    uint64_t last_round = 0;
-    bool changed = true;
+  // The scrape under way.
+  struct Scrape {
+    int64_t t = 0;
+    absl::Status status;
+    Outcome outcome;
+    bool any = false;  // some of the body was seen
+    Format format = Format::kText;
+    std::string carry;   // the last piece's end, which is no whole line
+    std::string family;  // what puts the parser into the family at hand
   };
 
-  absl::Status Append(absl::StatusOr<HttpClientResponse> response, int64_t t, Outcome* outcome);
+  void BeginScrape(int64_t start_ms, int64_t start_ns);
+  absl::Status Append(absl::StatusOr<HttpClientResponse> response, Scrape* scrape);
+  absl::Status AppendPiece(HttpClientResponse* response, bool last, Scrape* scrape);
+  absl::Status ChooseParser(const HttpClientResponse& response, Scrape* scrape);
   absl::Status AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome);
   std::unique_ptr<ExpositionParser> NewParser(Format format, std::string* body) const;
   // `kind` is kSeries or kHistogram; `parsed`: the parser went the long way, and has more than the value.
@@ -65,13 +77,13 @@ class ScrapeLoop {
                             Outcome* outcome);
   absl::StatusOr<SeriesCache::Entry*> AddEntry(const ExpositionParser& parser, Outcome* outcome);
   void Count(tsdb::AppendResult result, Outcome* outcome) const;
-  void NoteMetadata(const ExpositionParser& parser, EntryKind kind);
-  void EndMetadataRound();
   absl::Status CheckStatus(const HttpClientResponse& response) const;
   absl::Status OpenGroup();
+  void Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Report(int64_t t, bool up, double seconds, const Outcome& outcome);
   int64_t AlignedTime(int64_t start_ms);
   void LogDropped(const Outcome& outcome) const;
+  void LogRefused(const Outcome& outcome);
 
   ScrapeContext* const context_;
   const ManagerOptions& options_;
@@ -80,17 +92,24 @@ class ScrapeLoop {
   mutable Mutex mutex_;
   std::shared_ptr<const ScrapeConfig> config_;  // written under mutex_ by the one worker
   Target target_;
+  HttpClientRequest request_ ABSL_GUARDED_BY(mutex_);
+  std::string interval_label_;
+  std::string format_of_;          // the last good Content-Type
+  Format format_ = Format::kText;  // and what it means
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   std::string health_ ABSL_GUARDED_BY(mutex_) = "unknown";
   int64_t last_scrape_ms_ ABSL_GUARDED_BY(mutex_) = 0;
   double last_duration_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<std::string, Meta, std::less<>> metadata_ ABSL_GUARDED_BY(mutex_);
 
+  std::optional<Scrape> scrape_;
+  SeriesShare share_;
+  bool refusing_ = false;  // the last scrape had series for which there was no place
+  std::string refused_example_;
   std::unique_ptr<tsdb::GroupAppender> group_;
   SeriesCache cache_;
+  MetadataTable metadata_;
   LabelPairs scratch_;
   std::vector<std::pair<std::string_view, tsdb::Slot>> report_slots_;
-  uint64_t round_ = 0;
   int misaligned_ = 0;
   int64_t aligned_ms_ = 0, last_round_ms_ = 0, last_start_ns_ = 0;
 };

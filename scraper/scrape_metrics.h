@@ -47,7 +47,7 @@ struct ScrapeMetrics {
   HistogramMetric* scrape_duration;
   Counter *pools, *pools_failed, *pool_reloads, *pool_reloads_failed;
   Counter *exceeded_sample_limit, *exceeded_body_size_limit, *exceeded_target_limit, *exceeded_label_limits,
-      *exceeded_bucket_limit;
+      *exceeded_bucket_limit, *series_refused;
   Counter *duplicate_timestamp, *out_of_order, *out_of_bounds, *exemplar_out_of_order;
 };
 

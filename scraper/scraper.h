@@ -116,6 +116,9 @@ struct ManagerOptions {
   const Logger* logger = nullptr;
   MetricsRegistry* metrics = nullptr;
   int64_t discovery_reload_interval_ms = 5000;
+  // The most series that all targets together, and those of one job, may have; 0 = no limit. Beyond it known
+  // series go on and new ones are refused.
+  int64_t series_limit = 0, job_series_limit = 0;
   bool adjust_timestamps = true;  // --scrape.adjust-timestamps
   int64_t timestamp_tolerance_ms = 2;
   // OpenMetrics _created lines become start timestamps instead of series of their own

@@ -54,17 +54,12 @@ class TextParser : public LineParser {
         std::memcmp(b_.data() + i_, expected.data(), n) != 0) {
       return false;
     }
-    size_t begin = i_ + n + 1;
-    const char* newline = static_cast<const char*>(std::memchr(b_.data() + begin, '\n', b_.size() - begin));
-    if (newline == nullptr) return false;
-    const char* end = nullptr;
-    auto parsed = std::from_chars(b_.data() + begin, newline, value_);
-    if (parsed.ec != std::errc() || std::isnan(value_)) return false;
-    end = parsed.ptr;
-    if (end != newline) return false;  // a timestamp or another spelling: the full grammar decides
+    size_t end = 0;
+    // A timestamp or another spelling: the full grammar decides.
+    if (!PlainValue(i_ + n + 1, &value_, &end)) return false;
     StartEntry();
     series_ = b_.substr(i_, n);
-    i_ = static_cast<size_t>(newline - b_.data()) + 1;
+    i_ = end;
     state_ = State::kInit;
     return true;
   }

@@ -88,6 +88,15 @@ TEST_F(ApiTest, TargetsInFull) {
             Success(R"({"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{"node":1}})"));
 }
 
+TEST_F(ApiTest, UnsupportedDiscoveryIsAWarningOfTheTargets) {
+  scraper.unsupported = {{"web", {"consul_sd_configs"}}};
+  std::string body = Get("/api/v1/targets?state=active");
+  EXPECT_NE(body.find(R"("warnings":["scrape pool \"web\": consul_sd_configs is not supported"])"),
+            std::string::npos)
+      << body;
+  EXPECT_EQ(Get("/api/v1/targets?state=active&scrapePool=node").find("warnings"), std::string::npos);
+}
+
 TEST_F(ApiTest, TargetNeverScraped) {
   scraper::TargetState t;
   t.scrape_url = "http://10.0.0.1:80/metrics";

@@ -35,6 +35,11 @@ class FakeScraper : public scraper::Manager {
   }
   void Stop() override {}
 
+  std::map<std::string, std::vector<std::string>> UnsupportedDiscovery() const override {
+    return unsupported;
+  }
+
+  std::map<std::string, std::vector<std::string>> unsupported;
   std::vector<scraper::TargetState> active;
   std::vector<scraper::DroppedTarget> dropped;
   std::vector<std::pair<Labels, scraper::TargetMetadata>> metadata;

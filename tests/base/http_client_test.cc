@@ -1,8 +1,12 @@
 #include "base/http_client.h"
 
+#include <zlib.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/gunzip.h"
 #include "base/http_proxy.h"
@@ -235,21 +239,88 @@ TEST_F(HttpClientTest, HttpAnswerToATlsClient) {
 TEST(GunzipTest, AddsUpMembersAndNoticesWhatIsMissing) {
   // Two members, "a\n" and "b\n", made with gzip -n.
   const std::string a("\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\xe4\x02\0\x07\xa1\xea\xdd\x02\0\0\0", 22);
+  auto add = [](Gunzip* gunzip, std::string_view input, int64_t limit, std::string* out) {
+    return std::string(gunzip->Add(&input, limit, 0, out).message());
+  };
   std::string out;
   Gunzip gunzip;
-  ASSERT_TRUE(gunzip.Add(a, 0, &out).ok());
-  ASSERT_TRUE(gunzip.Add(a.substr(0, 5), 0, &out).ok());
+  EXPECT_EQ(add(&gunzip, a, 0, &out), "");
+  EXPECT_EQ(add(&gunzip, a.substr(0, 5), 0, &out), "");
   EXPECT_EQ(gunzip.Finish().message(), "unexpected EOF");
-  ASSERT_TRUE(gunzip.Add(a.substr(5), 0, &out).ok());
+  EXPECT_EQ(add(&gunzip, a.substr(5), 0, &out), "");
   EXPECT_TRUE(gunzip.Finish().ok());
   EXPECT_EQ(out, "a\na\n");
-  EXPECT_EQ(Gunzip().Add("no gzip at all", 0, &out).message(), "gzip: invalid header");
+  Gunzip no, bad, empty, limited;
+  EXPECT_EQ(add(&no, "no gzip at all", 0, &out), "gzip: invalid header");
   std::string broken = a;
   broken[15] ^= 1;
-  EXPECT_EQ(Gunzip().Add(broken, 0, &out).message(), "gzip: invalid checksum");
-  EXPECT_EQ(Gunzip().Finish().message(), "EOF");
+  EXPECT_EQ(add(&bad, broken, 0, &out), "gzip: invalid checksum");
+  EXPECT_EQ(empty.Finish().message(), "EOF");
   out.clear();
-  EXPECT_EQ(Gunzip().Add(a, 2, &out).message(), "body size limit exceeded");
+  EXPECT_EQ(add(&limited, a, 2, &out), "body size limit exceeded");
+}
+
+// 10 MB of zeros and then a few bytes, as gzip.
+std::string Bomb() {
+  std::string text(10'000'000, '0');
+  text += "end";
+  z_stream z{};
+  deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&z, text.size()), '\0');
+  z.next_in = reinterpret_cast<Bytef*>(text.data());
+  z.avail_in = static_cast<uInt>(text.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+// Long bodies come in pieces, compressed or not, and the next one only after the last was dealt with.
+TEST_F(HttpClientTest, PiecesOfLongBodies) {
+  for (bool gzip : {false, true}) {
+    const std::string body = gzip ? Bomb() : std::string(10'000'000, '0') + "end";
+    RawServer server([&](RawServer::Connection& c) {
+      c.Answer(200, "text/x", body, gzip ? "Content-Encoding: gzip\r\n" : "");
+    });
+    std::atomic<int> pieces = 0, out = 0;
+    size_t largest = 0, total = 0;
+    std::vector<std::thread> workers;
+    HttpClientRequest request;
+    request.url = StrCat("http://", server.address());
+    request.piece_bytes = 1 << 20;
+    request.on_piece = [&](HttpClientResponse piece, std::function<void()> resume) {
+      EXPECT_EQ(out++, 0) << "one piece at a time";
+      EXPECT_EQ(piece.status, 200);
+      EXPECT_EQ(piece.content_type, "text/x");
+      largest = std::max(largest, piece.body.size());
+      total += piece.body.size();
+      ++pieces;
+      workers.emplace_back([&out, resume] {
+        --out;
+        resume();
+      });
+    };
+    auto answer = client_.Fetch(request);
+    for (std::thread& worker : workers) worker.join();
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_TRUE(answer->body.ends_with("end"));
+    EXPECT_EQ(total + answer->body.size(), 10'000'003u);
+    EXPECT_GE(pieces, 9);
+    EXPECT_LE(largest, (1u << 20) + (128u << 10));
+  }
+}
+
+TEST_F(HttpClientTest, TheLimitCountsAllPieces) {
+  const std::string body(3 << 20, 'x');
+  RawServer server([&](RawServer::Connection& c) { c.Answer(200, "", body); });
+  HttpClientRequest request;
+  request.url = StrCat("http://", server.address());
+  request.piece_bytes = 1 << 20;
+  request.max_body_bytes = 2 << 20;
+  request.on_piece = [](HttpClientResponse, std::function<void()> resume) { resume(); };
+  EXPECT_EQ(client_.Fetch(request).status().message(), "body size limit exceeded");
 }
 
 TEST(UrlPartsTest, Splits) {

@@ -105,7 +105,7 @@ TEST(DockerSource, AsksTheDaemonOverItsUnixSocket) {
   HttpClient http;
   WatcherOptions options;
   options.http = &http;
-  auto source = NewDockerSource(config, options);
+  auto source = NewDockerSource(config, options, std::make_shared<Interruption>());
   auto groups = source->Ask();
   ASSERT_TRUE(groups.ok()) << groups.status();
   EXPECT_EQ((*groups)[0].targets.size(), 4u);
@@ -113,8 +113,10 @@ TEST(DockerSource, AsksTheDaemonOverItsUnixSocket) {
             StrCat("/containers/json?filters=", UrlEscape(R"({"name":{"a":true,"b":true}})"), " /networks "));
   unlink(path.c_str());
   config.host = "unix:///nonexistent/docker.sock";
-  EXPECT_THAT(std::string(NewDockerSource(config, options)->Ask().status().message()),
-              HasSubstr("dial unix /nonexistent/docker.sock: connect: "));
+  EXPECT_THAT(
+      std::string(
+          NewDockerSource(config, options, std::make_shared<Interruption>())->Ask().status().message()),
+      HasSubstr("dial unix /nonexistent/docker.sock: connect: "));
 }
 
 }  // namespace

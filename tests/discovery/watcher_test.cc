@@ -5,11 +5,13 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "base/http_server.h"
 #include "base/strings.h"
 #include "discovery/discovery.h"
+#include "tests/support/raw_server.h"
 
 namespace narthex::discovery {
 namespace {
@@ -284,6 +286,21 @@ TEST_F(HttpDiscoveryTest, StepsOfTheWallClockDoNotMatter) {
   clock_.AdvanceMs(60'000);
   Addresses();
   EXPECT_EQ(asked_, 2);
+}
+
+TEST_F(HttpDiscoveryTest, AnInterruptedWatcherDoesNotWaitForAServerThatHangs) {
+  testing::RawServer hanging([](testing::RawServer::Connection& c) { c.WaitForClient(); });
+  Configs configs;
+  configs.http_sd.push_back(
+      {StrCat("http://", hanging.address(), "/"), 3'600'000, std::make_shared<HttpClientConfig>()});
+  Watch(std::move(configs));
+  std::thread asking([this] { EXPECT_EQ(Addresses(), ""); });
+  while (hanging.requests() == 0) std::this_thread::yield();
+  watcher_->Interrupt();
+  asking.join();
+  clock_.AdvanceMs(3'600'000);
+  EXPECT_EQ(Addresses(), "");
+  EXPECT_EQ(hanging.requests(), 1);
 }
 
 TEST_F(HttpDiscoveryTest, AFailureKeepsTheLastAnswer) {

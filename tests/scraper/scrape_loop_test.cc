@@ -260,6 +260,98 @@ TEST_F(ScrapeLoopTest, StoresExemplars) {
   EXPECT_EQ((*found)[0].exemplars[0].value, 0.5);
 }
 
+// A page in pieces is the same page, wherever it is cut.
+TEST_F(ScrapeLoopTest, PiecesMakeOnePage) {
+  const std::string page =
+      "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_sum 3\nh_count 2\n# TYPE g "
+      "gauge\ng 7\n";
+  Scrape(page);
+  for (size_t cut = 0; cut <= page.size(); ++cut) {
+    HttpClientResponse piece;
+    piece.status = 200;
+    piece.content_type = "text/plain";
+    piece.body = page.substr(0, cut);
+    Loop().ProcessPiece(piece, clock_.NowMs(), clock_.MonotonicNs());
+    Scrape(page.substr(cut));
+    ASSERT_EQ(Loop().State().last_error, "") << cut;
+    ASSERT_EQ(Samples("scrape_series_added").back(), StrCat(10 * (cut + 1), ":0")) << cut;
+    ASSERT_EQ(Samples("scrape_samples_scraped").back(), StrCat(10 * (cut + 1), ":5")) << cut;
+  }
+  EXPECT_EQ(Samples("g").size(), page.size() + 2);
+}
+
+TEST_F(ScrapeLoopTest, PiecesOfOpenMetricsAndProtobuf) {
+  auto pieces = [&](const std::string& page, const std::string& type) {
+    for (size_t cut = 1; cut < page.size(); ++cut) {
+      HttpClientResponse piece;
+      piece.status = 200;
+      piece.content_type = type;
+      piece.body = page.substr(0, cut);
+      Loop().ProcessPiece(piece, clock_.NowMs(), clock_.MonotonicNs());
+      Scrape(page.substr(cut), type);
+      ASSERT_EQ(Loop().State().last_error, "") << cut;
+    }
+  };
+  const std::string text = "# TYPE a counter\na_total 1\na_total{x=\"y\"} 2\n# EOF\n";
+  pieces(text, "application/openmetrics-text");
+  EXPECT_EQ(Samples("a_total").size(), text.size() - 1);
+  auto family = [](std::string_view name) {
+    testing::ProtoWriter metric = testing::ProtoWriter().Bytes(2, testing::ProtoWriter().Double(1, 1));
+    return testing::ProtoWriter().Bytes(1, name).Int(3, 1).Bytes(4, metric).Delimited();
+  };
+  loop_.reset();
+  const std::string proto = family("p") + family("q");
+  pieces(proto, "application/vnd.google.protobuf");
+  EXPECT_EQ(Samples("q").size(), proto.size() - 1);
+}
+
+TEST_F(ScrapeLoopTest, ABrokenPieceRefusesThePage) {
+  Scrape("a 1\n");
+  HttpClientResponse piece;
+  piece.status = 200;
+  piece.content_type = "text/plain";
+  piece.body = "a 2\nb true\n";
+  Loop().ProcessPiece(piece, clock_.NowMs(), clock_.MonotonicNs());
+  Scrape("c 3\n");
+  EXPECT_THAT(Loop().State().last_error, HasSubstr("parsing \"true\": invalid syntax"));
+  EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:stale"}));
+  EXPECT_EQ(Samples("c"), Strings{});
+}
+
+TEST_F(ScrapeLoopTest, SeriesBeyondTheLimitAreRefusedAndKnownOnesGoOn) {
+  Scrape("a 1\nb 1\n");
+  Scrape("new1 1\na 2\nnew2 1\nb 2\n");
+  EXPECT_EQ(Samples("new1"), (Strings{"10:1"})) << "no limit";
+  ManagerOptions options = Options();
+  options.job_series_limit = 3;
+  MetricsRegistry registry;
+  options.metrics = &registry;
+  ScrapeContext limited(options);
+  auto config = std::make_shared<ScrapeConfig>(config_);
+  ScrapeLoop one(&limited, config, Loop().target());
+  auto scrape = [&](ScrapeLoop* loop, std::string body) {
+    HttpClientResponse response;
+    response.status = 200;
+    response.content_type = "text/plain";
+    response.body = std::move(body);
+    loop->Process(std::move(response), clock_.NowMs(), clock_.MonotonicNs());
+    clock_.AdvanceMs(10000);
+    EXPECT_EQ(loop->State().last_error, "");
+  };
+  loop_->ReleaseGroup();
+  scrape(&one, "x 1\ny 1\nz 1\nrefused 1\n");
+  scrape(&one, "refused 1\nz 2\ny 2\nx 2\n");
+  EXPECT_EQ(Samples("refused"), Strings{});
+  EXPECT_EQ(Samples("x"), (Strings{"20:1", "30:2"}));
+  EXPECT_EQ(Samples("z"), (Strings{"20:1", "30:2"}));
+  EXPECT_EQ(limited.metrics.series_refused->value(), 2);
+  one.Reconfigure(config, one.target());
+  scrape(&one, "refused 1\nx 3\n");
+  EXPECT_EQ(Samples("x").back(), "40:3") << "a reload takes no series' place";
+  scrape(&one, "x 4\nlate 1\n");
+  EXPECT_EQ(Samples("late"), (Strings{"50:1"})) << "series that ended make place";
+}
+
 std::string NativeHistogram(std::initializer_list<int64_t> deltas) {
   testing::ProtoWriter span = testing::ProtoWriter().Signed(1, 0).Int(2, deltas.size());
   testing::ProtoWriter h =
