@@ -85,6 +85,7 @@ struct BuildInfo {
 // Everything a handler may touch. Pointers are owned by cli and outlive the handler.
 struct Options {
   tsdb::Db* db = nullptr;
+  const tsdb::Queryable* storage = nullptr;  // what queries read: db and the remote_read endpoints; null = db
   promql::Engine* engine = nullptr;
   scraper::Manager* scraper = nullptr;
   rules::Manager* rules = nullptr;

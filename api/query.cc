@@ -76,11 +76,13 @@ absl::Status WriteHistograms(const std::vector<HistogramPoint>& points, SuccessB
   return absl::OkStatus();
 }
 
-absl::Status WriteSeriesList(const promql::Result& result, SuccessBody* body) {
+// What is written is freed: a slow client holds what it has not read yet, no more.
+absl::Status WriteSeriesList(promql::ValueType type, std::vector<promql::ResultSeries> list,
+                             SuccessBody* body) {
   JsonWriter* json = body->json();
   json->BeginArray();
-  for (const promql::ResultSeries& series : result.series) {
-    if (result.type == promql::ValueType::kVector) {
+  for (promql::ResultSeries& series : list) {
+    if (type == promql::ValueType::kVector) {
       WriteInstantSeries(series, json);
     } else {
       json->BeginObject().Key("metric");
@@ -89,6 +91,7 @@ absl::Status WriteSeriesList(const promql::Result& result, SuccessBody* body) {
       RETURN_IF_ERROR(WriteHistograms(series.histograms, body));
       json->EndObject();
     }
+    series = {};
     RETURN_IF_ERROR(body->Drain());
   }
   json->EndArray();
@@ -135,7 +138,8 @@ void Log(const Call& call, const promql::QueryParams& params, const absl::Status
 }
 
 absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& params, int64_t began_ns) {
-  absl::StatusOr<promql::Result> result = call.options.engine->Run(*call.options.db, params);
+  absl::StatusOr<promql::Result> result = call.options.engine->Run(
+      call.options.storage != nullptr ? *call.options.storage : *call.options.db, params);
   if (!result.ok() && result.status().code() == absl::StatusCode::kInvalidArgument) {
     return InvalidParameter("query", result.status());  // it did not run: nothing to log
   }
@@ -162,7 +166,7 @@ absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, 
     WriteText(result.string, json);
     json->EndArray();
   } else {
-    RETURN_IF_ERROR(WriteSeriesList(result, &body));
+    RETURN_IF_ERROR(WriteSeriesList(result.type, std::move(result.series), &body));
   }
   if (!call.Param("stats").empty()) {
     json->Key("stats");

@@ -169,6 +169,10 @@ std::string EffectiveYaml(const LoadedConfig& config, const YamlNode& root, cons
   }
   if (const YamlNode* storage = root.Find("storage"))
     StrAppend(&out, "storage:\n", Indent(storage->Dump(), "  ", "  "));
+  if (!config.remote_write.empty()) out += "remote_write:\n";
+  for (const remote::RemoteWriteConfig& remote : config.remote_write) out += Indent(remote.yaml, "- ", "  ");
+  if (!config.remote_read.empty()) out += "remote_read:\n";
+  for (const remote::RemoteReadConfig& remote : config.remote_read) out += Indent(remote.yaml, "- ", "  ");
   const YamlNode* otlp = root.Find("otlp");
   StrAppend(&out, "otlp:\n", EffectiveOtlp(otlp == nullptr ? YamlNode() : *otlp));
   return out;

@@ -86,6 +86,10 @@ Server::~Server() {
   if (notifier_) notifier_->Stop();
   if (http_server_) http_server_->Stop(/*grace_ms=*/2000);
   http_server_.reset();
+  // Last of the writers' readers: it sends what the others have just stored.
+  if (sender_) sender_->Stop();
+  sender_.reset();
+  read_storage_.reset();
   rules_.reset();
   scraper_.reset();
   notifier_.reset();
@@ -111,6 +115,7 @@ absl::Status Server::Open(std::function<void()> quit) {
                         });
   RETURN_IF_ERROR(OpenStorage(*config));
   CreateEngines();
+  CreateRemote();
   RETURN_IF_ERROR(OpenHttp(std::move(quit)));
   RETURN_IF_ERROR(Apply(*std::move(config)));
   rules_->Start();
@@ -220,6 +225,7 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
   options.enable_admin_api = flags_.enable_admin_api;
   options.enable_remote_write = flags_.enable_remote_write;
   options.enable_otlp = flags_.enable_otlp;
+  options.storage = read_storage_.get();
   options.receiver.db = db_.get();
   options.receiver.clock = clock_;
   options.receiver.metrics = metrics_.get();
@@ -266,6 +272,26 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
   return options;
 }
 
+void Server::CreateRemote() {
+  remote::SenderOptions sending;
+  sending.db = db_.get();
+  sending.http = http_client_.get();
+  sending.clock = clock_;
+  sending.logger = logger_;
+  sending.metrics = metrics_.get();
+  sending.flush_deadline_ms = flags_.remote_flush_deadline_ms;
+  sending.metadata = [this] {
+    std::vector<remote::MetricMetadata> out;
+    for (auto& [target, found] : scraper_->Metadata("")) {
+      out.push_back(
+          {std::move(found.metric), std::move(found.type), std::move(found.help), std::move(found.unit)});
+    }
+    return out;
+  };
+  sender_ = remote::Sender::Create(std::move(sending));
+  read_storage_ = remote::ReadStorage::Create(db_.get(), http_client_.get(), logger_);
+}
+
 absl::Status Server::OpenHttp(std::function<void()> quit) {
   HttpServerOptions options;
   options.listen_addresses = flags_.listen_addresses;
@@ -298,6 +324,8 @@ absl::Status Server::Apply(LoadedConfig config) {
   RETURN_IF_ERROR(db_->ApplyRetention(RetentionMs(flags_, config), RetentionBytes(flags_, config),
                                       config.out_of_order_window_ms));
   RETURN_IF_ERROR(notifier_->Apply(config.alerting, config.global.external_labels));
+  read_storage_->Apply(std::move(config.remote_read), config.global.external_labels);
+  RETURN_IF_ERROR(sender_->Apply(std::move(config.remote_write), config.global.external_labels));
   engine_->SetDefaultSubqueryStep(config.global.evaluation_interval_ms);
   RETURN_IF_ERROR(rules_->Apply(std::move(groups), config.global.evaluation_interval_ms,
                                 config.global.rule_query_offset_ms, config.global.external_labels));

@@ -46,6 +46,7 @@ class Server {
   absl::Status Open(std::function<void()> quit);
   absl::Status OpenStorage(const LoadedConfig& config);
   void CreateEngines();
+  void CreateRemote();
   absl::Status OpenHttp(std::function<void()> quit);
   api::Options ApiOptions(std::function<void()> quit);
   absl::Status Apply(LoadedConfig config);
@@ -65,6 +66,8 @@ class Server {
   std::unique_ptr<scraper::Manager> scraper_;
   std::unique_ptr<alerting::Notifier> notifier_;
   std::unique_ptr<rules::Manager> rules_;
+  std::unique_ptr<remote::Sender> sender_;
+  std::unique_ptr<remote::ReadStorage> read_storage_;
   std::unique_ptr<WebGate> web_gate_;  // null without --web.config.file
   std::unique_ptr<HttpServer> http_server_;
   std::atomic<bool> ready_{false};

@@ -7,6 +7,7 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "remote/config_yaml.h"
 #include "remote/remote.h"
 
 namespace narthex::remote {
@@ -88,6 +89,7 @@ absl::StatusOr<RemoteWriteConfig> ReadRemoteWrite(const YamlNode& node, const st
     if (map.Child(key) != nullptr) config.unsupported.emplace_back(key);
   }
   config.http = std::make_shared<HttpClientConfig>();
+  config.http->enable_http2 = false;
   absl::Status http = ReadHttpClientConfig(&map, base_dir, config.http.get());
   RETURN_IF_ERROR(map.Finish());
   if (config.url.empty()) return Invalid("url for remote_write is empty");
@@ -103,13 +105,14 @@ absl::StatusOr<RemoteWriteConfig> ReadRemoteWrite(const YamlNode& node, const st
   RETURN_IF_ERROR(http);
   if (queue != nullptr) RETURN_IF_ERROR(ReadQueue(*queue, &config.queue));
   if (metadata != nullptr) RETURN_IF_ERROR(ReadMetadataConfig(*metadata, &config));
+  config.yaml = DumpRemoteWrite(config, node);
   return config;
 }
 
 absl::StatusOr<RemoteReadConfig> ReadRemoteRead(const YamlNode& node, const std::string& base_dir) {
   RemoteReadConfig config;
   YamlMap map(node, "config.plain");
-  int64_t chunked_limit = 0;
+  int64_t chunked_limit = 50'000'000;
   map.Get("url", &config.url);
   map.Get("name", &config.name);
   map.Get("headers", &config.headers);
@@ -125,6 +128,7 @@ absl::StatusOr<RemoteReadConfig> ReadRemoteRead(const YamlNode& node, const std:
   RETURN_IF_ERROR(CheckHeaders(
       config.headers, "authorization header must be changed via the basic_auth or authorization parameter"));
   RETURN_IF_ERROR(http);
+  config.yaml = DumpRemoteRead(config, chunked_limit);
   return config;
 }
 

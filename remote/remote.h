@@ -93,6 +93,7 @@ struct RemoteWriteConfig {
   std::shared_ptr<HttpClientConfig> http;
   std::vector<std::string> unsupported;  // "sigv4", ...
   std::string fingerprint;               // the section as written: equal means unchanged
+  std::string yaml;                      // the section in force, secrets hidden
 };
 // The `remote_write` section (not null).
 absl::StatusOr<std::vector<RemoteWriteConfig>> ParseRemoteWrite(const YamlNode& section,
@@ -104,6 +105,7 @@ struct RemoteReadConfig {
   std::vector<std::pair<std::string, std::string>> headers, required_matchers;
   bool read_recent = false, filter_external_labels = true;
   std::shared_ptr<HttpClientConfig> http;
+  std::string yaml;  // the section in force, secrets hidden
 };
 // The `remote_read` section (not null).
 absl::StatusOr<std::vector<RemoteReadConfig>> ParseRemoteRead(const YamlNode& section,
@@ -120,7 +122,6 @@ struct SenderOptions {
   const Logger* logger = nullptr;
   MetricsRegistry* metrics = nullptr;
   std::function<std::vector<MetricMetadata>()> metadata;  // may be null
-  int64_t poll_interval_ms = 1000;                        // how often storage is asked for news
   // A sample may become visible so long after its timestamp and is still sent.
   int64_t lateness_ms = 60'000;
   int64_t flush_deadline_ms = 60'000;
