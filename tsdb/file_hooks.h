@@ -14,6 +14,7 @@ namespace narthex::tsdb {
 class FileHooks {
  public:
   virtual ~FileHooks() = default;
+  virtual uint64_t FreeBytes() const = 0;                    // of the disk
   virtual absl::Status Create(const std::string& path) = 0;  // made, or emptied if it was there
   virtual absl::Status Write(const std::string& path, uint64_t offset, std::string_view bytes) = 0;
   virtual absl::Status Extend(const std::string& path, uint64_t size) = 0;    // zeros up to size

@@ -10,7 +10,7 @@
 namespace narthex::tsdb {
 
 namespace {
-constexpr int64_t kRemovalMs = 60'000;
+constexpr int64_t kRemovalMs = 600'000;
 }
 
 absl::Status DbImpl::RemoveDead(bool force) {
@@ -59,6 +59,7 @@ absl::Status DbImpl::FreeSlots(Group* group) {
   batch.puts.emplace_back(ManifestKey(group->id), manifest.Encode());
   // For good before the slot gets another series: rounds in the journal name it by its number.
   RETURN_IF_ERROR(store_->Write(batch, /*sync=*/true));
+  RETURN_IF_ERROR(store_->Flush());
   for (Slot slot : slots) {
     group->slot_of.erase(group->slots[slot]);
     group->slots[slot] = 0;
@@ -149,7 +150,8 @@ absl::Status DbImpl::RemoveSeries() {
   }
   exemplars_.Forget(removed);
   metrics_.series_removed->Add(static_cast<double>(removed.size()));
-  const absl::Status s = has_unsaved_ ? absl::OkStatus() : store_->Write(batch, /*sync=*/true);
+  absl::Status s = has_unsaved_ ? absl::OkStatus() : store_->Write(batch, /*sync=*/true);
+  if (s.ok() && !has_unsaved_) s = store_->Flush();
   if (has_unsaved_ || !s.ok()) {
     // Their ids are used again after the next open only.
     unsaved_.deletes.insert(unsaved_.deletes.end(), batch.deletes.begin(), batch.deletes.end());

@@ -32,6 +32,8 @@ absl::Status Convert(const rocksdb::Status& s, std::string_view what) {
   return absl::InternalError(text);
 }
 
+constexpr uint64_t kReserve = 16 << 20;  // two full memtables
+
 rocksdb::Slice ToSlice(std::string_view v) { return {v.data(), v.size()}; }
 std::string_view FromSlice(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
@@ -87,7 +89,7 @@ class StripeFileImpl : public StripeFile {
 
 class RocksStoreImpl : public RocksStore {
  public:
-  explicit RocksStoreImpl(FileHooks* hooks) {
+  explicit RocksStoreImpl(FileHooks* hooks) : hooks_(hooks) {
     if (hooks != nullptr) hooked_ = NewHookedEnv(hooks);
   }
   ~RocksStoreImpl() override { CloseDb(); }
@@ -120,6 +122,7 @@ class RocksStoreImpl : public RocksStore {
   }
 
   absl::Status Write(const IndexBatch& batch, bool sync) override {
+    RETURN_IF_ERROR(CheckRoom());
     rocksdb::WriteBatch b;
     for (const auto& [k, v] : batch.puts) RETURN_IF_BAD(b.Put(handles_[0], k, v), "index write");
     for (const std::string& k : batch.deletes) RETURN_IF_BAD(b.Delete(handles_[0], k), "index write");
@@ -153,10 +156,15 @@ class RocksStoreImpl : public RocksStore {
   }
   uint64_t bad_ranges() const override { return bad_ranges_; }
 
+  absl::Status Flush() override {
+    RETURN_IF_ERROR(CheckRoom());
+    return Convert(db_->Flush(rocksdb::FlushOptions(), handles_[0]), "flush index");
+  }
   absl::Status Sync() override { return Convert(db_->SyncWAL(), "sync index log"); }
   void Resume() override { (void)db_->Resume(); }
 
   absl::StatusOr<std::unique_ptr<StripeFile>> NewFile(Family family) override {
+    RETURN_IF_ERROR(CheckRoom());
     auto file = std::make_unique<StripeFileImpl>(StrCat(path_, "/ingest/", next_file_.fetch_add(1), ".sst"),
                                                  Handle(family), db_->GetEnv());
     absl::Status s = file->Open();
@@ -166,6 +174,7 @@ class RocksStoreImpl : public RocksStore {
 
   absl::StatusOr<uint64_t> Ingest(std::unique_ptr<StripeFile> file) override {
     if (file->empty()) return uint64_t{0};
+    RETURN_IF_ERROR(CheckRoom());
     return static_cast<StripeFileImpl*>(file.get())->Ingest(db_.get());
   }
 
@@ -201,6 +210,22 @@ class RocksStoreImpl : public RocksStore {
   }
 
  private:
+  // RocksDB does not get over a write of its log that failed (Debian's build ends the process): it is not
+  // tried on a disk that is nearly full.
+  absl::Status CheckRoom() const {
+    uint64_t left = UINT64_MAX;
+    if (hooks_ != nullptr) {
+      left = hooks_->FreeBytes();
+    } else {
+      std::error_code ec;
+      const std::filesystem::space_info space = std::filesystem::space(path_, ec);
+      if (!ec) left = space.available;
+    }
+    if (left >= kReserve) return absl::OkStatus();
+    return absl::ResourceExhaustedError(
+        StrCat("write ", path_, ": No space left on device (", left, " bytes)"));
+  }
+
   static bool IsDamage(const absl::Status& s) { return absl::IsDataLoss(s) || absl::IsNotFound(s); }
 
   absl::Status OpenDb(const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
@@ -257,6 +282,7 @@ class RocksStoreImpl : public RocksStore {
     return handles_[family == Family::kHours ? 1 : 2];
   }
 
+  FileHooks* const hooks_;
   std::string path_;
   std::unique_ptr<rocksdb::Env> hooked_;
   std::unique_ptr<rocksdb::DB> db_;

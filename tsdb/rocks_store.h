@@ -62,6 +62,8 @@ class RocksStore {
   virtual absl::Status Scan(std::string_view prefix, const Visitor& visit) = 0;
   virtual uint64_t bad_ranges() const = 0;
   virtual absl::Status Sync() = 0;
+  // What is in the index leaves RocksDB's log: a damaged log cannot take it back.
+  virtual absl::Status Flush() = 0;
   // Tries to leave the state after a failed write (disk full).
   virtual void Resume() = 0;
 

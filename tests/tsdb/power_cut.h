@@ -57,6 +57,10 @@ class PowerCut : public FileHooks {
     return refused_;
   }
 
+  uint64_t FreeBytes() const override {
+    MutexLock lock(&mutex_);
+    return static_cast<uint64_t>(std::max<int64_t>(0, space_));
+  }
   absl::Status Create(const std::string& path) override {
     MutexLock lock(&mutex_);
     if (space_ <= 0) return Full(path);

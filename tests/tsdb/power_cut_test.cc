@@ -95,8 +95,8 @@ void PowerCutTest::RunCuts(int64_t sync_ms, int rounds, int steps) {
   }
 }
 
-TEST_F(PowerCutTest, SyncedCommitsSurvive) { RunCuts(0, 12, 400); }
-TEST_F(PowerCutTest, UnsyncedCommitsMayBeLostButNothingIsMadeUp) { RunCuts(5000, 12, 400); }
+TEST_F(PowerCutTest, SyncedCommitsSurvive) { RunCuts(0, 6, 300); }
+TEST_F(PowerCutTest, UnsyncedCommitsMayBeLostButNothingIsMadeUp) { RunCuts(5000, 6, 300); }
 
 TEST_F(PowerCutTest, AFullDiskStopsNothingAndWritingResumes) {
   PowerCut disk;

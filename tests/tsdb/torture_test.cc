@@ -39,7 +39,7 @@ class TortureTest : public DbTest {
 
 // The same without processes: whatever goes wrong happens again at the same step.
 TEST_F(TortureTest, EveryStepLeavesWhatTheModelSays) {
-  for (const uint64_t seed : {1, 2, 3}) {
+  for (const uint64_t seed : {1, 2}) {
     const Workload work(seed, kStart);
     Model model;
     Options options = WorkOptions();
@@ -47,7 +47,7 @@ TEST_F(TortureTest, EveryStepLeavesWhatTheModelSays) {
     auto db = Db::Open(options);
     ASSERT_TRUE(db.ok()) << db.status();
     auto driver = std::make_unique<Driver>(db->get(), &clock_);
-    for (int i = 0; i < 700; ++i) {
+    for (int i = 0; i < 500; ++i) {
       const Step step = work.At(i);
       ASSERT_TRUE(driver->Do(step).ok()) << "step " << i;
       model.Apply(step);
@@ -58,7 +58,7 @@ TEST_F(TortureTest, EveryStepLeavesWhatTheModelSays) {
         ASSERT_TRUE(db.ok()) << db.status();
         driver = std::make_unique<Driver>(db->get(), &clock_);
       }
-      if (i % 7 != 0 && step.kind <= Step::kLoose) continue;
+      if (i % 11 != 0 && step.kind <= Step::kLoose) continue;
       ASSERT_EQ(Difference(model.content(), ReadContent(**db)), "")
           << "seed " << seed << ", step " << i << ", kind " << step.kind;
     }
