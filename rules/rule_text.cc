@@ -7,6 +7,8 @@
 namespace narthex::rules {
 namespace {
 
+constexpr int64_t kMaxExpansionMs = 30'000;
+
 std::vector<std::pair<std::string, std::string>> Pairs(const Labels& labels) {
   std::vector<std::pair<std::string, std::string>> out;
   for (LabelView label : labels) out.emplace_back(label.name, label.value);
@@ -49,6 +51,8 @@ absl::StatusOr<std::string> ExpandAlertText(
   expand.path_prefix = PathPrefix(options.external_url);
   expand.now_ms = data.t_ms;
   expand.query = [&options](const std::string& expr, int64_t t_ms) { return Query(options, expr, t_ms); };
+  const int64_t end_ns = options.clock->MonotonicNs() + kMaxExpansionMs * 1'000'000;
+  expand.expired = [&options, end_ns] { return options.clock->MonotonicNs() > end_ns; };
   return tmpl::ExpandAlertText(text, expand);
 }
 

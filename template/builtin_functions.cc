@@ -131,13 +131,20 @@ Answer Le(Args args, const FunctionContext&) {
   ASSIGN_OR_RETURN(std::partial_ordering order, Compare(args[0], args[1]));
   return Value::Bool(order <= 0);
 }
+// Go defines gt as not le, and ge as not lt: with NaN both are true.
 Answer Gt(Args args, const FunctionContext&) {
   ASSIGN_OR_RETURN(std::partial_ordering order, Compare(args[0], args[1]));
-  return Value::Bool(order > 0);
+  return Value::Bool(!(order <= 0));
 }
 Answer Ge(Args args, const FunctionContext&) {
   ASSIGN_OR_RETURN(std::partial_ordering order, Compare(args[0], args[1]));
-  return Value::Bool(order >= 0);
+  return Value::Bool(!(order < 0));
+}
+
+// No value of an alert is a function, so there is nothing that could be called.
+Answer Call(Args args, const FunctionContext&) {
+  if (args[0].kind == Value::kNil) return Error("call of nil");
+  return Error(StrCat("non-function of type ", TypeName(args[0])));
 }
 
 std::string Joined(Args args) {
@@ -171,6 +178,7 @@ Answer Or(Args args, const FunctionContext&) {
 
 constexpr auto kBuiltins = std::to_array<FunctionEntry>({
     {"and", 1, -1, And},
+    {"call", 1, -1, Call},
     {"eq", 1, -1, Eq},
     {"ge", 2, 2, Ge},
     {"gt", 2, 2, Gt},

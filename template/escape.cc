@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "template/unicode.h"
+
 namespace narthex::tmpl {
 
 std::string HtmlEscape(std::string_view text) {
@@ -35,17 +37,20 @@ std::string HtmlEscape(std::string_view text) {
 
 std::string JsEscape(std::string_view text) {
   std::string out;
-  for (char c : text) {
-    unsigned char u = static_cast<unsigned char>(c);
-    if (c == '\\' || c == '\'' || c == '"') {
+  while (!text.empty()) {
+    const Character c = FirstCharacter(text);
+    const std::string_view bytes = text.substr(0, c.size);
+    text.remove_prefix(c.size);
+    if (c.code == '\\' || c.code == '\'' || c.code == '"') {
       out += '\\';
-      out += c;
-    } else if (c == '<' || c == '>' || c == '&' || c == '=' || u < ' ') {
-      char hex[8];
-      std::snprintf(hex, sizeof hex, "\\u%04X", u);
+      out += bytes;
+    } else if (c.code == '<' || c.code == '>' || c.code == '&' || c.code == '=' || c.code < ' ' ||
+               (c.code >= 0x80 && !IsPrintable(c.code))) {
+      char hex[16];
+      std::snprintf(hex, sizeof hex, "\\u%04X", static_cast<unsigned>(c.code));
       out += hex;
     } else {
-      out += c;
+      out += bytes;
     }
   }
   return out;

@@ -16,6 +16,8 @@ namespace {
 
 constexpr int64_t kMaxSteps = 1'000'000;  // nodes run, against endless work by nested ranges
 
+constexpr int64_t kStepsPerLook = 256;  // between looks at the clock
+
 constexpr int kMaxWalkDepth = 2000;  // nested nodes over all templates, against a full stack
 
 enum class Flow { kNormal, kBreak, kContinue };
@@ -70,8 +72,15 @@ class Executor {
     return Error(at, StrCat("output is longer than ", options_.max_output_bytes, " bytes"));
   }
 
-  absl::StatusOr<Flow> Walk(const Node& node, const Value& dot) {
+  absl::Status CountStep(const Node& node) {
     if (++steps_ > kMaxSteps) return Error(node, "too many steps");
+    if (steps_ % kStepsPerLook == 0 && options_.expired && options_.expired())
+      return Error(node, "it takes too long");
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Flow> Walk(const Node& node, const Value& dot) {
+    RETURN_IF_ERROR(CountStep(node));
     if (walk_depth_ >= kMaxWalkDepth) return Error(node, "nested too deeply");
     ++walk_depth_;
     absl::StatusOr<Flow> flow = WalkNode(node, dot);
@@ -221,7 +230,7 @@ class Executor {
 
   // `final` is the value from the stage before, the last argument.
   Answer Command(const Node& command, const Value& dot, const Value* final) {
-    if (++steps_ > kMaxSteps) return Error(command, "too many steps");
+    RETURN_IF_ERROR(CountStep(command));
     const Node& first = *command.children[0];
     bool arguments = command.children.size() > 1 || final != nullptr;
     switch (first.kind) {
@@ -348,6 +357,7 @@ class Executor {
       return Error(at, StrCat("wrong number of args for ", name, ": want at least ", function->min_args,
                               " got ", count));
     }
+    if (name == "query" && options_.expired && options_.expired()) return Error(at, "it takes too long");
     Answer answer = function->function(args, functions_);
     if (answer.ok() && answer->text.size() > options_.max_output_bytes) {
       return Error(at, StrCat("result of ", name, " is longer than ", options_.max_output_bytes, " bytes"));

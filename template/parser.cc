@@ -21,7 +21,8 @@ NodePtr NewNode(NodeKind kind, size_t pos) {
 // Recursive descent; after the first error every function returns at once with null.
 class Parser {
  public:
-  Parser(std::string_view name, std::string_view text, int max_depth) : max_depth_(max_depth) {
+  Parser(std::string_view name, std::string_view text, int max_depth, bool html)
+      : max_depth_(max_depth), html_(html) {
     set_.name = name;
     set_.text = text;
     tokens_ = Lex(text, &lex_error_);
@@ -322,7 +323,7 @@ class Parser {
     if (!ok()) return nullptr;
     switch (token.kind) {
       case TokenKind::kIdentifier: {
-        if (!IsFunction(token.raw)) {
+        if (!IsFunction(token.raw) || (!html_ && token.raw == "tmpl")) {
           FailAt(token.pos, StrCat("function ", GoQuote(token.raw), " not defined"));
           return nullptr;
         }
@@ -397,12 +398,14 @@ class Parser {
   std::vector<std::string> variables_ = {"$"};
   int range_depth_ = 0, depth_ = 0;
   const int max_depth_;
+  const bool html_;
 };
 
 }  // namespace
 
-absl::StatusOr<TemplateSet> ParseTemplate(std::string_view name, std::string_view text, int max_depth) {
-  return Parser(name, text, max_depth).Run();
+absl::StatusOr<TemplateSet> ParseTemplate(std::string_view name, std::string_view text, int max_depth,
+                                          bool html) {
+  return Parser(name, text, max_depth, html).Run();
 }
 
 }  // namespace narthex::tmpl

@@ -9,6 +9,8 @@
 
 namespace narthex::tmpl {
 
-absl::StatusOr<TemplateSet> ParseTemplate(std::string_view name, std::string_view text, int max_depth);
+// `html`: the template is for a page; only there is the function `tmpl`.
+absl::StatusOr<TemplateSet> ParseTemplate(std::string_view name, std::string_view text, int max_depth,
+                                          bool html = true);
 
 }  // namespace narthex::tmpl

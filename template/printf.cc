@@ -6,6 +6,7 @@
 #include "base/go_format.h"
 #include "base/strings.h"
 #include "template/functions.h"
+#include "template/unicode.h"
 
 namespace narthex::tmpl {
 namespace {
@@ -21,8 +22,9 @@ struct Spec {
 
 std::string Padded(std::string text, const Spec& spec, bool numeric) {
   size_t width = spec.width > 0 ? static_cast<size_t>(spec.width) : 0;
-  if (text.size() >= width) return text;
-  size_t missing = width - text.size();
+  const size_t length = CountCharacters(text);
+  if (length >= width) return text;
+  size_t missing = width - length;
   if (spec.minus) return text.append(missing, ' ');
   if (spec.zero && numeric) {
     size_t sign = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
@@ -35,16 +37,31 @@ std::string Bad(const Spec& spec, const Value& value) {
   return StrCat("%!", std::string(1, spec.verb), "(", TypeName(value), "=", PrintText(value), ")");
 }
 
+// A number as a character: itself, quoted, or U+0041.
+std::string CharacterText(uint64_t code, const Spec& spec) {
+  std::string text;
+  AppendCharacter(code > 0x10FFFF ? 0xFFFD : static_cast<char32_t>(code), &text);
+  if (spec.verb == 'c') return text;
+  if (spec.verb == 'U') {
+    char number[32];
+    std::snprintf(number, sizeof number, "U+%04llX", static_cast<unsigned long long>(code));
+    return spec.sharp ? StrCat(number, " '", text, "'") : number;
+  }
+  std::string quoted = text == "\"" ? "\"" : GoQuote(text);
+  if (quoted.size() > 1) quoted = quoted.substr(1, quoted.size() - 2);
+  return StrCat("'", text == "'" ? "\\'" : quoted, "'");
+}
+
 std::string Integer(const Value& value, const Spec& spec) {
   bool negative = value.kind != Value::kUint && value.integer < 0;
   uint64_t u = value.kind == Value::kUint ? value.unsigned_integer
                : negative                 ? 0 - static_cast<uint64_t>(value.integer)
                                           : static_cast<uint64_t>(value.integer);
-  if (spec.verb == 'c') return std::string(1, static_cast<char>(u));
-  unsigned base = spec.verb == 'x' || spec.verb == 'X' ? 16
-                  : spec.verb == 'o'                   ? 8
-                  : spec.verb == 'b'                   ? 2
-                                                       : 10;
+  if (spec.verb == 'c' || spec.verb == 'q' || spec.verb == 'U') return CharacterText(u, spec);
+  unsigned base = spec.verb == 'x' || spec.verb == 'X'   ? 16
+                  : spec.verb == 'o' || spec.verb == 'O' ? 8
+                  : spec.verb == 'b'                     ? 2
+                                                         : 10;
   const std::string_view alphabet = spec.verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
   std::string digits;
   do {
@@ -54,11 +71,33 @@ std::string Integer(const Value& value, const Spec& spec) {
   std::reverse(digits.begin(), digits.end());
   while (spec.precision > 0 && digits.size() < static_cast<size_t>(spec.precision)) digits.insert(0, 1, '0');
   if (spec.sharp && base == 16) digits.insert(0, spec.verb == 'X' ? "0X" : "0x");
+  if (spec.sharp && base == 2) digits.insert(0, "0b");
+  if (spec.sharp && spec.verb == 'o' && digits[0] != '0') digits.insert(0, "0");
+  if (spec.verb == 'O') digits.insert(0, "0o");
   std::string sign = negative ? "-" : spec.plus ? "+" : spec.space ? " " : "";
   return sign + digits;
 }
 
+// Go writes two digits of the exponent at least: 0x1.8p+01.
+std::string HexFloat(double v, const Spec& spec) {
+  if (!std::isfinite(v)) return FormatFloat(v, 'g', -1);
+  char text[64];
+  if (spec.precision < 0) {
+    std::snprintf(text, sizeof text, "%a", v);
+  } else {
+    std::snprintf(text, sizeof text, "%.*a", std::min(spec.precision, 20), v);
+  }
+  std::string out = text;
+  const size_t digits = out.find('p') + 2;
+  if (out.size() - digits < 2) out.insert(digits, 1, '0');
+  if (spec.plus && v >= 0) out.insert(0, 1, '+');
+  if (spec.verb == 'X')
+    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::toupper(c); });
+  return out;
+}
+
 std::string Float(double v, const Spec& spec) {
+  if (spec.verb == 'x' || spec.verb == 'X') return HexFloat(v, spec);
   char verb = spec.verb == 'v' ? 'g' : spec.verb == 'F' ? 'f' : spec.verb;
   bool upper = verb == 'E' || verb == 'G';
   if (upper) verb = static_cast<char>(verb - 'A' + 'a');
@@ -69,15 +108,19 @@ std::string Float(double v, const Spec& spec) {
     std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::toupper(c); });
   // Go gives infinities their sign only if it is asked for.
   if (out.starts_with("+") && !spec.plus) return out;
-  if (spec.plus && !out.starts_with("-") && !out.starts_with("+")) out.insert(0, 1, '+');
+  if ((spec.plus || spec.space) && !out.starts_with("-") && !out.starts_with("+"))
+    out.insert(0, 1, spec.plus ? '+' : ' ');
   return out;
 }
 
-std::string Hex(std::string_view text, bool upper) {
+std::string Hex(std::string_view text, const Spec& spec) {
+  const bool upper = spec.verb == 'X';
+  const std::string_view prefix = !spec.sharp ? "" : upper ? "0X" : "0x";
   std::string out;
   char byte[4];
   for (char c : text) {
     std::snprintf(byte, sizeof byte, upper ? "%02X" : "%02x", static_cast<unsigned char>(c));
+    if (out.empty() || spec.space) StrAppend(&out, out.empty() ? "" : " ", prefix);
     out += byte;
   }
   return out;
@@ -85,14 +128,33 @@ std::string Hex(std::string_view text, bool upper) {
 
 std::string Text(const Value& value, const Spec& spec) {
   std::string text = PrintText(value);
-  if (spec.precision >= 0) text = text.substr(0, static_cast<size_t>(spec.precision));
-  if (spec.verb == 'q') return GoQuote(text);
-  if (spec.verb == 'x' || spec.verb == 'X') return Hex(text, spec.verb == 'X');
+  if (spec.precision >= 0) {
+    const size_t count = static_cast<size_t>(spec.precision);
+    const bool bytes = spec.verb == 'x' || spec.verb == 'X';
+    text = bytes ? text.substr(0, count) : std::string(FirstCharacters(text, count));
+  }
+  const bool quoted = spec.verb == 'q' || (spec.verb == 'v' && spec.sharp);
+  if (quoted && spec.verb == 'q' && spec.sharp && text.find_first_of("`\n\r") == text.npos)
+    return StrCat("`", text, "`");
+  if (quoted) return GoQuote(text);
+  if (spec.verb == 'x' || spec.verb == 'X') return Hex(text, spec);
   return text;
 }
 
+std::string One(const Value& value, const Spec& spec);
+
+// The verb applies to each element of a list.
+std::string Each(const Value& value, const Spec& spec) {
+  std::string out = "[";
+  for (const Value& item : *value.list) {
+    if (out.size() > kMaxText) break;
+    StrAppend(&out, out.size() == 1 ? "" : " ", One(item, spec));
+  }
+  return out + "]";
+}
+
 std::string One(const Value& value, const Spec& spec) {
-  constexpr std::string_view kIntegers = "dxXobcv", kFloats = "eEfFgGv", kTexts = "svqxX";
+  constexpr std::string_view kIntegers = "dxXobcvqUO", kFloats = "eEfFgGvxX", kTexts = "svqxX";
   auto is = [&](std::string_view verbs) { return verbs.find(spec.verb) != verbs.npos; };
   if (spec.verb == 'T') return Padded(TypeName(value), spec, false);
   if (value.kind == Value::kNil)
@@ -104,6 +166,7 @@ std::string One(const Value& value, const Spec& spec) {
     return is(kFloats) ? Padded(Float(value.number, spec), spec, true) : Bad(spec, value);
   if (value.kind == Value::kBool)
     return spec.verb == 'v' || spec.verb == 't' ? Padded(PrintText(value), spec, false) : Bad(spec, value);
+  if (value.list && spec.verb != 'v') return Each(value, spec);
   return is(kTexts) ? Padded(Text(value, spec), spec, false) : Bad(spec, value);
 }
 
@@ -134,8 +197,9 @@ class SpecReader {
       ++*at_;
       spec.precision = Number(0);
     }
-    spec.verb = Peek();
-    ++*at_;
+    const Character verb = *at_ < format_.size() ? FirstCharacter(format_.substr(*at_)) : Character{0, 1};
+    spec.verb = verb.code < 0x80 ? static_cast<char>(verb.code) : '?';
+    *at_ += verb.size;
     return spec;
   }
 

@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "template/functions.h"
+#include "template/unicode.h"
 
 namespace narthex::tmpl {
 namespace {
@@ -114,27 +115,17 @@ Answer SafeHtml(Args args, const FunctionContext&) {
   return out;
 }
 
-template <typename Change>
-Answer Changed(const Value& value, const Change& change) {
-  ASSIGN_OR_RETURN(std::string text, Text(value));
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [&](unsigned char c) { return static_cast<char>(change(c)); });
-  return Value::String(text);
-}
 Answer ToUpper(Args args, const FunctionContext&) {
-  return Changed(args[0], [](int c) { return c < 0x80 ? std::toupper(c) : c; });
+  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  return Value::String(ToUpperText(text));
 }
 Answer ToLower(Args args, const FunctionContext&) {
-  return Changed(args[0], [](int c) { return c < 0x80 ? std::tolower(c) : c; });
+  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  return Value::String(ToLowerText(text));
 }
-// Each letter after something that is no letter, digit, underscore or apostrophe.
 Answer Title(Args args, const FunctionContext&) {
-  int before = ' ';
-  return Changed(args[0], [&before](int c) {
-    bool inside = std::isalnum(before) || before == '_' || before == '\'' || before >= 0x80;
-    before = c;
-    return inside || c >= 0x80 ? c : std::toupper(c);
-  });
+  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  return Value::String(ToTitleText(text));
 }
 
 std::string Link(std::string_view expr, int tab) {

@@ -20,7 +20,7 @@ Value LabelMap(const std::vector<std::pair<std::string, std::string>>& labels) {
 }
 
 absl::StatusOr<TemplateSet> Parse(std::string_view text, std::string_view name, int max_depth) {
-  return ParseTemplate(name, StrCat(kPrelude, text), max_depth);
+  return ParseTemplate(name, StrCat(kPrelude, text), max_depth, /*html=*/false);
 }
 
 absl::Status Named(const absl::Status& status, std::string_view doing, std::string_view name) {

@@ -30,6 +30,8 @@ struct ExpandOptions {
   int64_t now_ms = 0;
   std::function<absl::StatusOr<std::vector<QuerySample>>(const std::string& expr, int64_t t_ms)>
       query;  // may be null
+  // Asked now and then: true ends the expansion with an error. May be null.
+  std::function<bool()> expired;
   size_t max_output_bytes = 1 << 20;
   int max_depth = 100;
 };

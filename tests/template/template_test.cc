@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace narthex::tmpl {
 namespace {
 
@@ -91,6 +93,52 @@ TEST(AlertTemplate, RefusesEndlessWork) {
   options.max_output_bytes = 10;
   EXPECT_FALSE(ExpandAlertText("{{ range 100 }}xxxxxxxx{{ end }}", options).ok());
   EXPECT_FALSE(CheckAlertText(std::string(100000, '(').insert(0, "{{"), "n").ok());
+}
+
+TEST(AlertTemplate, ComparesNanAsGoDoes) {
+  ExpandOptions options = Options();
+  options.value = std::numeric_limits<double>::quiet_NaN();
+  auto expand = [&](std::string_view text) { return *ExpandAlertText(text, options); };
+  EXPECT_EQ(expand("{{ lt $value 1.0 }} {{ le $value 1.0 }} {{ gt $value 1.0 }} {{ ge $value 1.0 }}"),
+            "false false true true");
+  EXPECT_EQ(expand("{{ eq $value $value }} {{ ne $value $value }}"), "false true");
+}
+
+TEST(AlertTemplate, ChangesTheCaseOfAllLetters) {
+  EXPECT_EQ(Expand("{{ toUpper \"straße älter ж\" }} {{ toLower \"ÄÉЖ X\" }}"), "STRAßE ÄLTER Ж äéж x");
+  EXPECT_EQ(Expand("{{ title \"élan it's x_y a-b 1st\" }}"), "Élan It'S X_y A-B 1st");
+}
+
+TEST(AlertTemplate, PrintsWithAllVerbs) {
+  EXPECT_EQ(Expand(R"({{ printf "%c %U %#U %q %O %#b" 228 228 228 65 8 5 }})"),
+            "ä U+00E4 U+00E4 'ä' 'A' 0o10 0b101");
+  EXPECT_EQ(Expand(R"({{ printf "%x|% x|%#x|%X" "hi" "hi" "hi" "hi" }})"), "6869|68 69|0x6869|6869");
+  EXPECT_EQ(Expand(R"({{ printf "[%5s] [%-5s] [%.2s]" "äö" "äö" "äöü" }})"), "[   äö] [äö   ] [äö]");
+  EXPECT_EQ(Expand(R"({{ printf "%x %+d % d %08.3f %e %G" 1.5 5 5 3.14159 12345.678 1e21 }})"),
+            "0x1.8p+00 +5  5 0003.142 1.234568e+04 1E+21");
+  EXPECT_EQ(Expand(R"({{ printf "%#v %T %t %v%%" "a" 1.0 true 3 }})"), "\"a\" float64 true 3%");
+  EXPECT_EQ(Expand(R"({{ printf "%d %z" "a" 1 }})"), "%!d(string=a) %!z(int=1)");
+  EXPECT_EQ(Expand(R"({{ printf "%d" }} {{ printf "x" 1 }})"), "%!d(MISSING) x%!(EXTRA int=1)");
+}
+
+TEST(AlertTemplate, EscapesForPagesScriptsAndUrls) {
+  EXPECT_EQ(Expand(R"({{ html "<a href='x'>&\"" }})"), "&lt;a href=&#39;x&#39;&gt;&amp;&#34;");
+  EXPECT_EQ(Expand(R"({{ js "it's <b> ä\n" }})"), R"(it\'s \u003Cb\u003E ä\u000A)");
+  EXPECT_EQ(Expand(R"({{ urlquery "a b&c=ä" }})"), "a+b%26c%3D%C3%A4");
+}
+
+TEST(AlertTemplate, HasNoTmplOutsidePagesAndNothingToCall) {
+  EXPECT_NE(Expand("{{ define \"a\" }}x{{ end }}{{ tmpl \"a\" . }}").find("function \"tmpl\" not defined"),
+            std::string::npos);
+  EXPECT_NE(Expand("{{ call $value }}").find("error calling call: non-function"), std::string::npos);
+}
+
+TEST(AlertTemplate, EndsWhenItsTimeIsOver) {
+  ExpandOptions options = Options();
+  int looks = 0;
+  options.expired = [&looks] { return ++looks > 3; };
+  absl::Status status = ExpandAlertText("{{ range 100000 }}{{ end }}", options).status();
+  EXPECT_NE(status.message().find("it takes too long"), std::string::npos) << status;
 }
 
 }  // namespace
