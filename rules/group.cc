@@ -5,6 +5,7 @@
 
 #include "absl/hash/hash.h"
 #include "base/strings.h"
+#include "rules/dependencies.h"
 
 namespace narthex::rules {
 namespace {
@@ -87,6 +88,14 @@ Group::Group(GroupSpec spec, RuleContext defaults, int64_t default_interval_ms)
     int number = numbers[key]++;
     rules_.push_back(std::make_unique<Rule>(std::move(rule), std::move(labels), number));
   }
+  std::vector<const RuleSpec*> specs;
+  for (const std::unique_ptr<Rule>& rule : rules_) specs.push_back(&rule->spec());
+  const bool concurrent = context_.options->concurrent_rules && context_.options->max_concurrent_evals > 1;
+  const std::vector<bool> independent =
+      concurrent ? IndependentRules(specs) : std::vector<bool>(specs.size(), false);
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    (independent[i] ? together_ : in_order_).push_back(rules_[i].get());
+  }
   metrics_.interval->Set(static_cast<double>(context_.interval_ms) / 1000);
   metrics_.rules->Set(static_cast<double>(rules_.size()));
 }
@@ -102,21 +111,14 @@ int64_t Group::NextEvaluation(int64_t now_ms) const {
 void Group::EvaluateAt(int64_t t_ms) {
   MutexLock lock(&evaluate_mutex_);
   if (retired_) return;
+  if (const int64_t step = clock_step_ms_.exchange(0); step != 0) {
+    for (const std::unique_ptr<Rule>& rule : rules_) rule->ClockStepped(context_, step);
+  }
   const Clock* clock = context_.options->clock;
   int64_t begin_ns = clock->MonotonicNs();
   metrics_.iterations->Add();
-  int64_t samples = 0;
-  for (const std::unique_ptr<Rule>& rule : rules_) {
-    int64_t rule_ns = clock->MonotonicNs();
-    metrics_.evaluations->Add();
-    absl::StatusOr<int64_t> result = rule->Evaluate(context_, t_ms);
-    if (result.ok()) {
-      samples += *result;
-    } else {
-      metrics_.failures->Add();
-    }
-    metrics_.rule_seconds->Observe(static_cast<double>(clock->MonotonicNs() - rule_ns) / 1e9);
-  }
+  int64_t samples = together_.empty() ? 0 : EvaluateTogether(together_, t_ms);
+  for (Rule* rule : in_order_) samples += EvaluateRule(rule, t_ms);
   double seconds = static_cast<double>(clock->MonotonicNs() - begin_ns) / 1e9;
   metrics_.group_seconds->Observe(seconds);
   metrics_.last_duration->Set(seconds);
@@ -125,6 +127,55 @@ void Group::EvaluateAt(int64_t t_ms) {
   MutexLock view_lock(&view_mutex_);
   last_evaluation_ms_ = t_ms;
   evaluation_time_s_ = seconds;
+}
+
+int64_t Group::EvaluateRule(Rule* rule, int64_t t_ms) {
+  const Clock* clock = context_.options->clock;
+  const int64_t begin_ns = clock->MonotonicNs();
+  metrics_.evaluations->Add();
+  absl::StatusOr<int64_t> samples = rule->Evaluate(context_, t_ms);
+  if (!samples.ok()) metrics_.failures->Add();
+  metrics_.rule_seconds->Observe(static_cast<double>(clock->MonotonicNs() - begin_ns) / 1e9);
+  return samples.ok() ? *samples : 0;
+}
+
+int64_t Group::EvaluateTogether(const std::vector<Rule*>& rules, int64_t t_ms) {
+  // Helpers that come late find no rule left, so nobody waits for a thread that is busy elsewhere.
+  struct Work {
+    std::atomic<size_t> next{0};
+    std::atomic<int64_t> samples{0};
+    Mutex mutex;
+    size_t done ABSL_GUARDED_BY(mutex) = 0;
+  };
+  auto work = std::make_shared<Work>();
+  auto help = [this, work, &rules, t_ms, count = rules.size()] {
+    while (true) {
+      const size_t i = work->next.fetch_add(1);
+      if (i >= count) return;
+      work->samples += EvaluateRule(rules[i], t_ms);
+      MutexLock lock(&work->mutex);
+      ++work->done;
+    }
+  };
+  const size_t helpers =
+      std::min<size_t>(rules.size(), static_cast<size_t>(context_.options->max_concurrent_evals));
+  for (size_t i = 1; i < helpers; ++i) context_.options->pool->Submit(help);
+  help();
+  MutexLock lock(&work->mutex);
+  auto finished = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(work->mutex) { return work->done == rules.size(); };
+  work->mutex.Await(Condition(&finished));
+  return work->samples;
+}
+
+void Group::RestoreAlerts() {
+  MutexLock lock(&evaluate_mutex_);
+  for (const std::unique_ptr<Rule>& rule : rules_) rule->RestoreAlerts(context_);
+}
+
+void Group::Flush() {
+  MutexLock lock(&evaluate_mutex_);
+  if (retired_) return;
+  for (const std::unique_ptr<Rule>& rule : rules_) rule->Flush(context_);
 }
 
 void Group::RememberAlerts(int64_t now_ms) {

@@ -36,7 +36,13 @@ class Group {
   int64_t NextEvaluation(int64_t now_ms) const;
   void EvaluateAt(int64_t t_ms);
   void CountMissed(int64_t n) { metrics_.missed->Add(static_cast<double>(n)); }
+  // Goes on with the alerts that an earlier run saved; before the first evaluation.
+  void RestoreAlerts();
   void RememberAlerts(int64_t now_ms);
+  // The wall clock stepped; takes effect with the next evaluation.
+  void ClockStepped(int64_t step_ms) { clock_step_ms_ += step_ms; }
+  // Nothing is evaluated any more: saves what is not saved.
+  void Flush();
   // Takes the state of rules that `before` had too; ends the series of those that are gone. `before` (may be
   // null) never evaluates again.
   void Replace(Group* before, int64_t now_ms);
@@ -49,12 +55,20 @@ class Group {
   std::atomic<bool> busy{false};
 
  private:
+  // One rule; the number of samples.
+  int64_t EvaluateRule(Rule* rule, int64_t t_ms);
+  // Rules that do not depend on each other, on this thread and on those of the pool that are idle.
+  int64_t EvaluateTogether(const std::vector<Rule*>& rules, int64_t t_ms);
+
   RuleContext context_;
   std::string fingerprint_;
   GroupMetrics metrics_;
   Mutex evaluate_mutex_;  // one evaluation at a time
   bool retired_ ABSL_GUARDED_BY(evaluate_mutex_) = false;
-  std::vector<std::unique_ptr<Rule>> rules_;  // the vector never changes
+  std::vector<std::unique_ptr<Rule>> rules_;  // these three never change
+  std::vector<Rule*> together_;               // to be evaluated first, at the same time
+  std::vector<Rule*> in_order_;
+  std::atomic<int64_t> clock_step_ms_{0};
   mutable Mutex view_mutex_;
   int64_t last_evaluation_ms_ ABSL_GUARDED_BY(view_mutex_) = 0;
   double evaluation_time_s_ ABSL_GUARDED_BY(view_mutex_) = 0;

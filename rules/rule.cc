@@ -10,6 +10,16 @@
 
 namespace narthex::rules {
 
+namespace {
+
+// How long alerts are left alone after a restart or a step of the clock: two evaluations, so that scrapes
+// have brought samples, but not so long that Alertmanagers take an alert for resolved.
+int64_t SettleMs(const RuleContext& context) {
+  return std::clamp<int64_t>(2 * context.interval_ms, 60'000, 180'000);
+}
+
+}  // namespace
+
 Rule::Rule(RuleSpec spec, std::vector<std::pair<std::string, std::string>> labels, int number)
     : spec_(std::move(spec)),
       labels_(std::move(labels)),
@@ -29,6 +39,7 @@ void Rule::Inherit(Rule* before) {
   appender_ = std::move(before->appender_);
   slots_ = std::move(before->slots_);
   alerts_ = std::move(before->alerts_);
+  evaluated_at_ms_ = before->evaluated_at_ms_;
   RuleView old = before->View();
   MutexLock lock(&view_mutex_);
   view_.health = old.health;
@@ -39,8 +50,27 @@ void Rule::Inherit(Rule* before) {
   view_.alerts = std::move(old.alerts);
 }
 
+std::string Rule::StoreKey(const RuleContext& context) const {
+  return AlertStore::RuleKey(context.file, context.group, identity_);
+}
+
+void Rule::RestoreAlerts(const RuleContext& context) {
+  if (!spec_.alerting || context.alert_store == nullptr) return;
+  SavedAlerts saved = context.alert_store->Take(StoreKey(context));
+  if (saved.alerts.empty()) return;
+  restored_ = true;
+  alerts_.Restore(std::move(saved.alerts), saved.evaluated_at_ms, SettleMs(context));
+  MutexLock lock(&view_mutex_);
+  view_.state = alerts_.MaxState();
+  view_.alerts = alerts_.Active();
+}
+
+void Rule::ClockStepped(const RuleContext& context, int64_t step_ms) {
+  alerts_.ClockStepped(step_ms, SettleMs(context));
+}
+
 absl::Status Rule::RememberAlerts(const RuleContext& context, int64_t now_ms) {
-  if (!spec_.alerting) return absl::OkStatus();
+  if (!spec_.alerting || restored_) return absl::OkStatus();
   int64_t from = now_ms - context.options->outage_tolerance_ms;
   ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier, context.options->db->NewQuerier(from, now_ms));
   Matchers matchers = {Matcher::Equal(kMetricName, "ALERTS_FOR_STATE"),
@@ -61,11 +91,18 @@ absl::Status Rule::RememberAlerts(const RuleContext& context, int64_t now_ms) {
 absl::StatusOr<int64_t> Rule::Evaluate(const RuleContext& context, int64_t t_ms) {
   const Clock* clock = context.options->clock;
   int64_t begin_ns = clock->MonotonicNs();
+  evaluated_at_ms_ = t_ms;
   absl::StatusOr<std::vector<OutputSample>> samples =
       spec_.alerting ? EvaluateAlerting(context, t_ms) : EvaluateRecording(context, t_ms);
   absl::Status status = samples.status();
+  std::vector<AlertTable::Due> due;
+  if (spec_.alerting && samples.ok())
+    due = alerts_.TakeDue(t_ms, context.options->resend_delay_ms, context.interval_ms);
+  // State comes before everything that follows from it: after a crash in between, alerts are sent again (they
+  // are resent anyway), but none is lost.
+  if (spec_.alerting) SaveAlerts(context, t_ms);
   if (status.ok()) status = Store(context, t_ms - context.query_offset_ms, *samples);
-  if (spec_.alerting && samples.ok()) SendAlerts(context, t_ms);
+  SendAlerts(context, due);
   Publish(status, t_ms, static_cast<double>(clock->MonotonicNs() - begin_ns) / 1e9);
   if (!status.ok()) {
     context.options->logger->Warn("Evaluating rule failed", {{"file", context.file},
@@ -155,8 +192,7 @@ absl::StatusOr<Alert> Rule::MakeAlert(const RuleContext& context, const OutputSa
   return alert;
 }
 
-absl::StatusOr<std::vector<Rule::OutputSample>> Rule::EvaluateAlerting(const RuleContext& context,
-                                                                       int64_t t_ms) {
+absl::StatusOr<std::vector<Alert>> Rule::CurrentAlerts(const RuleContext& context, int64_t t_ms) {
   ASSIGN_OR_RETURN(std::vector<OutputSample> samples, RunQuery(context, t_ms));
   std::vector<Alert> current;
   absl::flat_hash_set<Labels> seen;
@@ -168,8 +204,16 @@ absl::StatusOr<std::vector<Rule::OutputSample>> Rule::EvaluateAlerting(const Rul
     }
     current.push_back(std::move(alert));
   }
-  RETURN_IF_ERROR(
-      alerts_.Update(t_ms, std::move(current), {spec_.for_ms, spec_.keep_firing_for_ms}, context.limit));
+  return current;
+}
+
+absl::StatusOr<std::vector<Rule::OutputSample>> Rule::EvaluateAlerting(const RuleContext& context,
+                                                                       int64_t t_ms) {
+  if (!alerts_.Frozen(t_ms)) {
+    ASSIGN_OR_RETURN(std::vector<Alert> current, CurrentAlerts(context, t_ms));
+    RETURN_IF_ERROR(
+        alerts_.Update(t_ms, std::move(current), {spec_.for_ms, spec_.keep_firing_for_ms}, context.limit));
+  }
   std::vector<OutputSample> out;
   for (const Alert& alert : alerts_.Active()) {
     LabelsBuilder labels(alert.labels);
@@ -180,6 +224,28 @@ absl::StatusOr<std::vector<Rule::OutputSample>> Rule::EvaluateAlerting(const Rul
     out.push_back({labels.Build(), 1, nullptr});
   }
   return out;
+}
+
+void Rule::SaveAlerts(const RuleContext& context, int64_t t_ms) {
+  if (context.alert_store == nullptr) return;
+  AlertTable::Unsaved unsaved = alerts_.unsaved();
+  absl::Status status;
+  if (!unsaved.changed.empty() || !unsaved.gone.empty()) {
+    status = context.alert_store->Save(StoreKey(context), t_ms, unsaved.changed, unsaved.gone);
+  } else if (alerts_.InTransition()) {
+    status = context.alert_store->SaveEvaluation(StoreKey(context), t_ms);
+  }
+  if (status.ok()) return alerts_.MarkSaved();
+  // The alerts stay marked: the next evaluation tries again.
+  context.options->logger->Error(
+      "Saving the state of alerts failed",
+      {{"group", context.group}, {"name", spec_.name}, {"err", std::string(status.message())}});
+}
+
+void Rule::Flush(const RuleContext& context) {
+  if (!spec_.alerting || alerts_.alerts().empty() || evaluated_at_ms_ == 0) return;
+  alerts_.MarkAllUnsaved();
+  SaveAlerts(context, evaluated_at_ms_);
 }
 
 absl::Status Rule::OpenAppender(const RuleContext& context) {
@@ -220,6 +286,15 @@ absl::Status Rule::Store(const RuleContext& context, int64_t t_ms, const std::ve
 }
 
 void Rule::EndSeries(const RuleContext& context, int64_t t_ms) {
+  if (spec_.alerting && context.alert_store != nullptr) {
+    std::vector<Labels> labels;
+    for (const auto& [key, alert] : alerts_.alerts()) labels.push_back(key);
+    absl::Status status = context.alert_store->Forget(StoreKey(context), labels);
+    if (!status.ok()) {
+      context.options->logger->Error("Deleting the state of a removed rule's alerts failed",
+                                     {{"name", spec_.name}, {"err", std::string(status.message())}});
+    }
+  }
   if (!appender_) return;
   appender_->Begin(t_ms);
   absl::Status status = appender_->Commit().status();
@@ -229,14 +304,18 @@ void Rule::EndSeries(const RuleContext& context, int64_t t_ms) {
   }
 }
 
-void Rule::SendAlerts(const RuleContext& context, int64_t t_ms) {
+void Rule::SendAlerts(const RuleContext& context, const std::vector<AlertTable::Due>& due) {
+  const bool behind = context.clock_behind != nullptr && *context.clock_behind;
   std::vector<Notification> out;
-  for (const Alert& alert : alerts_.TakeDue(t_ms, context.options->resend_delay_ms, context.interval_ms)) {
+  for (const auto& [alert, transition] : due) {
     Notification n;
     n.labels = alert.labels;
     n.annotations = alert.annotations;
     n.starts_at_ms = alert.fired_at_ms;
-    n.ends_at_ms = alert.resolved_at_ms != 0 ? alert.resolved_at_ms : alert.valid_until_ms;
+    n.resolved = alert.resolved_at_ms != 0;
+    n.transition = transition;
+    // A clock that is behind would end a firing alert at once; without an end, Alertmanager's own time rules.
+    n.ends_at_ms = alert.resolved_at_ms != 0 ? alert.resolved_at_ms : behind ? 0 : alert.valid_until_ms;
     n.generator_url =
         StrCat(context.options->external_url, "/graph?g0.expr=", UrlEscape(spec_.expr), "&g0.tab=1");
     out.push_back(std::move(n));

@@ -65,6 +65,8 @@ struct Notification {
   Labels labels, annotations;
   int64_t starts_at_ms = 0, ends_at_ms = 0;
   std::string generator_url;
+  bool resolved = false;
+  bool transition = true;  // it began or ended; false: the same as sent before, once more
 };
 
 // Implemented by alerting.
@@ -103,6 +105,7 @@ struct ManagerOptions {
   std::vector<std::pair<std::string, std::string>> external_labels;
   int64_t outage_tolerance_ms = 3600'000, for_grace_period_ms = 600'000, resend_delay_ms = 60'000;
   int max_concurrent_evals = 4;
+  bool concurrent_rules = false;  // independent rules of one group at the same time, on the pool
 };
 
 // One scheduler thread; groups are staggered by hash as upstream does. Thread-safe.

@@ -24,6 +24,19 @@ absl::Status DbImpl::DeleteState(std::string_view key) {
   return store_->Write(batch, options_.sync_interval_ms == 0);
 }
 
+absl::Status DbImpl::ChangeState(const std::vector<StateChange>& changes) {
+  IndexBatch batch;
+  for (const StateChange& change : changes) {
+    if (change.value) {
+      batch.puts.emplace_back(StateKey(change.key), *change.value);
+    } else {
+      batch.deletes.push_back(StateKey(change.key));
+    }
+  }
+  index_dirty_ = true;
+  return store_->Write(batch, options_.sync_interval_ms == 0);
+}
+
 absl::StatusOr<std::vector<std::pair<std::string, std::string>>> DbImpl::ScanState(
     std::string_view prefix) const {
   std::vector<std::pair<std::string, std::string>> out;

@@ -63,6 +63,7 @@ class DbImpl : public Db {
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(
       std::string_view prefix) const override;
   absl::Status DeleteState(std::string_view key) override;
+  absl::Status ChangeState(const std::vector<StateChange>& changes) override;
   absl::Status DeleteSeries(const Matchers& matchers, int64_t mint, int64_t maxt) override;
   absl::Status CleanTombstones() override;
   absl::StatusOr<std::string> Snapshot(const std::string& directory, bool skip_head) override;

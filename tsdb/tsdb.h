@@ -225,6 +225,12 @@ struct InspectHooks {
   std::function<void(const BlockInfo&, const ChunkInfo&)> chunk;  // every sealed chunk
 };
 
+// A named value to be put, or deleted (nullopt).
+struct StateChange {
+  std::string key;
+  std::optional<std::string> value;
+};
+
 // The store. Thread-safe. One process at a time has a directory open (Open refuses otherwise, and refuses a
 // newer format by name).
 class Db : public Queryable {
@@ -250,6 +256,8 @@ class Db : public Queryable {
   virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ScanState(
       std::string_view prefix) const = 0;
   virtual absl::Status DeleteState(std::string_view key) = 0;
+  // Several at once: all of them or, after an error or a crash, none.
+  virtual absl::Status ChangeState(const std::vector<StateChange>& changes) = 0;
 
   virtual absl::Status DeleteSeries(const Matchers& matchers, int64_t mint, int64_t maxt) = 0;
   virtual absl::Status CleanTombstones() = 0;

@@ -52,9 +52,9 @@ TEST(AlertTable, SendsAResolvedAlertOnceMoreAndForgetsItLater) {
   ASSERT_TRUE(table.Update(kMinute, {Raised("a")}, {}, 0).ok());
   EXPECT_EQ(table.TakeDue(kMinute, kMinute, kMinute).size(), 1u);
   ASSERT_TRUE(table.Update(2 * kMinute, {}, {}, 0).ok());
-  std::vector<Alert> due = table.TakeDue(2 * kMinute, kMinute, kMinute);
+  std::vector<AlertTable::Due> due = table.TakeDue(2 * kMinute, kMinute, kMinute);
   ASSERT_EQ(due.size(), 1u);
-  EXPECT_EQ(due[0].resolved_at_ms, 2 * kMinute);
+  EXPECT_EQ(due[0].alert.resolved_at_ms, 2 * kMinute);
   ASSERT_TRUE(table.Update(30 * kMinute, {}, {}, 0).ok());
   EXPECT_TRUE(table.alerts().empty());
 }
@@ -62,9 +62,9 @@ TEST(AlertTable, SendsAResolvedAlertOnceMoreAndForgetsItLater) {
 TEST(AlertTable, SendsAFiringAlertAgainOnlyAfterTheResendDelay) {
   AlertTable table;
   ASSERT_TRUE(table.Update(kMinute, {Raised("a")}, {}, 0).ok());
-  std::vector<Alert> due = table.TakeDue(kMinute, kMinute, 15'000);
+  std::vector<AlertTable::Due> due = table.TakeDue(kMinute, kMinute, 15'000);
   ASSERT_EQ(due.size(), 1u);
-  EXPECT_EQ(due[0].valid_until_ms, kMinute + 4 * kMinute);
+  EXPECT_EQ(due[0].alert.valid_until_ms, kMinute + 4 * kMinute);
   EXPECT_TRUE(table.TakeDue(kMinute + 30'000, kMinute, 15'000).empty());
   EXPECT_EQ(table.TakeDue(2 * kMinute + 1, kMinute, 15'000).size(), 1u);
 }

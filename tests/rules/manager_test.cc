@@ -3,60 +3,14 @@
 #include <algorithm>
 
 #include "rules/rules.h"
-#include "tests/support/memory_db.h"
+#include "tests/rules/fixture.h"
 
 namespace narthex::rules {
 namespace {
 
-constexpr int64_t kMinute = 60'000;
-
-struct RecordingSink : AlertSink {
-  void Send(std::vector<Notification> alerts) override {
-    for (Notification& alert : alerts) sent.push_back(std::move(alert));
-  }
-  std::vector<Notification> sent;
-};
-
-class RulesManager : public ::testing::Test {
+class RulesManager : public RulesFixture {
  protected:
-  RulesManager()
-      : clock_(100 * kMinute),
-        logger_(LogLevel::kError, LogFormat::kLogfmt, &clock_, [this](std::string_view l) { log_ += l; }),
-        db_(testing::NewMemoryDb()),
-        pool_(1) {
-    promql::EngineOptions engine;
-    engine.clock = &clock_;
-    engine.metrics = &metrics_;
-    engine_ = std::make_unique<promql::Engine>(engine);
-    manager_ = NewManager();
-  }
-
-  std::unique_ptr<Manager> NewManager() {
-    ManagerOptions options;
-    options.db = db_.get();
-    options.engine = engine_.get();
-    options.sink = &sink_;
-    options.pool = &pool_;
-    options.clock = &clock_;
-    options.logger = &logger_;
-    options.metrics = &metrics_;
-    options.external_url = "http://prom.example:9090";
-    return Manager::Create(options);
-  }
-
-  void Load(Manager* manager, std::string_view rules) {
-    absl::StatusOr<std::vector<GroupSpec>> groups = ParseRuleFile(
-        "r.yml", "groups:\n- name: g\n  rules:\n" + std::string(rules), promql::ParserOptions());
-    ASSERT_TRUE(groups.ok()) << groups.status();
-    ASSERT_TRUE(manager->Apply(*std::move(groups), kMinute, 0, {{"site", "north"}}).ok());
-  }
-
-  void Append(const Labels& labels, int64_t t, double v) {
-    std::unique_ptr<tsdb::Appender> appender = db_->NewAppender();
-    tsdb::SeriesRef ref = 0;
-    ASSERT_TRUE(appender->Append(&ref, labels, {t, v, nullptr, 0}).ok());
-    ASSERT_TRUE(appender->Commit().ok());
-  }
+  RulesManager() : manager_(NewManager()) {}
 
   // The values of an instant query, as "labels value" lines.
   std::vector<std::string> Query(const std::string& expr, int64_t t) {
@@ -73,14 +27,6 @@ class RulesManager : public ::testing::Test {
     return out;
   }
 
-  FakeClock clock_;
-  std::string log_;
-  Logger logger_;
-  MetricsRegistry metrics_;
-  std::unique_ptr<tsdb::Db> db_;
-  std::unique_ptr<promql::Engine> engine_;
-  ThreadPool pool_;
-  RecordingSink sink_;
   std::unique_ptr<Manager> manager_;
 };
 
@@ -205,6 +151,22 @@ TEST_F(RulesManager, AQueryOffsetMovesTheQueryAndItsSamplesBack) {
   manager_->EvaluateAllAt(100 * kMinute);
   EXPECT_EQ(Query("timestamp(r)", 100 * kMinute), Lines{"{} 5940"});
   EXPECT_EQ(Query("r", 100 * kMinute), Lines{"r 7"});
+}
+
+TEST_F(RulesManager, IndependentRulesGiveTheSameAtTheSameTime) {
+  concurrent_rules_ = true;
+  manager_ = NewManager();
+  std::string rules = "  - record: one\n    expr: r7\n";
+  for (int i = 0; i < 50; ++i) {
+    std::string n = std::to_string(i);
+    rules += "  - record: r" + n + "\n    expr: vector(" + n + ")\n";
+  }
+  Load(manager_.get(), rules);
+  for (int64_t t = 100; t < 120; ++t) manager_->EvaluateAllAt(t * kMinute);
+  EXPECT_EQ(Query("sum({__name__=~'r.*'})", 119 * kMinute), Lines{"{} 1225"});
+  // It stands first and reads what a later rule writes: the value of the evaluation before.
+  EXPECT_EQ(Query("one", 119 * kMinute), Lines{"one 7"});
+  EXPECT_EQ(Query("timestamp(one)", 119 * kMinute), Lines{"{} 7140"});
 }
 
 }  // namespace

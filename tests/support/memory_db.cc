@@ -305,6 +305,17 @@ class MemoryDb : public Db {
     data_.state.erase(std::string(key));
     return absl::OkStatus();
   }
+  absl::Status ChangeState(const std::vector<StateChange>& changes) override {
+    MutexLock lock(&data_.mutex);
+    for (const StateChange& change : changes) {
+      if (change.value) {
+        data_.state[change.key] = *change.value;
+      } else {
+        data_.state.erase(change.key);
+      }
+    }
+    return absl::OkStatus();
+  }
   absl::Status DeleteSeries(const Matchers& matchers, int64_t mint, int64_t maxt) override {
     MutexLock lock(&data_.mutex);
     for (auto& [labels, s] : data_.series) {
