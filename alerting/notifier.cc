@@ -14,6 +14,7 @@
 namespace narthex::alerting {
 namespace {
 
+using Entries = std::vector<std::pair<std::string, std::string>>;
 using Queues = std::map<std::string, std::shared_ptr<SendQueue>>;
 
 // Discovery that may block (HTTP, DNS) is asked by the discovery thread only.
@@ -52,6 +53,11 @@ NotifierOptions Checked(NotifierOptions options) {
   return options;
 }
 
+struct Webhook {
+  std::shared_ptr<const WebhookConfig> config;
+  std::shared_ptr<SendQueue> queue;
+};
+
 // One entry of alerting.alertmanagers and who was found for it.
 struct AlertmanagerSet {
   std::shared_ptr<const AlertmanagerConfig> config;
@@ -74,6 +80,8 @@ class NotifierImpl : public Notifier {
                    "The capacity of the alert notifications queue.")
         ->Set(static_cast<double>(options_.queue_capacity));
     CountDiscovered(0);
+    MutexLock lock(&mutex_);
+    LoadLeft();
     send_thread_ = std::thread([this] { SendLoop(); });
     discovery_thread_ = std::thread([this] { DiscoveryLoop(); });
   }
@@ -95,6 +103,11 @@ class NotifierImpl : public Notifier {
   // Queues that nobody claims any more are closed, once every set knows its Alertmanagers.
   void CloseOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::shared_ptr<SendQueue>> AllQueues() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The queues on disk that an earlier run left, and those of them that nobody wants.
+  void LoadLeft() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLeft() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void InstallWebhooks(std::vector<WebhookConfig> webhooks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<SendQueue> NewQueue(SendTarget target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountDiscovered(size_t count) const;
   void DiscoveryLoop();
   void SendLoop();
@@ -105,7 +118,9 @@ class NotifierImpl : public Notifier {
   Mutex apply_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // one Apply at a time
   std::shared_ptr<const AlertRules> rules_ ABSL_GUARDED_BY(mutex_);
   std::vector<AlertmanagerSet> sets_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Webhook> webhooks_ ABSL_GUARDED_BY(mutex_);
   Queues orphans_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Entries> left_ ABSL_GUARDED_BY(mutex_);  // by URL
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool refresh_now_ ABSL_GUARDED_BY(mutex_) = false;
   CondVar refresh_;
@@ -115,9 +130,6 @@ class NotifierImpl : public Notifier {
 };
 
 AlertmanagerSet NotifierImpl::MakeSet(AlertmanagerConfig config) const {
-  if (config.sigv4) {
-    options_.logger->Warn("Requests to Alertmanagers are not signed: sigv4 is not supported");
-  }
   AlertmanagerSet set;
   set.watcher = discovery::Watcher::Create(config.discovery, options_.http, options_.clock, options_.logger);
   if (!MayBlock(config.discovery)) {
@@ -154,6 +166,7 @@ absl::Status NotifierImpl::Apply(AlertingConfig config,
   }
   for (AlertmanagerSet& gone : sets_) Abandon(&gone.queues);
   sets_ = std::move(next);
+  InstallWebhooks(std::move(config.webhooks));
   for (size_t i = 0; i < sets_.size(); ++i) {
     if (kept[i] < 0 && sets_[i].resolved) Install(sets_[i].found, &sets_[i]);
   }
@@ -175,7 +188,7 @@ void NotifierImpl::Install(const ResolvedAlertmanagers& found, AlertmanagerSet* 
       node.mapped()->SetTarget(std::move(target));
       next.insert(std::move(node));
     } else {
-      next.emplace(url, std::make_shared<SendQueue>(options_, std::move(target), wakeup_));
+      next.emplace(url, NewQueue(std::move(target)));
     }
   }
   Abandon(&set->queues);
@@ -186,7 +199,7 @@ void NotifierImpl::Install(const ResolvedAlertmanagers& found, AlertmanagerSet* 
 void NotifierImpl::Abandon(Queues* queues) {
   orphans_.merge(*queues);
   // What merge left behind has its URL among the orphans already: one of them is enough.
-  for (auto& [url, queue] : *queues) queue->Close();
+  for (auto& [url, queue] : *queues) queue->Close(/*gone=*/true);
   queues->clear();
 }
 
@@ -198,7 +211,7 @@ void NotifierImpl::CloseOrphans() {
   }
   CountDiscovered(active);
   for (auto& [url, queue] : orphans_) {
-    const int64_t lost = queue->Close();
+    const int64_t lost = queue->Close(/*gone=*/true);
     if (lost > 0) {
       options_.logger->Warn("Alertmanager is gone, dropping its alerts",
                             {{"alertmanager", url}, {"count", StrCat(lost)}});
@@ -208,6 +221,73 @@ void NotifierImpl::CloseOrphans() {
     if (!used) SendQueue::RemoveMetrics(options_.metrics, url);
   }
   orphans_.clear();
+  ForgetLeft();
+}
+
+std::shared_ptr<SendQueue> NotifierImpl::NewQueue(SendTarget target) {
+  auto left = left_.extract(target.name.empty() ? target.url : target.name);
+  return std::make_shared<SendQueue>(options_, std::move(target), wakeup_,
+                                     left.empty() ? Entries() : left.mapped());
+}
+
+void NotifierImpl::InstallWebhooks(std::vector<WebhookConfig> webhooks) {
+  std::vector<Webhook> next;
+  for (WebhookConfig& config : webhooks) {
+    SendTarget target{config.url, config.timeout_ms, config.http};
+    // Two hooks may have one URL.
+    target.name = StrCat("webhook ", config.name, " ", config.url);
+    for (const Webhook& other : next) {
+      if (other.queue->name() == target.name) target.name += "'";
+    }
+    auto shared = std::make_shared<const WebhookConfig>(std::move(config));
+    target.webhook = shared;
+    auto old = std::find_if(webhooks_.begin(), webhooks_.end(), [&](const Webhook& hook) {
+      return hook.queue != nullptr && hook.queue->name() == target.name;
+    });
+    if (old == webhooks_.end()) {
+      next.push_back({shared, NewQueue(std::move(target))});
+      continue;
+    }
+    next.push_back({shared, std::move(old->queue)});
+    old->queue = nullptr;
+    next.back().queue->SetTarget(std::move(target));
+  }
+  for (const Webhook& gone : webhooks_) {
+    if (gone.queue == nullptr) continue;
+    gone.queue->Close(/*gone=*/true);
+    SendQueue::RemoveMetrics(options_.metrics, gone.queue->name());
+  }
+  webhooks_ = std::move(next);
+}
+
+void NotifierImpl::LoadLeft() {
+  if (options_.store == nullptr) return;
+  absl::StatusOr<Entries> entries = options_.store->Scan(AlertQueue::kPrefix);
+  if (!entries.ok()) {
+    options_.logger->Error("Reading the queues of notifications failed",
+                           {{"err", std::string(entries.status().message())}});
+    return;
+  }
+  for (auto& entry : *entries) {
+    left_[std::string(AlertQueue::NameInKey(entry.first))].push_back(std::move(entry));
+  }
+}
+
+void NotifierImpl::ForgetLeft() {
+  // Discovery that found nobody may not have been able to ask.
+  for (const AlertmanagerSet& set : sets_) {
+    if (set.queues.empty() && MayBlock(set.config->discovery)) return;
+  }
+  if (sets_.empty() && webhooks_.empty()) return;
+  for (const auto& [url, entries] : left_) {
+    std::vector<QueueStore::Change> changes;
+    for (const auto& [key, value] : entries) changes.push_back({key, std::nullopt});
+    absl::Status status = options_.store->Write(changes);
+    options_.logger->Warn(
+        "Alertmanager is gone, dropping its alerts",
+        {{"alertmanager", url}, {"count", StrCat(entries.size())}, {"err", std::string(status.message())}});
+  }
+  left_.clear();
 }
 
 void NotifierImpl::CountDiscovered(size_t count) const {
@@ -224,10 +304,12 @@ void NotifierImpl::Send(std::vector<rules::Notification> alerts) {
   };
   std::shared_ptr<const AlertRules> rules;
   std::vector<Receiver> receivers;
+  std::vector<Webhook> webhooks;
   {
     MutexLock lock(&mutex_);
     if (stopping_) return;
     rules = rules_;
+    webhooks = webhooks_;
     for (const AlertmanagerSet& set : sets_) {
       Receiver receiver{set.config, {}};
       for (const auto& [url, queue] : set.queues) receiver.queues.push_back(queue);
@@ -243,6 +325,15 @@ void NotifierImpl::Send(std::vector<rules::Notification> alerts) {
     }
     if (own.empty()) continue;
     for (const std::shared_ptr<SendQueue>& queue : receiver.queues) queue->Add(own);
+  }
+  for (const Webhook& hook : webhooks) {
+    std::vector<rules::Notification> own;
+    // A receiver of webhooks wants to hear of each change once.
+    for (const rules::Notification& alert : alerts) {
+      if (alert.transition && (hook.config->send_resolved || !alert.resolved)) own.push_back(alert);
+    }
+    own = RelabelAlerts(hook.config->alert_relabel_configs, {}, std::move(own));
+    if (!own.empty()) hook.queue->Add(std::move(own));
   }
 }
 
@@ -270,6 +361,7 @@ std::vector<std::shared_ptr<SendQueue>> NotifierImpl::AllQueues() const {
     for (const auto& [url, queue] : set.queues) all.push_back(queue);
   }
   for (const auto& [url, queue] : orphans_) all.push_back(queue);
+  for (const Webhook& hook : webhooks_) all.push_back(hook.queue);
   return all;
 }
 
@@ -292,7 +384,7 @@ void NotifierImpl::Stop() {
   int64_t lost = 0;
   {
     MutexLock lock(&mutex_);
-    for (const auto& queue : AllQueues()) lost += queue->Close();
+    for (const auto& queue : AllQueues()) lost += queue->Close(/*gone=*/false);
   }
   if (lost > 0) {
     options_.logger->Warn("Alert notification queue not drained on shutdown, dropping alerts",

@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "alerting/alert_json.h"
+#include "alerting/webhook_json.h"
 #include "base/strings.h"
 
 namespace narthex::alerting {
@@ -31,21 +32,33 @@ void Wakeup::Wait(absl::Time deadline) {
   notified_ = false;
 }
 
-SendQueue::SendQueue(const NotifierOptions& options, SendTarget target, std::shared_ptr<Wakeup> wakeup)
+SendQueue::SendQueue(const NotifierOptions& options, SendTarget target, std::shared_ptr<Wakeup> wakeup,
+                     const std::vector<std::pair<std::string, std::string>>& left)
     : options_(options),
-      url_(target.url),
+      name_(target.name.empty() ? target.url : target.name),
       wakeup_(std::move(wakeup)),
-      sent_(options.metrics->GetCounter(kSent, "Total number of alerts sent.", Label(url_))),
+      sent_(options.metrics->GetCounter(kSent, "Total number of alerts sent.", Label(name_))),
       errors_(options.metrics->GetCounter(kErrors, "Total number of sent alerts affected by errors.",
-                                          Label(url_))),
+                                          Label(name_))),
       dropped_(options.metrics->GetCounter(
           kDropped, "Total number of alerts dropped due to errors when sending to Alertmanager.",
-          Label(url_))),
-      length_(
-          options.metrics->GetGauge(kLength, "The number of alert notifications in the queue.", Label(url_))),
+          Label(name_))),
+      length_(options.metrics->GetGauge(kLength, "The number of alert notifications in the queue.",
+                                        Label(name_))),
       latency_(options.metrics->GetHistogram(kLatency, "Latency histogram for sending alert notifications.",
-                                             {.01, .1, 1, 10}, Label(url_))),
-      target_(std::move(target)) {}
+                                             {.01, .1, 1, 10}, Label(name_))),
+      target_(std::move(target)),
+      queue_(options.store, name_, options.queue_capacity) {
+  MutexLock lock(&mutex_);
+  queue_.Load(left);
+  length_->Set(static_cast<double>(queue_.size()));
+}
+
+void SendQueue::LogWriteError(const absl::Status& status) const {
+  if (status.ok()) return;
+  options_.logger->Error("Writing the queue of notifications failed; it is in memory only",
+                         {{"alertmanager", name_}, {"err", std::string(status.message())}});
+}
 
 void SendQueue::RemoveMetrics(MetricsRegistry* registry, const std::string& url) {
   for (std::string_view name : {kSent, kErrors, kDropped, kLength, kLatency}) {
@@ -55,19 +68,18 @@ void SendQueue::RemoveMetrics(MetricsRegistry* registry, const std::string& url)
 
 void SendQueue::Add(std::vector<rules::Notification> alerts) {
   MutexLock lock(&mutex_);
-  if (closed_ || draining_) return;
-  const int64_t capacity = options_.queue_capacity;
-  int64_t excess = static_cast<int64_t>(queue_.size() + alerts.size()) - capacity;
-  if (excess > 0) {
-    options_.logger->Warn(static_cast<int64_t>(alerts.size()) > capacity
+  if (closed_) return;
+  const size_t count = alerts.size();
+  absl::StatusOr<int64_t> dropped = queue_.Add(std::move(alerts));
+  LogWriteError(dropped.status());
+  if (dropped.ok() && *dropped > 0) {
+    options_.logger->Warn(static_cast<int64_t>(count) > options_.queue_capacity
                               ? "Alert batch larger than queue capacity, dropping alerts"
                               : "Alert notification queue full, dropping alerts",
-                          {{"alertmanager", url_}, {"count", StrCat(excess)}});
-    dropped_->Add(static_cast<double>(excess));
+                          {{"alertmanager", name_}, {"count", StrCat(*dropped)}});
+    dropped_->Add(static_cast<double>(*dropped));
   }
-  for (rules::Notification& alert : alerts) queue_.push_back(std::move(alert));
-  for (; excess > 0; --excess) queue_.pop_front();
-  length_->Set(static_cast<double>(queue_.size()));
+  length_->Set(static_cast<double>(queue_.size() - queue_.taken()));
   wakeup_->Notify();
 }
 
@@ -76,35 +88,34 @@ void SendQueue::SetTarget(SendTarget target) {
   target_ = std::move(target);
 }
 
-std::vector<rules::Notification> SendQueue::TakeBatch(int64_t now_ns) {
-  batch_size_ = std::min(queue_.size(), static_cast<size_t>(options_.batch_size));
-  batch_since_ns_ = now_ns;
-  const auto end = queue_.begin() + static_cast<ptrdiff_t>(batch_size_);
-  std::vector<rules::Notification> batch(std::make_move_iterator(queue_.begin()),
-                                         std::make_move_iterator(end));
-  queue_.erase(queue_.begin(), end);
-  length_->Set(static_cast<double>(queue_.size()));
-  return batch;
+std::string SendQueue::TakeBatch(int64_t now_ns) {
+  std::vector<rules::Notification> batch;
+  const WebhookConfig* webhook = target_.webhook.get();
+  AlertQueue::SameBatch together;
+  if (webhook != nullptr) {
+    together = [webhook](const rules::Notification& a, const rules::Notification& b) {
+      return GroupLabels(*webhook, a.labels) == GroupLabels(*webhook, b.labels);
+    };
+  }
+  for (const rules::Notification* alert : queue_.Take(static_cast<size_t>(options_.batch_size), together)) {
+    batch.push_back(*alert);
+  }
+  if (backoff_ms_ == 0) batch_since_ns_ = now_ns;
+  length_->Set(static_cast<double>(queue_.size() - batch.size()));
+  return webhook != nullptr ? EncodeWebhook(*webhook, options_.external_url, batch) : EncodeAlerts(batch);
 }
 
 int64_t SendQueue::Pump(int64_t now_ns) {
   HttpClientRequest request;
-  std::vector<rules::Notification> batch;
   {
     MutexLock lock(&mutex_);
-    if (closed_ || in_flight_ || (batch_size_ == 0 && queue_.empty())) return kNever;
-    if (batch_size_ > 0 && due_ns_ > now_ns) return due_ns_;
-    if (batch_size_ == 0) batch = TakeBatch(now_ns);
+    if (closed_ || in_flight_ || queue_.size() == 0) return kNever;
+    if (backoff_ms_ > 0 && due_ns_ > now_ns) return due_ns_;
     in_flight_ = true;
+    request.body = TakeBatch(now_ns);
     request.url = target_.url;
     request.timeout_ms = target_.timeout_ms;
     request.config = target_.http;
-    request.body = body_;
-  }
-  if (!batch.empty()) {
-    request.body = EncodeAlerts(batch);
-    MutexLock lock(&mutex_);
-    body_ = request.body;
   }
   request.method = "POST";
   request.headers = {{"User-Agent", "Narthex/0.1"}, {"Content-Type", "application/json"}};
@@ -123,7 +134,7 @@ void SendQueue::Answered(int64_t started_ns, const absl::StatusOr<HttpClientResp
   if (closed_) return;
   const int64_t now = options_.clock->MonotonicNs();
   if (response.ok() && response->status / 100 == 2) {
-    sent_->Add(static_cast<double>(batch_size_));
+    sent_->Add(static_cast<double>(queue_.taken()));
     latency_->Observe(static_cast<double>(now - started_ns) / 1e9);
     FinishBatch();
   } else if (response.ok()) {
@@ -136,23 +147,29 @@ void SendQueue::Answered(int64_t started_ns, const absl::StatusOr<HttpClientResp
 }
 
 void SendQueue::Failed(const std::string& error, bool retryable, int64_t now_ns) {
-  errors_->Add(static_cast<double>(batch_size_));
+  const size_t count = queue_.taken();
+  errors_->Add(static_cast<double>(count));
   options_.logger->Error("Error sending alerts",
-                         {{"alertmanager", url_}, {"count", StrCat(batch_size_)}, {"err", error}});
-  const bool too_old = (now_ns - batch_since_ns_) / 1'000'000 >= options_.give_up_ms;
-  if (!retryable || draining_ || too_old) {
-    dropped_->Add(static_cast<double>(batch_size_));
+                         {{"alertmanager", name_}, {"count", StrCat(count)}, {"err", error}});
+  const bool too_old =
+      options_.give_up_ms > 0 && (now_ns - batch_since_ns_) / 1'000'000 >= options_.give_up_ms;
+  // With a disk, what is left is for the next run, in order; without, the next batch may have more luck.
+  const bool last_chance = draining_ && options_.store == nullptr;
+  if (!retryable || too_old || last_chance) {
+    dropped_->Add(static_cast<double>(count));
     FinishBatch();
     return;
   }
+  queue_.PutBack();
+  length_->Set(static_cast<double>(queue_.size()));
+  if (draining_) failed_draining_ = true;
   backoff_ms_ = std::clamp(backoff_ms_ * 2, options_.retry_backoff_ms, options_.max_backoff_ms);
   due_ns_ = now_ns + backoff_ms_ * 1'000'000;
 }
 
 void SendQueue::FinishBatch() {
-  batch_size_ = 0;
+  LogWriteError(queue_.Finish());
   backoff_ms_ = 0;
-  body_.clear();
 }
 
 void SendQueue::Drain() {
@@ -164,18 +181,18 @@ void SendQueue::Drain() {
 
 bool SendQueue::Idle() const {
   MutexLock lock(&mutex_);
-  return queue_.empty() && batch_size_ == 0;
+  return queue_.size() == 0 || (failed_draining_ && !in_flight_);
 }
 
-int64_t SendQueue::Close() {
+int64_t SendQueue::Close(bool gone) {
   MutexLock lock(&mutex_);
   if (closed_) return 0;
   closed_ = true;
-  const int64_t left = static_cast<int64_t>(queue_.size() + batch_size_);
-  dropped_->Add(static_cast<double>(left));
   length_->Set(0);
-  queue_.clear();
-  FinishBatch();
+  if (!gone && options_.store != nullptr) return 0;
+  const int64_t left = static_cast<int64_t>(queue_.size());
+  dropped_->Add(static_cast<double>(left));
+  LogWriteError(queue_.Clear());
   return left;
 }
 

@@ -179,7 +179,10 @@ void Server::CreateEngines() {
   scraping.timestamp_tolerance_ms = flags_.timestamp_tolerance_ms;
   scraper_ = scraper::Manager::Create(scraping);
 
+  queue_store_ = std::make_unique<DbQueueStore>(db_.get());
   alerting::NotifierOptions notifying;
+  notifying.store = queue_store_.get();
+  notifying.external_url = ExternalUrl(flags_);
   notifying.http = http_client_.get();
   notifying.clock = clock_;
   notifying.logger = logger_;
@@ -202,6 +205,7 @@ void Server::CreateEngines() {
   ruling.for_grace_period_ms = flags_.grace_period_ms;
   ruling.resend_delay_ms = flags_.resend_delay_ms;
   ruling.max_concurrent_evals = flags_.max_concurrent_evals;
+  ruling.concurrent_rules = flags_.Feature("concurrent-rule-eval");
   rules_ = rules::Manager::Create(ruling);
 }
 

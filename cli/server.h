@@ -22,6 +22,7 @@
 #include "base/web_config.h"
 #include "cli/config.h"
 #include "cli/flags.h"
+#include "cli/queue_store.h"
 #include "promql/promql.h"
 #include "rules/rules.h"
 #include "scraper/scraper.h"
@@ -64,6 +65,7 @@ class Server {
   std::unique_ptr<ThreadPool> scrape_pool_;
   std::unique_ptr<ThreadPool> rule_pool_;
   std::unique_ptr<scraper::Manager> scraper_;
+  std::unique_ptr<DbQueueStore> queue_store_;
   std::unique_ptr<alerting::Notifier> notifier_;
   std::unique_ptr<rules::Manager> rules_;
   std::unique_ptr<remote::Sender> sender_;

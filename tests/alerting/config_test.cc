@@ -81,6 +81,10 @@ TEST(AlertingConfigTest, ErrorsHavePrometheusWords) {
             "\"http://bad\" is not a valid hostname");
   EXPECT_EQ(ErrorOf("alertmanagers: [{basic_auth: {username: u}, sigv4: {region: x}}]"),
             "at most one of basic_auth, authorization, oauth2, & sigv4 must be configured");
+  EXPECT_EQ(ErrorOf("alertmanagers: [{sigv4: {region: x}}]"),
+            "sigv4 is not supported for Alertmanagers: alerts would go out unsigned and be refused");
+  EXPECT_EQ(ErrorOf("webhooks: [{url: 'ftp://x'}]"),
+            "alerting.webhooks: url must be an HTTP URL, got \"ftp://x\"");
 }
 
 TEST(AlertingConfigTest, UnknownKeysNameLineAndType) {

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -37,6 +38,11 @@ class FakeAlertmanager {
   void Release() {
     MutexLock lock(&mutex_);
     held_ = false;
+  }
+  // From now on every answer is 200.
+  void Heal() {
+    MutexLock lock(&mutex_);
+    script_.clear();
   }
   // Waits until `count` requests came in; all bodies so far.
   std::vector<std::string> Requests(size_t count) {
@@ -375,6 +381,119 @@ TEST_F(NotifierTest, DrainingIsBounded) {
   notifier_->Stop();
   EXPECT_EQ(Count("dropped", am), 1);
   am.Release();
+}
+
+// What would be on disk.
+class MemoryQueueStore : public QueueStore {
+ public:
+  absl::Status Write(const std::vector<Change>& changes) override {
+    MutexLock lock(&mutex_);
+    for (const Change& change : changes) {
+      if (change.value) {
+        values_[change.key] = *change.value;
+      } else {
+        values_.erase(change.key);
+      }
+    }
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Scan(
+      std::string_view prefix) const override {
+    MutexLock lock(&mutex_);
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const auto& entry : values_) {
+      if (entry.first.starts_with(prefix)) out.push_back(entry);
+    }
+    return out;
+  }
+  size_t size() const {
+    MutexLock lock(&mutex_);
+    return values_.size();
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::map<std::string, std::string> values_ ABSL_GUARDED_BY(mutex_);
+};
+
+rules::Notification Ended(std::string_view name) {
+  rules::Notification alert = Alert(name);
+  alert.resolved = true;
+  return alert;
+}
+
+TEST_F(NotifierTest, TheQueueOutlivesARestartDuringAnOutage) {
+  MemoryQueueStore store;
+  FakeAlertmanager am(std::deque<int>(100'000, 503));
+  options_.store = &store;
+  Create();
+  Apply(To(am.address()));
+  notifier_->Send({Alert("A1")});
+  notifier_->Send({Ended("A1"), Alert("A2")});
+  ASSERT_GE(am.Requests(2).size(), 2u);
+  notifier_->Stop();
+  EXPECT_EQ(Count("dropped", am), 0);
+  EXPECT_EQ(store.size(), 3u);
+  am.Heal();
+  notifier_.reset();
+  Create();
+  Apply(To(am.address()));
+  EXPECT_TRUE(Reaches("sent", am, 3));
+  EXPECT_EQ(store.size(), 0u);
+  const std::string last = am.Requests(0).back();
+  EXPECT_TRUE(Has(last, "A1") && Has(last, "A2")) << last;
+}
+
+TEST_F(NotifierTest, AnAlertmanagerThatIsNotConfiguredAnyMoreLosesItsQueue) {
+  MemoryQueueStore store;
+  FakeAlertmanager am(std::deque<int>(100'000, 503)), other;
+  options_.store = &store;
+  Create();
+  Apply(To(am.address()));
+  notifier_->Send({Alert("A1")});
+  ASSERT_GE(am.Requests(1).size(), 1u);
+  notifier_->Stop();
+  notifier_.reset();
+  EXPECT_EQ(store.size(), 1u);
+  Create();
+  Apply(To(other.address()));
+  EXPECT_EQ(store.size(), 0u);
+}
+
+TEST_F(NotifierTest, HalfOfTwoDownDelaysNothingAndLosesNothing) {
+  MemoryQueueStore store;
+  FakeAlertmanager down(std::deque<int>(100'000, 500)), up;
+  options_.store = &store;
+  Create();
+  Apply(StrCat("alertmanagers:\n- static_configs: [{targets: ['", down.address(), "', '", up.address(),
+               "']}]\n"));
+  for (const char* name : {"A1", "A2", "A3"}) notifier_->Send({Alert(name)});
+  EXPECT_TRUE(Reaches("sent", up, 3));
+  EXPECT_EQ(Count("sent", down), 0);
+  down.Heal();
+  EXPECT_TRUE(Reaches("sent", down, 3));
+  EXPECT_EQ(Count("dropped", down), 0);
+  EXPECT_EQ(store.size(), 0u);
+}
+
+TEST_F(NotifierTest, PostsWebhooksOfEachGroupWithoutAnAlertmanager) {
+  FakeAlertmanager hook;
+  options_.external_url = "http://narthex";
+  Create();
+  Apply(StrCat("webhooks:\n- {name: phone, url: 'http://", hook.address(), "/hook', group_by: [site]}\n"),
+        {{"site", "north"}});
+  rules::Notification again = Alert("A1");
+  again.transition = false;
+  notifier_->Send({Alert("A1"), Ended("A2"), again});
+  std::vector<std::string> requests = hook.Requests(1);
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_TRUE(
+      requests[0].starts_with("POST /hook {\"receiver\":\"phone\",\"status\":\"firing\",\"alerts\":[{"))
+      << requests[0];
+  EXPECT_TRUE(Has(requests[0], "\"groupLabels\":{\"site\":\"north\"},\"commonLabels\":{\"site\":\"north\"}"));
+  EXPECT_TRUE(Has(requests[0], "\"groupKey\":\"{}:{site=\\\"north\\\"}\",\"truncatedAlerts\":0}"))
+      << requests[0];
+  EXPECT_TRUE(Has(requests[0], "\"externalURL\":\"http://narthex\",\"version\":\"4\""));
 }
 
 }  // namespace
