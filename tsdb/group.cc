@@ -52,6 +52,16 @@ TilePtr BuildTile(const std::vector<RoundBytes>& rounds, uint64_t first_sequence
   return tile;
 }
 
+TilePtr LazyTile::Get() {
+  MutexLock lock(&mutex_);
+  if (!decoded_) {
+    tile_ = BuildTile(rounds_, 0, 0);
+    rounds_.clear();
+    decoded_ = true;
+  }
+  return tile_;
+}
+
 Slot Group::AddSlot(SeriesId series) {
   const auto [it, added] = slot_of.emplace(series, 0);
   if (added && !free_slots.empty()) {
@@ -106,6 +116,7 @@ void Group::CloseTile() {
   if (tile != nullptr && !tile->times.empty()) tiles.push_back(std::move(tile));
   open.rounds.clear();
   open.times.clear();
+  open.readable.reset();
 }
 
 void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
@@ -114,6 +125,7 @@ void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
   bytes.shrink_to_fit();
   open.rounds.push_back(std::make_shared<const std::string>(std::move(bytes)));
   open.times.push_back(round.t);
+  open.readable.reset();
   SetIdle(sequence);
   // The round that ends a series nobody holds is the last to have its slot.
   for (uint32_t s : round.stale) {

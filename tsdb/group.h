@@ -36,11 +36,26 @@ using TilePtr = std::shared_ptr<const Tile>;
 
 // The open tile: rounds coded one against the other.
 using RoundBytes = std::shared_ptr<const std::string>;
+
+// Rounds as a tile, decoded when somebody first asks, once for all who read the same rounds. Thread-safe.
+class LazyTile {
+ public:
+  explicit LazyTile(std::vector<RoundBytes> rounds) : rounds_(std::move(rounds)) {}
+  TilePtr Get();  // null if there are no rounds
+
+ private:
+  Mutex mutex_;
+  bool decoded_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<RoundBytes> rounds_ ABSL_GUARDED_BY(mutex_);
+  TilePtr tile_ ABSL_GUARDED_BY(mutex_);
+};
+
 struct OpenTile {
   std::vector<RoundBytes> rounds;
   std::vector<int64_t> times;
   Round last;
   uint64_t first_sequence = 0, last_sequence = 0;
+  std::shared_ptr<LazyTile> readable;  // of these rounds; made and dropped under the commit mutex
 };
 
 // Decodes rounds to a tile. Null if there is none.

@@ -32,7 +32,9 @@ void DbImpl::PinPlaces(std::span<const SeriesId> ids, ReadView* view) const {
     HeadView& head = view->heads[id];
     ReaderMutexLock lock(&group->mutex);
     head.tiles.assign(group->tiles.begin(), group->tiles.end());
-    head.open = group->open.rounds;
+    OpenTile& open = group->open;
+    if (open.readable == nullptr) open.readable = std::make_shared<LazyTile>(open.rounds);
+    head.open = open.readable;
   }
   PinLoose(ids, view);
 }

@@ -19,17 +19,14 @@ namespace narthex::tsdb {
 using Interval = std::pair<int64_t, int64_t>;  // both ends included
 using Tombstones = absl::flat_hash_map<SeriesId, std::vector<Interval>>;
 
-// The rounds of one group that were in memory. The open tile is decoded when first asked for. Not
-// thread-safe.
+// The rounds of one group that were in memory. Not thread-safe.
 struct HeadView {
   std::vector<TilePtr> tiles;
-  std::vector<RoundBytes> open;
-  bool decoded = false;
+  std::shared_ptr<LazyTile> open;  // null: none, or among the tiles already
   const std::vector<TilePtr>& Tiles() {
-    if (!decoded) {
-      if (TilePtr tile = BuildTile(open, 0, 0)) tiles.push_back(std::move(tile));
-      open.clear();
-      decoded = true;
+    if (open != nullptr) {
+      if (TilePtr tile = open->Get()) tiles.push_back(std::move(tile));
+      open.reset();
     }
     return tiles;
   }
