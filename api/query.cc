@@ -9,6 +9,7 @@
 #include "api/encode.h"
 #include "api/params.h"
 #include "api/respond.h"
+#include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -159,7 +160,11 @@ absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, 
   json->Key("resultType").String(promql::ValueTypeDocName(result.type));
   json->Key("result");
   if (result.type == promql::ValueType::kScalar) {
-    WritePoint(result.scalar, json);
+    // Unlike the points of series, never with an exponent.
+    json->BeginArray();
+    WriteTimestamp(result.scalar.t, json);
+    json->String(FormatFloatF(result.scalar.v));
+    json->EndArray();
   } else if (result.type == promql::ValueType::kString) {
     json->BeginArray();
     WriteTimestamp(result.scalar.t, json);

