@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/go_format.h"
+#include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/tool/tool_flags.h"
@@ -101,8 +102,21 @@ void DumpOpenMetricsRow(const Labels& labels, const tsdb::Row& row, Output* out)
   }
 }
 
+// The labels alone.
+void DumpSeriesRow(const Labels& labels, const tsdb::Row& row, Output* out) {
+  if (row.t.empty() && row.h.empty()) return;
+  JsonWriter json;
+  json.BeginObject();
+  for (const LabelView& label : labels) json.Key(label.name).String(label.value);
+  json.EndObject();
+  StrAppend(&out->text(), json.Take(), "\n");
+  out->MaybeFlush();
+}
+
+using RowDump = void (*)(const Labels& labels, const tsdb::Row& row, Output* out);
+
 // The series of one or several selectors, each once, in order of labels.
-absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, bool openmetrics) {
+absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, RowDump dump_row, std::string_view end) {
   ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier, db.NewQuerier(args.mint, args.maxt));
   Output out;
   struct Place {
@@ -126,7 +140,7 @@ absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, bool openmetrics) {
     std::vector<tsdb::Row> rows;
     RETURN_IF_ERROR(set->ReadBlock(first, count, &rows));
     for (size_t i = 0; i < count; ++i) {
-      (openmetrics ? DumpOpenMetricsRow : DumpRow)(set->labels(first + i), rows[i], &out);
+      dump_row(set->labels(first + i), rows[i], &out);
     }
     return absl::OkStatus();
   };
@@ -136,7 +150,7 @@ absl::Status Dump(const tsdb::Db& db, const DumpArgs& args, bool openmetrics) {
     }
   }
   for (const auto& [labels, place] : places) RETURN_IF_ERROR(print(sets[place.set].get(), place.index, 1));
-  if (openmetrics) out.text() += "# EOF\n";
+  out.text() += end;
   return absl::OkStatus();
 }
 
@@ -150,15 +164,20 @@ int TsdbDump(const std::vector<std::string>& args, bool openmetrics) {
   flags.Add("min-time", "Minimum timestamp to dump, in milliseconds since the Unix epoch.", &dump.mint);
   flags.Add("max-time", "Maximum timestamp to dump, in milliseconds since the Unix epoch.", &dump.maxt);
   flags.Add("match", "Series selector. Can be specified multiple times.", &dump.match);
-  flags.Add("format", "Output format of the dump: prom.", &dump.format);
+  flags.Add("format", "Output format of the dump: prom or seriesjson.", &dump.format);
   std::vector<std::string> given;
   if (const auto status = flags.Parse(args, &given)) return *status;
   if (const auto status = TakeArguments(given, {{"db path", &dump.path}})) return *status;
-  if (dump.format != "prom") return UsageError("enum value must be one of prom, got '" + dump.format + "'");
+  if (dump.format != "prom" && dump.format != "seriesjson") {
+    return UsageError("enum value must be one of prom,seriesjson, got '" + dump.format + "'");
+  }
   if (dump.match.empty()) dump.match.push_back(kAll);
   absl::StatusOr<std::unique_ptr<ToolStore>> store = ToolStore::Open(dump.path, /*create=*/false);
   if (!store.ok()) return ToolError(store.status());
-  const absl::Status done = Dump((*store)->db(), dump, openmetrics);
+  const RowDump row = openmetrics                   ? DumpOpenMetricsRow
+                      : dump.format == "seriesjson" ? DumpSeriesRow
+                                                    : DumpRow;
+  const absl::Status done = Dump((*store)->db(), dump, row, openmetrics ? "# EOF\n" : "");
   return done.ok() ? 0 : ToolError(done);
 }
 

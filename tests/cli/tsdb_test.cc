@@ -95,6 +95,11 @@ TEST_F(TsdbTool, DumpWithoutSelectorPrintsAll) {
   EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 10) << out;
 }
 
+TEST_F(TsdbTool, DumpPrintsSeriesAsJson) {
+  EXPECT_EQ(Run({"dump", "--format=seriesjson", "--match=b", "--match=a_total", Path()}),
+            "{\"__name__\":\"a_total\",\"job\":\"x\",\"le\":\"é\"}\n{\"__name__\":\"b\",\"job\":\"x\"}\n");
+}
+
 TEST_F(TsdbTool, DumpOpenMetricsLeavesStaleMarkersOut) {
   EXPECT_EQ(Run({"dump-openmetrics", "--match=b", Path()}),
             "b{job=\"x\"} 0 1699999200.000\nb{job=\"x\"} -1 1700001000.000\nb{job=\"x\"} -2 1700002800.000\n"
