@@ -128,6 +128,9 @@ remote_write:
         time.sleep(2)
         self.start("receiver", receiver, ports[1], "global: {}")
         wait_for("samples after the outage", lambda: query(ports[1], 'ticks_total{site="edge"}'))
+        # Enough of them from before, within and after.
+        wait_for("samples of the sender",
+                 lambda: len(self.samples(ports[0], 'up{job="t"}', began + 1, int(time.time()), False)) > 8)
         end = int(time.time())
         time.sleep(3)
         for series in ["ticks_total{}", 'level{x="1"}', 'up{job="t"}']:
