@@ -1,10 +1,5 @@
 // The store as its users see it: append, select, reopen, faults.
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <fstream>
-#include <random>
 
 #include "tests/tsdb/db_fixture.h"
 
@@ -211,53 +206,6 @@ TEST_F(DbTest, StateAndLabelsComeBack) {
   auto q = *db_->NewQuerier(0, INT64_MAX);
   EXPECT_EQ(*q->LabelNames({{}, 0, INT64_MAX, 0}), (std::vector<std::string>{"__name__", "l"}));
   EXPECT_EQ(*q->LabelValues("l", {{}, 0, INT64_MAX, 0}), (std::vector<std::string>{"1"}));
-}
-
-// A child writes and says after each commit how far it is; it is killed at some moment, again and again.
-TEST_F(DbTest, KilledProcessLosesNothingAcknowledged) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "ThreadSanitizer cannot follow a fork that starts threads";
-#endif
-  int next = 0;
-  std::mt19937 random(7);
-  for (int round = 0; round < 5; ++round) {
-    int pipe_fd[2];
-    ASSERT_EQ(::pipe(pipe_fd), 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      auto db = Db::Open(MakeOptions("k"));
-      if (!db.ok()) ::_exit(1);
-      auto group = *(*db)->OpenGroup({{"job", "x"}});
-      const Slot a = *group->AddSeries({{"__name__", "m"}});
-      for (int i = next;; ++i) {
-        group->Begin(kStart + i * 15'000);
-        group->Set(a, i);
-        if (!group->Commit().ok()) ::_exit(2);
-        if (::write(pipe_fd[1], &i, sizeof i) != sizeof i) ::_exit(3);
-        if (i % 100 == 99 && !(*db)->Maintain(i % 200 == 199).ok()) ::_exit(4);
-      }
-    }
-    ::close(pipe_fd[1]);
-    const int stop = next + 50 + static_cast<int>(random() % 400);
-    int acknowledged = next - 1;
-    while (acknowledged < stop &&
-           ::read(pipe_fd[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged) {
-    }
-    ::kill(child, SIGKILL);
-    for (int more; ::read(pipe_fd[0], &more, sizeof more) == sizeof more;) acknowledged = more;
-    ::close(pipe_fd[0]);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status));
-    Open("k");
-    const Points got = Select("m")["m"];
-    ASSERT_GE(got.size(), static_cast<size_t>(acknowledged + 1));
-    ASSERT_LE(got.size(), static_cast<size_t>(acknowledged + 2));
-    for (size_t i = 0; i < got.size(); ++i)
-      ASSERT_EQ(got[i], (std::pair<int64_t, double>(kStart + i * 15'000, i)));
-    next = static_cast<int>(got.size());
-    db_.reset();
-  }
 }
 
 }  // namespace
