@@ -1,7 +1,7 @@
 // Every other page, in every look.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graphOf, plotted, shoot, visit } from "./visit.mjs";
+import { eventually, graphOf, plotted, shoot, visit } from "./visit.mjs";
 import { MANY, startWorld, waitFor } from "./world.mjs";
 
 const PAGES = ["alerts", "rules", "targets", "service-discovery", "status", "tsdb-status", "config", "flags", "alertmanager-discovery"];
@@ -37,14 +37,14 @@ export function register(t) {
       t.world.state.heat = 250;
       await rule.locator(".rule-head .state", { hasText: "firing" }).waitFor();
       const line = rule.locator(".alert-row", { hasText: 'job="oven"' });
-      assert.match(await line.innerText(), /250/);
-      assert.match(await line.innerText(), /is at 250 °C/);
+      await eventually(async () => assert.match(await line.innerText(), /250/));
+      await eventually(async () => assert.match(await line.innerText(), /is at 250 °C/));
       assert.equal(await line.getByRole("link").getAttribute("href"), "https://runbooks.example/oven-hot");
       await page.locator(".bar .badge").waitFor();
       await shoot(t, page, "alerts-firing");
       await page.getByRole("button", { name: /^Inactive/ }).click();
       await page.waitForFunction(() => location.search === "?state=inactive");
-      assert.equal(await page.locator(".rule", { hasText: "OvenHot" }).count(), 0);
+      await eventually(async () => assert.equal(await page.locator(".rule", { hasText: "OvenHot" }).count(), 0));
       await page.getByRole("button", { name: /^All/ }).click();
       // The expression leads to its graph.
       await rule.locator(".expr").click();
@@ -93,7 +93,7 @@ export function register(t) {
       });
       await page.getByPlaceholder("Filter by address, label or error").fill("sensor-0777");
       await page.waitForFunction(() => document.querySelectorAll(".target").length === 1);
-      assert.match(page.url(), /search=sensor-0777/);
+      await eventually(async () => assert.match(page.url(), /search=sensor-0777/));
     });
   });
 
@@ -126,9 +126,9 @@ export function register(t) {
       await page.mouse.move(800, 400);
       await shoot(t, page, "graph-dark");
       await page.getByRole("button", { name: "Colours: system" }).click();
-      assert.equal(await ground(page), "rgb(245, 246, 248)");
+      await eventually(async () => assert.equal(await ground(page), "rgb(245, 246, 248)"));
       await page.reload();
-      assert.equal(await ground(page), "rgb(245, 246, 248)", "the choice is remembered");
+      await eventually(async () => assert.equal(await ground(page), "rgb(245, 246, 248)", "the choice is remembered"));
     });
     for (const name of ["alerts", "targets", "status"]) {
       await visit(t, "/" + name, { dark: true }, async (page) => {
@@ -159,7 +159,7 @@ export function register(t) {
             .map((one) => one.outerHTML),
         );
         assert.deepEqual(nameless, [], where);
-        assert.equal(await page.locator("h1").count(), 1, where);
+        await eventually(async () => assert.equal(await page.locator("h1").count(), 1, where));
         await page.evaluate(() => document.activeElement?.blur());
         await page.keyboard.press("Tab");
         const reached = new Set();

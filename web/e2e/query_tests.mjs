@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { ask, graphOf, plotted, shoot, visit } from "./visit.mjs";
+import { ask, eventually, graphOf, plotted, shoot, visit } from "./visit.mjs";
 
 const RATE = 'sum by (path) (rate(http_requests_total{job="plant"}[5m]))';
 const LIMIT_KB = 400;
@@ -32,8 +32,10 @@ export function register(t) {
       assert.deepEqual(drawn.columns, result.map((one) => one.values.map(([, value]) => Number(value))));
       await page.mouse.move(800, 400);
       await page.waitForSelector(".tip li.focus");
-      const names = await page.locator(".tip .name").allTextContents();
-      assert.deepEqual(names.sort(), ["/", "/api/orders", "/api/stock", "/login", "/static"]);
+      await eventually(async () => {
+        const names = await page.locator(".tip .name").allTextContents();
+        assert.deepEqual(names.sort(), ["/", "/api/orders", "/api/stock", "/login", "/static"]);
+      });
       await shoot(t, page, "graph");
     });
   });
@@ -76,16 +78,16 @@ export function register(t) {
       await page.waitForSelector(".cm-tooltip-autocomplete >> text=oven_temperature_celsius");
       await shoot(t, page, "completion");
       await page.keyboard.press("Enter"); // the editor takes no key in the first 75 ms of a list; the picture took longer
-      assert.equal(await page.locator(".cm-content").innerText(), "oven_temperature_celsius");
+      await eventually(async () => assert.equal(await page.locator(".cm-content").innerText(), "oven_temperature_celsius"));
       await page.keyboard.type('{job="ov');
       await page.waitForSelector(".cm-tooltip-autocomplete >> text=oven");
       await shoot(t, page, "completion-value");
       await page.keyboard.press("Enter");
-      assert.match(await page.locator(".cm-content").innerText(), /^oven_temperature_celsius\{job="oven"/);
+      await eventually(async () => assert.match(await page.locator(".cm-content").innerText(), /^oven_temperature_celsius\{job="oven"/));
       await page.keyboard.press("Escape");
       await page.keyboard.press("Enter");
       await page.waitForSelector(".table .row .value >> text=20");
-      assert.equal(await page.locator(".table .row:not(.head)").count(), 1);
+      await eventually(async () => assert.equal(await page.locator(".table .row:not(.head)").count(), 1));
 
       await page.locator(".cm-line span", { hasText: /^oven_temperature_celsius$/ }).or(page.locator(".cm-line")).first().hover({ position: { x: 60, y: 12 } });
       await page.waitForSelector(".hover-card >> text=Temperature of the oven, measured at the door.");
@@ -123,9 +125,9 @@ export function register(t) {
     await visit(t, "/graph?g0.expr=up%7Bjob%3D%22oven%22%7D&g0.tab=0&g0.stacked=1&g0.range_input=5m", {}, async (page) => {
       const drawn = await plotted(page);
       assert.equal(drawn.columns.length, 1);
-      assert.match(page.url(), /\/query\?/);
-      assert.equal(await page.getByRole("button", { name: "Stacked" }).getAttribute("aria-pressed"), "true");
-      assert.equal(await page.getByLabel("Range of the graph, for example 1h30m").inputValue(), "5m");
+      await eventually(async () => assert.match(page.url(), /\/query\?/));
+      await eventually(async () => assert.equal(await page.getByRole("button", { name: "Stacked" }).getAttribute("aria-pressed"), "true"));
+      await eventually(async () => assert.equal(await page.getByLabel("Range of the graph, for example 1h30m").inputValue(), "5m"));
     });
     await visit(t, "/graph?g0.expr=up%7Bjob%3D%22oven%22%7D&g0.tab=1", {}, async (page) => {
       await page.waitForSelector(".table .row .value >> text=1");
@@ -144,13 +146,13 @@ export function register(t) {
       const after = await plotted(page);
       const span = (data) => data.times.at(-1) - data.times[0];
       assert.ok(Math.abs(span(after) / span(before) - 0.2) < 0.03, `${span(before)} -> ${span(after)}`);
-      assert.match(page.url(), /g0\.end_input=/);
+      await eventually(async () => assert.match(page.url(), /g0\.end_input=/));
 
       const legend = page.locator(".legend button");
       await legend.nth(2).click();
-      assert.deepEqual(await legend.evaluateAll((all) => all.map((one) => one.ariaPressed)), ["false", "false", "true", "false", "false"]);
+      await eventually(async () => assert.deepEqual(await legend.evaluateAll((all) => all.map((one) => one.ariaPressed)), ["false", "false", "true", "false", "false"]));
       await legend.nth(0).click({ modifiers: ["Control"] });
-      assert.deepEqual(await legend.evaluateAll((all) => all.map((one) => one.ariaPressed)), ["true", "false", "true", "false", "false"]);
+      await eventually(async () => assert.deepEqual(await legend.evaluateAll((all) => all.map((one) => one.ariaPressed)), ["true", "false", "true", "false", "false"]));
 
       await page.getByRole("button", { name: "Add panel" }).click();
       await page.waitForFunction(() => document.querySelectorAll(".cm-content").length === 2);
@@ -158,8 +160,8 @@ export function register(t) {
       await page.keyboard.insertText("pump_temperature_celsius");
       await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "Execute" }).nth(1).click();
-      assert.equal((await plotted(page, 1)).columns.length, 5);
-      assert.match(page.url(), /g1\.expr=pump_temperature_celsius/);
+      await eventually(async () => assert.equal((await plotted(page, 1)).columns.length, 5));
+      await eventually(async () => assert.match(page.url(), /g1\.expr=pump_temperature_celsius/));
       await shoot(t, page, "panels");
 
       await page.goBack();
@@ -228,9 +230,9 @@ export function register(t) {
   test("times are local or UTC", async () => {
     await visit(t, graphOf("up", { "g0.tab": "table", "g0.moment_input": "2026-01-31 12:00:00" }), {}, async (page) => {
       const field = page.getByLabel(/^Evaluation time \(/);
-      assert.equal(await field.inputValue(), "2026-01-31 13:00:00");
+      await eventually(async () => assert.equal(await field.inputValue(), "2026-01-31 13:00:00"));
       await page.getByRole("button", { name: /^Time zone/ }).click();
-      assert.equal(await field.inputValue(), "2026-01-31 12:00:00");
+      await eventually(async () => assert.equal(await field.inputValue(), "2026-01-31 12:00:00"));
       await page.waitForSelector("text=The result is empty");
     });
   });

@@ -40,6 +40,19 @@ export async function visit(t, where, options, body) {
   }
 }
 
+// The page draws what a click changed a moment later: asks again until the check holds, and fails as it last failed.
+export async function eventually(check) {
+  const end = Date.now() + 15_000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 // Waits until nothing moves any more, then takes the picture.
 export async function shoot(t, page, name) {
   await page.waitForTimeout(350);
