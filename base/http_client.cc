@@ -142,7 +142,8 @@ void HttpClient::Impl::Finish(CURL* easy, CURLcode code) {
   absl::Status status = TransferStatus(easy, code, &files, *transfer);
   curl_multi_remove_handle(multi, easy);
   Recycle(easy);
-  if (!status.ok()) return transfer->done(status);
+  transfer->body_error = absl::OkStatus();  // what goes to another thread shares nothing with this one
+  if (!status.ok()) return transfer->done(std::move(status));
   transfer->response.status = static_cast<int>(http_status);
   transfer->done(std::move(transfer->response));
 }
