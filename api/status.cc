@@ -1,4 +1,5 @@
 // /api/v1/status/..., /api/v1/features and /version.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
@@ -46,6 +47,21 @@ void WriteStats(std::string_view key, const std::vector<tsdb::CardinalityStat>& 
     json->Key("value").Uint(stat.value).EndObject();
   }
   json->EndArray();
+}
+
+// The targets whose series found no place, the worst first: our addition, there only when it says something.
+void WriteRefused(const scraper::Manager& manager, size_t limit, JsonWriter* json) {
+  std::vector<tsdb::CardinalityStat> offenders;
+  for (const scraper::TargetState& target : manager.ActiveTargets()) {
+    if (target.refused_series == 0) continue;
+    offenders.push_back(
+        {StrCat(target.scrape_pool, " ", target.scrape_url), static_cast<uint64_t>(target.refused_series)});
+  }
+  if (offenders.empty()) return;
+  std::stable_sort(offenders.begin(), offenders.end(),
+                   [](const auto& a, const auto& b) { return a.value > b.value; });
+  if (offenders.size() > limit) offenders.resize(limit);
+  WriteStats("refusedSeriesByTarget", offenders, json);
 }
 
 }  // namespace
@@ -136,6 +152,7 @@ absl::Status StatusTsdb(Call& call) {
   WriteStats("labelValueCountByLabelName", status->values_by_label, json);
   WriteStats("memoryInBytesByLabelName", status->memory_by_label, json);
   WriteStats("seriesCountByLabelValuePair", status->series_by_pair, json);
+  if (call.options.scraper != nullptr) WriteRefused(*call.options.scraper, limit, json);
   json->EndObject();
   return body.Finish();
 }

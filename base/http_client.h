@@ -52,11 +52,19 @@ struct HttpClientConfig {
 // ("at most one of basic_auth, oauth2 & authorization must be configured", ...). Relative file names are
 // joined to base_dir.
 absl::Status ReadHttpClientConfig(YamlMap* map, const std::string& base_dir, HttpClientConfig* out);
+// Headers that a configuration adds to remote requests must not be those that the protocol sets itself.
+// Authorization is refused with `authorization_error`, if that is not empty.
+absl::Status CheckExtraHeaders(const std::vector<std::pair<std::string, std::string>>& headers,
+                               std::string_view authorization_error);
 // The inverse, for /api/v1/status/config: YAML lines with `indent` spaces, secrets as <secret>.
 std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent);
 
 struct HttpClientResponse {
+  // "404 Not Found", in the words of the server where it has any.
+  std::string StatusLine() const;
+
   int status = 0;
+  std::string status_line;  // as received behind "HTTP/1.1 "; "" where the protocol has no words (HTTP/2)
   std::string content_type;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;

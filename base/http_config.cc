@@ -1,7 +1,9 @@
 // The HTTP client keys of a configuration: read, checked, printed.
+#include <algorithm>
 #include <array>
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "base/http_client.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -382,6 +384,24 @@ std::string DumpHttpClientConfig(const HttpClientConfig& config, int indent) {
   lines.Text(DumpProxy(config, indent));
   lines.Text(DumpHeaders(config, indent));
   return lines.out();
+}
+
+absl::Status CheckExtraHeaders(const std::vector<std::pair<std::string, std::string>>& headers,
+                               std::string_view authorization_error) {
+  static constexpr auto kReserved = std::to_array<std::string_view>(
+      {"host", "content-encoding", "content-length", "content-type", "user-agent", "connection", "keep-alive",
+       "proxy-authenticate", "proxy-authorization", "www-authenticate", "accept-encoding",
+       "x-prometheus-remote-write-version", "x-prometheus-remote-read-version", "x-amz-date",
+       "x-amz-security-token", "x-amz-content-sha256"});
+  for (const auto& [header, value] : headers) {
+    std::string lower = absl::AsciiStrToLower(header);
+    if (lower == "authorization" && !authorization_error.empty())
+      return absl::InvalidArgumentError(std::string(authorization_error));
+    if (std::find(kReserved.begin(), kReserved.end(), lower) != kReserved.end()) {
+      return absl::InvalidArgumentError(StrCat(header, " is a reserved header. It must not be changed"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace narthex

@@ -5,26 +5,20 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "base/files.h"
 #include "base/go_format.h"
 #include "base/http_proxy.h"
+#include "base/http_status.h"
 #include "base/http_url.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace narthex {
 namespace {
-
-std::string GoError(int error) {
-  std::string text = std::strerror(error);
-  if (!text.empty()) text[0] = absl::ascii_tolower(static_cast<unsigned char>(text[0]));
-  return text;
-}
 
 size_t OnBody(char* data, size_t size, size_t count, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
@@ -54,11 +48,34 @@ void Reserve(const std::string& content_length, Transfer* transfer) {
   if (absl::SimpleAtoi(content_length, &size)) transfer->response.body.reserve(std::min(size + 1, kMost));
 }
 
+// False: the server says two lengths, and nobody can know where its answer ends.
+bool NoteLength(const std::string& value, Transfer* transfer) {
+  std::string& known = transfer->content_length;
+  if (!known.empty() && known != value) {
+    transfer->body_error =
+        WrapError(absl::UnavailableError(
+                      StrCat("net/http: HTTP/1.x transport connection broken: http: message cannot contain "
+                             "multiple Content-Length headers; got [",
+                             GoQuote(known), " ", GoQuote(value), "]")),
+                  transfer->request.method, transfer->request.url);
+    return false;
+  }
+  known = value;
+  if (transfer->final) Reserve(value, transfer);
+  return true;
+}
+
 size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
   HttpClientResponse& response = transfer->response;
   std::string_view line(data, size * count);
   if (line.starts_with("HTTP/")) {  // what went before was a redirect's answer, or a 100
+    const size_t words = std::min(line.find(' '), line.size());
+    response.status_line.clear();
+    if (line.starts_with("HTTP/1")) {
+      response.status_line = std::string(absl::StripAsciiWhitespace(ToAbsl(line.substr(words))));
+    }
+    transfer->content_length.clear();
     response.headers.clear();
     response.content_type.clear();
     transfer->gunzip.reset();
@@ -73,7 +90,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     std::string name = absl::AsciiStrToLower(ToAbsl(line.substr(0, colon)));
     std::string value(absl::StripAsciiWhitespace(ToAbsl(line.substr(colon + 1))));
     if (name == "content-type") response.content_type = value;
-    if (name == "content-length" && transfer->final) Reserve(value, transfer);
+    if (name == "content-length" && !NoteLength(value, transfer)) return 0;
     if (name == "content-encoding" && value == "gzip" && transfer->request.accept_gzip) {
       transfer->gunzip = std::make_unique<Gunzip>();
     }
@@ -271,10 +288,10 @@ std::string Reason(CURL* easy, CURLcode code, const std::string& url, FileCache*
       const long error = number_info(CURLINFO_OS_ERRNO);
       if (!transfer.request.unix_socket.empty()) {
         return StrCat("dial unix ", transfer.request.unix_socket,
-                      ": connect: ", GoError(error == 0 ? ECONNREFUSED : static_cast<int>(error)));
+                      ": connect: ", ErrnoText(error == 0 ? ECONNREFUSED : static_cast<int>(error)));
       }
       return StrCat("dial tcp ", host, ":", port,
-                    ": connect: ", GoError(error == 0 ? ECONNREFUSED : static_cast<int>(error)));
+                    ": connect: ", ErrnoText(error == 0 ? ECONNREFUSED : static_cast<int>(error)));
     }
     case CURLE_COULDNT_RESOLVE_HOST:
       return StrCat("dial tcp: lookup ", parts.host, FirstNameserver(files), ": no such host");
@@ -288,11 +305,15 @@ std::string Reason(CURL* easy, CURLcode code, const std::string& url, FileCache*
       return "unexpected EOF";
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR: {
+      if (std::strstr(transfer.error, "chunked-encoding") != nullptr) return "invalid byte in chunk length";
       const long error = number_info(CURLINFO_OS_ERRNO);
       return StrCat("read tcp ", address(CURLINFO_LOCAL_IP, CURLINFO_LOCAL_PORT), "->",
                     address(CURLINFO_PRIMARY_IP, CURLINFO_PRIMARY_PORT),
-                    ": read: ", GoError(error == 0 ? ECONNRESET : static_cast<int>(error)));
+                    ": read: ", ErrnoText(error == 0 ? ECONNRESET : static_cast<int>(error)));
     }
+    case CURLE_URL_MALFORMAT:
+      if (parts.port.size() > 4) return StrCat("dial tcp: address ", parts.port, ": invalid port");
+      return transfer.error[0] != '\0' ? transfer.error : curl_easy_strerror(code);
     case CURLE_TOO_MANY_REDIRECTS:
       return "stopped after 10 redirects";
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -305,7 +326,7 @@ std::string Reason(CURL* easy, CURLcode code, const std::string& url, FileCache*
       return HandshakeError(transfer.error);
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
-      if (std::strstr(transfer.error, "HTTP/0.9") != nullptr || code == CURLE_WEIRD_SERVER_REPLY) {
+      if (parts.scheme == "http" || parts.scheme == "https") {
         return "net/http: HTTP/1.x transport connection broken: malformed HTTP response";
       }
       return StrCat("unsupported protocol scheme ", GoQuote(parts.scheme));
@@ -318,20 +339,13 @@ std::string Reason(CURL* easy, CURLcode code, const std::string& url, FileCache*
 
 absl::StatusOr<std::string> FileCache::Read(const std::string& path) {
   struct stat info;
-  auto failed = [&path](int error) {
-    return absl::NotFoundError(StrCat("open ", path, ": ", GoError(error)));
-  };
-  if (stat(path.c_str(), &info) != 0) return failed(errno);
-  if (S_ISDIR(info.st_mode)) return failed(EISDIR);
+  if (stat(path.c_str(), &info) != 0)
+    return absl::NotFoundError(StrCat("open ", path, ": ", ErrnoText(errno)));
   const std::pair<int64_t, int64_t> stamp{info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec,
                                           info.st_size};
   File& file = files_[path];
   if (file.stamp == stamp) return file.text;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return failed(errno);
-  std::stringstream buffer;
-  buffer << in.rdbuf();
-  file.text = std::move(buffer).str();
+  ASSIGN_OR_RETURN(file.text, ReadFile(path));
   file.stamp = stamp;
   return file.text;
 }
@@ -425,7 +439,16 @@ absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const T
   const bool reading =
       code == CURLE_OPERATION_TIMEDOUT || code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR;
   if (transfer.in_body && reading) return status;
+  if (code == CURLE_TOO_MANY_REDIRECTS) {  // Go names the last redirect as the server wrote it
+    for (const auto& [name, value] : transfer.response.headers) {
+      if (name == "location") url = value;
+    }
+  }
   return WrapError(status, transfer.request.method, url);
+}
+
+std::string HttpClientResponse::StatusLine() const {
+  return status_line.empty() ? HttpStatusLine(status) : status_line;
 }
 
 absl::Status WrapError(const absl::Status& status, std::string_view method, std::string_view url) {

@@ -47,6 +47,7 @@ struct Transfer {
   int64_t delivered = 0;             // bytes that went in pieces
   bool piece_out = false;            // a piece is being dealt with
   std::optional<CURLcode> finished;  // with what it ended while a piece was out
+  std::string content_length;        // of the headers at hand
   bool final = false;                // the headers at hand are neither a redirect's nor a 100's
   bool in_body = false;              // and all of them are there
   absl::Status body_error;           // why OnBody gave up

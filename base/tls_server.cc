@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/files.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -37,52 +38,59 @@ BioPtr Memory(const std::string& text) {
 
 X509Ptr NextCertificate(BIO* bio) { return {PEM_read_bio_X509(bio, nullptr, nullptr, nullptr), X509_free}; }
 
-absl::Status UseCertificate(const TlsServerConfig& config, SSL_CTX* context) {
-  if (config.cert.empty()) {
-    if (SSL_CTX_use_certificate_chain_file(context, config.cert_file.c_str()) != 1) {
-      return OpenSslError(StrCat("failed to load X509KeyPair: ", config.cert_file));
-    }
-    return absl::OkStatus();
-  }
-  BioPtr bio = Memory(config.cert);
+// The PEM text given in place, or that of the file.
+absl::StatusOr<std::string> Pem(std::string_view what, const std::string& text, const std::string& file) {
+  if (!text.empty()) return text;
+  absl::StatusOr<std::string> read = ReadFile(file);
+  if (read.ok()) return read;
+  return absl::InvalidArgumentError(
+      StrCat("failed to read ", what, "_file (", file, "): ", read.status().message()));
+}
+
+// In the words of Go's crypto/tls.
+absl::Status KeyPairError(std::string_view reason) {
+  ERR_clear_error();
+  return absl::InvalidArgumentError(StrCat("failed to load X509KeyPair: tls: ", reason));
+}
+
+absl::Status UseCertificate(const std::string& pem, SSL_CTX* context) {
+  BioPtr bio = Memory(pem);
   X509Ptr own = NextCertificate(bio.get());
-  if (!own || SSL_CTX_use_certificate(context, own.get()) != 1)
-    return OpenSslError("failed to load X509KeyPair: cert");
+  if (!own && pem.find("PRIVATE KEY-----") != pem.npos)
+    return KeyPairError(
+        "failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs "
+        "may have "
+        "been switched");
+  if (!own) return KeyPairError("failed to find any PEM data in certificate input");
+  if (SSL_CTX_use_certificate(context, own.get()) != 1) return OpenSslError("failed to load X509KeyPair");
   while (X509Ptr next = NextCertificate(bio.get())) SSL_CTX_add1_chain_cert(context, next.get());
   ERR_clear_error();  // the end of the text is an error too
   return absl::OkStatus();
 }
 
-absl::Status UseKey(const TlsServerConfig& config, SSL_CTX* context) {
-  int ok = 0;
-  if (config.key.empty()) {
-    ok = SSL_CTX_use_PrivateKey_file(context, config.key_file.c_str(), SSL_FILETYPE_PEM);
-  } else {
-    BioPtr bio = Memory(config.key);
-    EVP_PKEY* key = PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr);
-    ok = key != nullptr ? SSL_CTX_use_PrivateKey(context, key) : 0;
-    EVP_PKEY_free(key);
-  }
-  if (ok != 1)
-    return OpenSslError(StrCat("failed to load X509KeyPair: ", config.key.empty() ? config.key_file : "key"));
-  if (SSL_CTX_check_private_key(context) != 1) return OpenSslError("failed to load X509KeyPair");
+absl::Status UseKey(const std::string& pem, SSL_CTX* context) {
+  BioPtr bio = Memory(pem);
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+  if (!key && pem.find("CERTIFICATE-----") != pem.npos)
+    return KeyPairError("found a certificate rather than a key in the PEM for the private key");
+  if (!key) return KeyPairError("failed to find any PEM data in key input");
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1)
+    return KeyPairError("private key does not match public key");
   return absl::OkStatus();
 }
 
 absl::Status UseClientCa(const TlsServerConfig& config, SSL_CTX* context) {
+  std::string pem = config.client_ca;
   if (!config.client_ca_file.empty()) {
-    if (SSL_CTX_load_verify_locations(context, config.client_ca_file.c_str(), nullptr) != 1) {
-      return OpenSslError(StrCat("client CA ", config.client_ca_file));
-    }
-    SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(config.client_ca_file.c_str()));
-  } else if (!config.client_ca.empty()) {
-    BioPtr bio = Memory(config.client_ca);
-    while (X509Ptr next = NextCertificate(bio.get())) {
-      X509_STORE_add_cert(SSL_CTX_get_cert_store(context), next.get());
-      SSL_CTX_add_client_CA(context, next.get());
-    }
-    ERR_clear_error();
+    ASSIGN_OR_RETURN(pem, ReadFile(config.client_ca_file));
   }
+  BioPtr bio = Memory(pem);
+  while (X509Ptr next = NextCertificate(bio.get())) {
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(context), next.get());
+    SSL_CTX_add_client_CA(context, next.get());
+  }
+  ERR_clear_error();
   return absl::OkStatus();
 }
 
@@ -205,8 +213,10 @@ absl::StatusOr<std::shared_ptr<ssl_ctx_st>> NewTlsContext(const TlsServerConfig&
   SSL_CTX_set_min_proto_version(context.get(), min_version);
   SSL_CTX_set_max_proto_version(context.get(), max_version);
   RETURN_IF_ERROR(UseCiphers(config, context.get()));
-  RETURN_IF_ERROR(UseCertificate(config, context.get()));
-  RETURN_IF_ERROR(UseKey(config, context.get()));
+  ASSIGN_OR_RETURN(std::string cert, Pem("cert", config.cert, config.cert_file));
+  ASSIGN_OR_RETURN(std::string key, Pem("key", config.key, config.key_file));
+  RETURN_IF_ERROR(UseCertificate(cert, context.get()));
+  RETURN_IF_ERROR(UseKey(key, context.get()));
   RETURN_IF_ERROR(UseClientAuth(config, context.get()));
   SSL_CTX_set_alpn_select_cb(context.get(), ChooseProtocol, nullptr);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "base/files.h"
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -51,7 +51,8 @@ absl::Status ReadTls(const YamlNode& node, const std::string& base_dir, TlsServe
   RETURN_IF_ERROR(map.Finish());
   for (std::string* file : {&tls->cert_file, &tls->key_file, &tls->client_ca_file})
     *file = Join(base_dir, *file);
-  bool any = tls->enabled() || !tls->key.empty() || !tls->key_file.empty() || !tls->client_ca_file.empty();
+  bool any = tls->enabled() || !tls->key.empty() || !tls->key_file.empty() || !tls->client_ca.empty() ||
+             !tls->client_ca_file.empty() || tls->client_auth_type != TlsServerConfig().client_auth_type;
   return any ? NewTlsContext(*tls).status() : absl::OkStatus();
 }
 
@@ -65,7 +66,7 @@ absl::Status CheckHeader(const std::string& name, const std::string& value) {
   auto it = kAllowed.find(name);
   if (it == kAllowed.end()) return Invalid(StrCat("HTTP header ", GoQuote(name), " can not be configured"));
   const std::vector<std::string>& values = it->second;
-  if (value.empty() || values.empty() || std::find(values.begin(), values.end(), value) != values.end()) {
+  if (values.empty() || std::find(values.begin(), values.end(), value) != values.end()) {
     return absl::OkStatus();
   }
   std::string expected;
@@ -76,9 +77,19 @@ absl::Status CheckHeader(const std::string& name, const std::string& value) {
 
 absl::Status CheckHash(const std::string& hash) {
   if (hash.size() < 59) return Invalid("crypto/bcrypt: hashedSecret too short to be a bcrypted password");
-  bool shaped = hash.starts_with("$2") && hash[6] == '$' && hash[4] >= '0' && hash[4] <= '9' &&
-                hash[5] >= '0' && hash[5] <= '9';
-  return shaped ? absl::OkStatus() : Invalid("crypto/bcrypt: bcrypt hashes must start with '$2' and a cost");
+  if (hash[0] != '$')
+    return Invalid(StrCat("crypto/bcrypt: bcrypt hashes must start with '$', but hashedSecret started with '",
+                          hash.substr(0, 1), "'"));
+  if (hash[1] > '2')
+    return Invalid(StrCat("crypto/bcrypt: bcrypt algorithm version '", hash.substr(1, 1),
+                          "' requested is newer than current version '2'"));
+  const std::string cost = hash.substr(hash[2] == '$' ? 3 : 4, 2);
+  int number = 0;
+  if (!absl::SimpleAtoi(cost, &number))
+    return Invalid(StrCat("strconv.Atoi: parsing ", GoQuote(cost), ": invalid syntax"));
+  if (number < 4 || number > 31)
+    return Invalid(StrCat("crypto/bcrypt: cost ", number, " is outside allowed inclusive range 4..31"));
+  return absl::OkStatus();
 }
 
 std::string Digest(const std::string& hash, const std::string& password) {
@@ -158,12 +169,9 @@ absl::StatusOr<std::unique_ptr<WebGate>> WebGate::Open(const std::string& path, 
 }
 
 absl::Status WebGate::Load() {
-  std::ifstream in(path_, std::ios::binary);
-  if (!in) return absl::NotFoundError(StrCat("open ", path_, ": ", std::strerror(errno)));
-  std::stringstream text;
-  text << in.rdbuf();
+  ASSIGN_OR_RETURN(std::string text, ReadFile(path_));
   std::string base_dir = std::filesystem::path(path_).parent_path().string();
-  ASSIGN_OR_RETURN(WebConfig config, ParseWebConfig(text.str(), base_dir.empty() ? "." : base_dir));
+  ASSIGN_OR_RETURN(WebConfig config, ParseWebConfig(text, base_dir.empty() ? "." : base_dir));
   if (config.tls.enabled()) {
     ASSIGN_OR_RETURN(context_, NewTlsContext(config.tls));
   }

@@ -1,11 +1,8 @@
 #include "cli/config.h"
+#include "base/files.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "base/duration.h"
@@ -190,19 +187,6 @@ absl::Status CheckAgentMode(const LoadedConfig& config) {
 }
 
 }  // namespace
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    return absl::InvalidArgumentError(StrCat("read ", path, ": is a directory"));
-  }
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    return absl::NotFoundError(StrCat("open ", path, ": ", absl::AsciiStrToLower(std::strerror(errno))));
-  std::stringstream buffer;
-  buffer << in.rdbuf();
-  return std::move(buffer).str();
-}
 
 absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::string& base_dir) {
   ASSIGN_OR_RETURN(YamlNode root, YamlNode::Parse(text));

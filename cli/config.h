@@ -40,6 +40,5 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, bool agent_mode
 absl::StatusOr<std::vector<rules::GroupSpec>> LoadRules(const LoadedConfig& config,
                                                         const promql::ParserOptions& parser);
 
-absl::StatusOr<std::string> ReadFile(const std::string& path);
 
 }  // namespace narthex::cli

@@ -1,9 +1,7 @@
 #include "cli/config_sections.h"
 
-#include <algorithm>
-#include <array>
-
 #include "absl/strings/ascii.h"
+#include "base/http_client.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -13,23 +11,6 @@ namespace {
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(message); }
-
-absl::Status CheckHeaders(const Pairs& headers, std::string_view authorization_error) {
-  static constexpr auto kReserved = std::to_array<std::string_view>(
-      {"host", "content-encoding", "content-length", "content-type", "user-agent", "connection", "keep-alive",
-       "proxy-authenticate", "proxy-authorization", "www-authenticate", "accept-encoding",
-       "x-prometheus-remote-write-version", "x-prometheus-remote-read-version", "x-amz-date",
-       "x-amz-security-token", "x-amz-content-sha256"});
-  for (const auto& [header, value] : headers) {
-    std::string lower = absl::AsciiStrToLower(header);
-    if (lower == "authorization" && !authorization_error.empty())
-      return Invalid(std::string(authorization_error));
-    if (std::find(kReserved.begin(), kReserved.end(), lower) != kReserved.end()) {
-      return Invalid(StrCat(header, " is a reserved header. It must not be changed"));
-    }
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -53,7 +34,7 @@ absl::Status CheckTracing(const YamlNode& section) {
     return Invalid(
         StrCat("expected tracing client type to be to be one of [http grpc], but got ", client_type));
   }
-  RETURN_IF_ERROR(CheckHeaders(headers, ""));
+  RETURN_IF_ERROR(CheckExtraHeaders(headers, ""));
   if (endpoint.empty()) return Invalid("tracing endpoint must be set");
   if (!compression.empty() && compression != "gzip") {
     return Invalid(StrCat("invalid compression type ", compression, " provided, valid options: gzip"));

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/tool/test_rules.h"

@@ -1,7 +1,6 @@
 // http_sd_configs.
 #include "absl/strings/ascii.h"
 #include "base/go_format.h"
-#include "base/http_status.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "discovery/sources.h"
@@ -27,7 +26,7 @@ class HttpSource : public Source {
     request.max_body_bytes = 64 << 20;
     ASSIGN_OR_RETURN(HttpClientResponse response, interruption_->Fetch(http_, std::move(request)));
     if (response.status != 200) {
-      return absl::UnavailableError(StrCat("server returned HTTP status ", HttpStatusLine(response.status)));
+      return absl::UnavailableError(StrCat("server returned HTTP status ", response.StatusLine()));
     }
     const std::string type = absl::AsciiStrToLower(response.content_type);
     if (!type.starts_with("application/json") ||

@@ -2,12 +2,10 @@
 #include <glob.h>
 #include <sys/stat.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "absl/base/thread_annotations.h"
+#include "base/files.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -34,19 +32,8 @@ std::pair<int64_t, int64_t> FileStamp(const std::string& path) {
   return {info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec, info.st_size};
 }
 
-absl::StatusOr<std::string> ReadAll(const std::string& path) {
-  std::error_code error;
-  std::ifstream in(path, std::ios::binary);
-  if (!in || std::filesystem::is_directory(path, error)) {
-    return absl::UnavailableError(StrCat("open ", path, ": not a readable file"));
-  }
-  std::stringstream buffer;
-  buffer << in.rdbuf();
-  return std::move(buffer).str();
-}
-
 absl::StatusOr<std::vector<TargetGroup>> ReadTargetFile(const std::string& path) {
-  ASSIGN_OR_RETURN(std::string text, ReadAll(path));
+  ASSIGN_OR_RETURN(std::string text, ReadFile(path));
   return ParseTargetFile(path, text);
 }
 

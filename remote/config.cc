@@ -1,6 +1,5 @@
 // The remote_write, remote_read and otlp sections.
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -16,22 +15,6 @@ namespace {
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(message); }
-
-absl::Status CheckHeaders(const Pairs& headers, std::string_view authorization_error) {
-  static constexpr auto kReserved = std::to_array<std::string_view>(
-      {"host", "content-encoding", "content-length", "content-type", "user-agent", "connection", "keep-alive",
-       "proxy-authenticate", "proxy-authorization", "www-authenticate", "accept-encoding",
-       "x-prometheus-remote-write-version", "x-prometheus-remote-read-version", "x-amz-date",
-       "x-amz-security-token", "x-amz-content-sha256"});
-  for (const auto& [header, value] : headers) {
-    std::string lower = absl::AsciiStrToLower(header);
-    if (lower == "authorization") return Invalid(std::string(authorization_error));
-    if (std::find(kReserved.begin(), kReserved.end(), lower) != kReserved.end()) {
-      return Invalid(StrCat(header, " is a reserved header. It must not be changed"));
-    }
-  }
-  return absl::OkStatus();
-}
 
 absl::Status ReadQueue(const YamlNode& node, QueueConfig* queue) {
   YamlMap map(node, "config.plain");
@@ -95,9 +78,9 @@ absl::StatusOr<RemoteWriteConfig> ReadRemoteWrite(const YamlNode& node, const st
   if (config.url.empty()) return Invalid("url for remote_write is empty");
   if (relabel != nullptr) RETURN_IF_ERROR(ReadRelabelRules(*relabel, &config.relabel_configs));
   RETURN_IF_ERROR(
-      CheckHeaders(config.headers,
-                   "authorization header must be changed via the basic_auth, authorization, oauth2, "
-                   "sigv4, azuread or google_iam parameter"));
+      CheckExtraHeaders(config.headers,
+                        "authorization header must be changed via the basic_auth, authorization, oauth2, "
+                        "sigv4, azuread or google_iam parameter"));
   if (config.message != kWriteV1 && config.message != kWriteV2) {
     return Invalid(StrCat("invalid protobuf_message value: unknown type for remote write protobuf message ",
                           config.message, ", supported: ", kWriteV1, ", ", kWriteV2));
@@ -125,7 +108,7 @@ absl::StatusOr<RemoteReadConfig> ReadRemoteRead(const YamlNode& node, const std:
   absl::Status http = ReadHttpClientConfig(&map, base_dir, config.http.get());
   RETURN_IF_ERROR(map.Finish());
   if (config.url.empty()) return Invalid("url for remote_read is empty");
-  RETURN_IF_ERROR(CheckHeaders(
+  RETURN_IF_ERROR(CheckExtraHeaders(
       config.headers, "authorization header must be changed via the basic_auth or authorization parameter"));
   RETURN_IF_ERROR(http);
   config.yaml = DumpRemoteRead(config, chunked_limit);

@@ -111,12 +111,12 @@ class ProtobufParser : public ExpositionParser {
     while (!body_.empty()) {
       WireReader reader(body_);
       uint64_t length = 0;
-      if (!reader.Varint(&length)) return Invalid("protobufparse: invalid varint encountered");
+      if (!reader.Varint(&length)) return Invalid("clientpb: invalid varint encountered");
       size_t prefix = 1;
       while (static_cast<uint8_t>(body_[prefix - 1]) >= 0x80) ++prefix;
-      if (prefix > 5) return Invalid("protobufparse: invalid varint encountered");
+      if (prefix > 5) return Invalid("clientpb: invalid varint encountered");
       if (length > body_.size() - prefix) {
-        return Invalid("protobufparse: insufficient length of buffer, expected at least ", prefix + length,
+        return Invalid("clientpb: insufficient length of buffer, expected at least ", prefix + length,
                        " bytes, got ", body_.size(), " bytes");
       }
       std::string_view family = body_.substr(prefix, length);

@@ -117,17 +117,15 @@ absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome
       if (entry == nullptr || entry->raw() != parser->series()) entry = cache_.Find(parser->series());
     }
     ++outcome->scraped;
-    RETURN_IF_ERROR(AppendSeries(parser, kind, entry, !fast, t, outcome));
+    RETURN_IF_ERROR(AppendLine(parser, kind, entry, !fast, t, outcome));
   }
   // Counted to the end first, so that the report says how many samples there were.
   if (config_->sample_limit > 0 && outcome->added > config_->sample_limit) {
     metrics_->exceeded_sample_limit->Add();
-    outcome->new_series = 0;
     return Invalid("sample limit exceeded");
   }
   if (outcome->bucket_limit) {
     metrics_->exceeded_bucket_limit->Add();
-    outcome->new_series = 0;
     return Invalid("histogram bucket limit exceeded");
   }
   return absl::OkStatus();
@@ -154,21 +152,28 @@ absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser&
     return limits;
   }
   ASSIGN_OR_RETURN(tsdb::Slot slot, group_->AddSeries(labels));
-  ++outcome->new_series;
   return cache_.Add(parser.series(), slot);
+}
+
+absl::Status ScrapeLoop::AppendLine(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry,
+                                    bool parsed, int64_t t, Outcome* outcome) {
+  if (entry != nullptr) return AppendSeries(parser, kind, entry, parsed, t, outcome);
+  // Series past the limit are only counted: the scrape is going to be refused as a whole.
+  if (config_->sample_limit > 0 && outcome->added >= config_->sample_limit) {
+    ++outcome->added;
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(entry, AddEntry(*parser, outcome));
+  if (entry == nullptr) return absl::OkStatus();
+  // As upstream: a series counts as new once a sample of it is taken.
+  const int64_t rejected = outcome->rejected();
+  RETURN_IF_ERROR(AppendSeries(parser, kind, entry, parsed, t, outcome));
+  if (!entry->dropped && outcome->rejected() == rejected && !outcome->bucket_limit) ++outcome->new_series;
+  return absl::OkStatus();
 }
 
 absl::Status ScrapeLoop::AppendSeries(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry,
                                       bool parsed, int64_t t, Outcome* outcome) {
-  if (entry == nullptr) {
-    // Series past the limit are only counted: the scrape is going to be refused as a whole.
-    if (config_->sample_limit > 0 && outcome->added >= config_->sample_limit) {
-      ++outcome->added;
-      return absl::OkStatus();
-    }
-    ASSIGN_OR_RETURN(entry, AddEntry(*parser, outcome));
-    if (entry == nullptr) return absl::OkStatus();
-  }
   const bool first = cache_.Touch(entry);
   if (entry->dropped) return absl::OkStatus();
   ++outcome->added;

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/go_format.h"
-#include "base/http_status.h"
 #include "base/status_macros.h"
 #include "scraper/protocols.h"
 #include "scraper/text_util.h"
@@ -92,7 +91,7 @@ absl::Status ScrapeLoop::OpenGroup() {
 
 absl::Status ScrapeLoop::CheckStatus(const HttpClientResponse& response) const {
   if (response.status == 200) return absl::OkStatus();
-  return Invalid("server returned HTTP status ", HttpStatusLine(response.status));
+  return Invalid("server returned HTTP status ", response.StatusLine());
 }
 
 void ScrapeLoop::BeginScrape(int64_t start_ms, int64_t start_ns) {
@@ -161,6 +160,7 @@ void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t st
   health_ = status.ok() ? "up" : "down";
   last_scrape_ms_ = start_ms;
   last_duration_ = seconds;
+  last_refused_ = outcome.refused;
 }
 
 void ScrapeLoop::Report(int64_t t, bool up, double seconds, const Outcome& outcome) {
@@ -257,6 +257,7 @@ TargetState ScrapeLoop::State() const {
   state.last_scrape_duration_s = last_duration_;
   state.interval_ms = target_.interval_ms;
   state.timeout_ms = target_.timeout_ms;
+  state.refused_series = last_refused_;
   return state;
 }
 

@@ -52,6 +52,8 @@ class ScrapeLoop {
     int64_t out_of_order = 0, duplicate = 0, out_of_bounds = 0;
     int64_t refused = 0;        // new series for which there was no place
     bool bucket_limit = false;  // a histogram had too many buckets
+
+    int64_t rejected() const { return out_of_order + duplicate + out_of_bounds; }
   };
   // The scrape under way.
   struct Scrape {
@@ -70,6 +72,8 @@ class ScrapeLoop {
   absl::Status ChooseParser(const HttpClientResponse& response, Scrape* scrape);
   absl::Status AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome);
   std::unique_ptr<ExpositionParser> NewParser(Format format, std::string* body) const;
+  absl::Status AppendLine(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry, bool parsed,
+                          int64_t t, Outcome* outcome);
   // `kind` is kSeries or kHistogram; `parsed`: the parser went the long way, and has more than the value.
   absl::Status AppendSeries(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry, bool parsed,
                             int64_t t, Outcome* outcome);
@@ -100,6 +104,7 @@ class ScrapeLoop {
   std::string health_ ABSL_GUARDED_BY(mutex_) = "unknown";
   int64_t last_scrape_ms_ ABSL_GUARDED_BY(mutex_) = 0;
   double last_duration_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t last_refused_ ABSL_GUARDED_BY(mutex_) = 0;
 
   std::optional<Scrape> scrape_;
   SeriesShare share_;

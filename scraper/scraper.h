@@ -102,6 +102,7 @@ struct TargetState {
   int64_t last_scrape_ms = 0;
   double last_scrape_duration_s = 0;
   int64_t interval_ms = 0, timeout_ms = 0;
+  int64_t refused_series = 0;  // of the last scrape: new ones for which there was no place
 };
 struct DroppedTarget {
   Labels discovered_labels;

@@ -8,7 +8,7 @@ command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap
 mirror=${1:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1)}
 root=$(mktemp -d "${TMPDIR:-/tmp}/narthex-bare.XXXXXX")
 cleanup() {
-  umount "$root/proc" "$root/dev/pts" "$root/dev" 2>/dev/null || true
+  umount -l "$root/proc" "$root/dev" 2>/dev/null || true  # lazily: what the chroot ran may still hold them
   rm -rf --one-file-system "$root"
 }
 trap cleanup EXIT
@@ -29,5 +29,6 @@ chroot "$root" bash -ec '
     sleep 1
   done
   pkill -TERM -x narthex
+  wait
   [ "${ok:-}" = 1 ] && echo "bare: ok"
 '

@@ -63,6 +63,7 @@ class GroupAppenderImpl : public GroupAppender {
     round_ = Round{};
     round_.t = t;
     loose_.clear();
+    newest_.clear();
     exemplars_.clear();
     const int fresh = stats_.new_series;  // series are added between rounds too
     stats_ = RoundStats{};
@@ -89,7 +90,11 @@ class GroupAppenderImpl : public GroupAppender {
     }
     Grow(slot);
     if (IsStale(v)) return SetStale(slot);
-    if (!round_.present.Get(slot)) ++stats_.added;
+    if (round_.present.Get(slot)) {
+      if (std::bit_cast<uint64_t>(round_.values[slot]) != std::bit_cast<uint64_t>(v)) ++stats_.duplicate;
+      return AppendResult::kOk;
+    }
+    ++stats_.added;
     round_.present.Set(slot);
     round_.values[slot] = v;
     seen_.Set(slot);
@@ -175,7 +180,14 @@ class GroupAppenderImpl : public GroupAppender {
     }
     if (id == 0) return AppendResult::kOutOfBounds;
     if (!late_) Grow(slot);
+    const int64_t newest = late_ ? INT64_MIN : NewestOfRound(slot, id);
+    if (sample.t == newest) {
+      ++stats_.duplicate;
+      return AppendResult::kOk;
+    }
     r = late_ ? LateResult(sample) : db_->Check(id, sample);
+    if (r == AppendResult::kOk && sample.t < newest && db_->ooo_window_ms_ <= 0)
+      r = AppendResult::kOutOfOrder;
     if (!late_) {
       seen_.Set(slot);  // no stale marker in this round either way
       if (!track) silent_.insert(slot);
@@ -192,7 +204,22 @@ class GroupAppenderImpl : public GroupAppender {
     }
     ++stats_.added;
     loose_.push_back({id, sample});
+    if (!newest_.empty()) newest_[id] = std::max(newest, sample.t);
     return r;
+  }
+
+  // Time of the newest sample that this round has of a series beside the column; INT64_MIN if none. Looked
+  // for only where a slot comes again: few targets have such lines.
+  int64_t NewestOfRound(Slot slot, SeriesId id) {
+    if (!seen_.Get(slot) || loose_.empty()) return INT64_MIN;
+    if (newest_.empty()) {
+      for (const LooseSample& one : loose_) {
+        int64_t& t = newest_.try_emplace(one.series, INT64_MIN).first->second;
+        t = std::max(t, one.sample.t);
+      }
+    }
+    const auto it = newest_.find(id);
+    return it == newest_.end() ? INT64_MIN : it->second;
   }
 
   AppendResult LateResult(const Sample& sample) const {
@@ -209,6 +236,7 @@ class GroupAppenderImpl : public GroupAppender {
   Bits seen_;                         // slots that were set in some way
   absl::flat_hash_set<Slot> silent_;  // of those: set, but out of staleness tracking
   std::vector<LooseSample> loose_;
+  absl::flat_hash_map<SeriesId, int64_t> newest_;  // see NewestOfRound; empty until it is asked
   std::vector<SeriesExemplar> exemplars_;
   bool late_ = false;
   int64_t last_t_ = INT64_MIN;

@@ -82,8 +82,8 @@ class GroupAppender {
   virtual void Release(Slot slot) {}
   // Starts a round at `t`. A round that was begun and not committed is forgotten.
   virtual void Begin(int64_t t) = 0;
-  // The value of a slot in this round; a later call in the same round wins. With an explicit timestamp
-  // (t != round time) the slot leaves staleness tracking unless track_staleness.
+  // The value of a slot in this round. The first wins, as upstream; a later one is dropped. With an
+  // explicit timestamp (t != round time) the slot leaves staleness tracking unless track_staleness.
   virtual AppendResult Set(Slot slot, double v) = 0;
   virtual AppendResult SetSample(Slot slot, const Sample& sample, bool track_staleness) = 0;
   virtual void AddExemplar(Slot slot, const Exemplar& exemplar) = 0;

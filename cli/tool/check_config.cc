@@ -1,4 +1,5 @@
 #include "cli/tool/check_config.h"
+#include "base/files.h"
 
 #include <glob.h>
 

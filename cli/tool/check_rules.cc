@@ -1,4 +1,5 @@
 #include "cli/tool/check_rules.h"
+#include "base/files.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,6 +1,7 @@
 // narthex check healthy and check ready: asks a running server.
 #include <cstdio>
 
+#include "base/files.h"
 #include "base/http_client.h"
 #include "base/strings.h"
 #include "cli/config.h"

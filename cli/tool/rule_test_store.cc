@@ -1,4 +1,5 @@
 #include "cli/tool/rule_test_store.h"
+#include "base/files.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -171,6 +171,18 @@ TEST_F(ApiTest, TsdbStatus) {
   EXPECT_EQ(Get("/api/v1/status/tsdb?limit=0"), Error("bad_data", "limit must be a positive number"));
 }
 
+TEST_F(ApiTest, TsdbStatusNamesTheTargetsWhoseSeriesFoundNoPlace) {
+  scraper.active.resize(3);
+  for (size_t i = 0; i < 3; ++i) {
+    scraper.active[i].scrape_pool = "node";
+    scraper.active[i].scrape_url = StrCat("http://h", i);
+    scraper.active[i].refused_series = static_cast<int64_t>(i) * 7;
+  }
+  EXPECT_NE(Get("/api/v1/status/tsdb?limit=1")
+                .find(R"("refusedSeriesByTarget":[{"name":"node http://h2","value":14}]})"),
+            std::string::npos);
+}
+
 TEST_F(ApiTest, AdminIsOffByDefault) {
   for (const char* path : {"delete_series", "clean_tombstones", "snapshot"}) {
     EXPECT_EQ(Do("POST", StrCat("/api/v1/admin/tsdb/", path)).body,

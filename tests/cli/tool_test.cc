@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/duration.h"
+#include "base/files.h"
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/tool/metric_lint.h"

@@ -10,7 +10,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,10 @@ import unittest
 import urllib.parse
 import urllib.request
 
+from parts import free_port, wait_for
+
 NARTHEX = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/release/narthex"
 PROMETHEUS = os.environ.get("PROMETHEUS_BIN", "")
-DEADLINE = 60
 
 
 class Target(http.server.BaseHTTPRequestHandler):
@@ -40,31 +40,11 @@ class Target(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def query(port, expression, when=None):
     parameters = {"query": expression} | ({"time": when} if when else {})
     url = f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode(parameters)}"
     with urllib.request.urlopen(url, timeout=10) as response:
         return json.load(response)["data"]["result"]
-
-
-def wait_for(what, probe):
-    end = time.monotonic() + DEADLINE
-    last = None
-    while time.monotonic() < end:
-        try:
-            last = probe()
-            if last:
-                return last
-        except (OSError, ValueError, KeyError) as error:
-            last = error
-        time.sleep(0.1)
-    raise AssertionError(f"no {what} within {DEADLINE} s; last: {last!r}")
 
 
 class Remote(unittest.TestCase):

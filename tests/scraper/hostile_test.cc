@@ -217,7 +217,7 @@ TEST_F(HostileTest, RedirectsAndLoops) {
                 "Get \"http://127.0.0.1:1/elsewhere\": dial tcp 127.0.0.1:1: connect: connection refused");
   RawServer loop([](auto& c) { c.Answer(301, kText, "", "Location: /metrics\r\n"); });
   Scrape(loop.address());
-  EXPECT_EQ(error_, StrCat("Get \"", Url(), "\": stopped after 10 redirects"));
+  EXPECT_EQ(error_, "Get \"/metrics\": stopped after 10 redirects");
   EXPECT_EQ(loop.requests(), 10);
   auto no_follow = std::make_shared<HttpClientConfig>();
   no_follow->follow_redirects = false;
@@ -233,6 +233,30 @@ TEST_F(HostileTest, StatusCodes) {
   ExpectRefused([](auto& c) { c.Answer(500, kText, ""); },
                 "server returned HTTP status 500 Internal Server Error");
   ExpectRefused([](auto& c) { c.Answer(204, kText, ""); }, "server returned HTTP status 204 No Content");
+  // The words are the server's own, if it has any.
+  ExpectRefused([](auto& c) { c.Send("HTTP/1.1 503 Too Hot\r\nContent-Length: 0\r\n\r\n"); },
+                "server returned HTTP status 503 Too Hot");
+  ExpectRefused([](auto& c) { c.Send("HTTP/1.1 503\r\nContent-Length: 0\r\n\r\n"); },
+                "server returned HTTP status 503");
+}
+
+TEST_F(HostileTest, TwoLengthsAreNone) {
+  ExpectRefused([](auto& c) { c.Answer(200, kText, "good 9\n", "Content-Length: 3\r\n"); },
+                HasSubstr("http: message cannot contain multiple Content-Length headers; got [\""));
+}
+
+TEST_F(HostileTest, BrokenChunks) {
+  ExpectRefused(
+      [](auto& c) {
+        c.Send(StrCat("HTTP/1.1 200 OK\r\nContent-Type: ", kText,
+                      "\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ngood 9\n\r\nzz\r\n"));
+      },
+      "invalid byte in chunk length");
+}
+
+TEST_F(HostileTest, PortThatIsNone) {
+  Scrape("127.0.0.1:99999");
+  EXPECT_EQ(error_, StrCat("Get \"", Url(), "\": dial tcp: address 99999: invalid port"));
 }
 
 TEST_F(HostileTest, WrongContentTypes) {
@@ -242,7 +266,7 @@ TEST_F(HostileTest, WrongContentTypes) {
   ExpectRefused([](auto& c) { c.Answer(200, "", "good 1\n"); },
                 StrCat("non-compliant scrape target sending blank Content-Type", none));
   ExpectRefused([](auto& c) { c.Answer(200, "application/vnd.google.protobuf", "good 1\n"); },
-                "protobufparse: insufficient length of buffer, expected at least 104 bytes, got 7 bytes");
+                "clientpb: insufficient length of buffer, expected at least 104 bytes, got 7 bytes");
   ExpectRefused([](auto& c) { c.Answer(200, "application/openmetrics-text", "good 1\n"); },
                 "data does not end with # EOF");
 }

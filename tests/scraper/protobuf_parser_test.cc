@@ -170,9 +170,9 @@ TEST(ProtobufParser, RefusesWhatIsBroken) {
   ProtoWriter gauge = ProtoWriter().Bytes(2, ProtoWriter().Double(1, 1));
   std::string good = Family("g", kGauge).Bytes(4, gauge).Delimited();
   EXPECT_THAT(Lines(good.substr(0, good.size() - 1)),
-              ElementsAre(StrCat("protobufparse: insufficient length of buffer, expected at least ",
-                                 good.size(), " bytes, got ", good.size() - 1, " bytes")));
-  EXPECT_THAT(Lines("\xff\xff\xff\xff\xff\xff"), ElementsAre("protobufparse: invalid varint encountered"));
+              ElementsAre(StrCat("clientpb: insufficient length of buffer, expected at least ", good.size(),
+                                 " bytes, got ", good.size() - 1, " bytes")));
+  EXPECT_THAT(Lines("\xff\xff\xff\xff\xff\xff"), ElementsAre("clientpb: invalid varint encountered"));
   EXPECT_THAT(Lines(Family("", kGauge).Bytes(4, gauge).Delimited()), ElementsAre("invalid metric name: "));
   EXPECT_THAT(Lines(ProtoWriter().Bytes(1, "g").Int(3, 99).Bytes(4, gauge).Delimited()),
               ElementsAre("unknown metric type for metric \"g\": 99"));

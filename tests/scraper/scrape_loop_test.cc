@@ -186,6 +186,25 @@ TEST_F(ScrapeLoopTest, SampleLimitRefusesTheScrape) {
   EXPECT_EQ(Loop().State().last_error, "sample limit exceeded");
   EXPECT_EQ(Samples("a"), (Strings{"0:1", "10:stale"}));
   EXPECT_EQ(Samples("scrape_samples_scraped"), (Strings{"0:2", "10:3"}));
+  EXPECT_EQ(Samples("scrape_series_added"), (Strings{"0:2", "10:0"}));
+  loop_.reset();
+  Scrape("d 1\ne 2\nf 3\n");
+  EXPECT_EQ(Samples("scrape_series_added").back(), "20:2") << "those before the limit";
+}
+
+TEST_F(ScrapeLoopTest, ASeriesIsAddedOnceASampleOfItIsTaken) {
+  Scrape(StrCat("a 1 ", kStart + 3'600'000, "\nb 1\n"));
+  EXPECT_EQ(Samples("a"), Strings{});
+  EXPECT_EQ(Samples("scrape_series_added"), Strings{"0:1"});
+}
+
+TEST_F(ScrapeLoopTest, LinesThatRelabellingMakesOneSeriesGiveTheFirstValue) {
+  RelabelConfig unite;
+  unite.action = RelabelAction::kLabelDrop;
+  unite.regex = *Regex::Compile("x");
+  config_.metric_relabel_configs = {unite};
+  Scrape("a{x=\"1\"} 1\na{x=\"2\"} 2\n");
+  EXPECT_EQ(Samples("a"), Strings{"0:1"});
 }
 
 TEST_F(ScrapeLoopTest, LabelLimitsNameTheCulprit) {
@@ -345,10 +364,12 @@ TEST_F(ScrapeLoopTest, SeriesBeyondTheLimitAreRefusedAndKnownOnesGoOn) {
   EXPECT_EQ(Samples("x"), (Strings{"20:1", "30:2"}));
   EXPECT_EQ(Samples("z"), (Strings{"20:1", "30:2"}));
   EXPECT_EQ(limited.metrics.series_refused->value(), 2);
+  EXPECT_EQ(one.State().refused_series, 1);
   one.Reconfigure(config, one.target());
   scrape(&one, "refused 1\nx 3\n");
   EXPECT_EQ(Samples("x").back(), "40:3") << "a reload takes no series' place";
   scrape(&one, "x 4\nlate 1\n");
+  EXPECT_EQ(one.State().refused_series, 0);
   EXPECT_EQ(Samples("late"), (Strings{"50:1"})) << "series that ended make place";
 }
 

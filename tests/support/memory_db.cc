@@ -93,7 +93,7 @@ class MemoryGroup : public GroupAppender {
       AppendResult result = data_->Check(*it->second, sample);
       if (result != AppendResult::kOk) return result;
     }
-    round_[slot] = sample;
+    if (!round_.try_emplace(slot, sample).second) return AppendResult::kOk;  // the first wins
     if (sample.t != t_ && !track_staleness) untracked_.insert(slot);
     return AppendResult::kOk;
   }

@@ -15,6 +15,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "base/http_status.h"
 #include "base/strings.h"
 
 namespace narthex::testing {
@@ -89,7 +90,8 @@ bool RawServer::Connection::Send(std::string_view bytes) {
 
 void RawServer::Connection::Answer(int status, std::string_view content_type, std::string_view body,
                                    std::string_view more_headers) {
-  std::string head = StrCat("HTTP/1.1 ", status, " Status\r\nContent-Length: ", body.size(), "\r\n");
+  std::string head =
+      StrCat("HTTP/1.1 ", status, " ", HttpStatusText(status), "\r\nContent-Length: ", body.size(), "\r\n");
   if (!content_type.empty()) StrAppend(&head, "Content-Type: ", content_type, "\r\n");
   keep_ = Send(StrCat(head, more_headers, "\r\n", body));
 }

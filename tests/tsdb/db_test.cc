@@ -32,6 +32,22 @@ TEST_F(DbTest, RowsOfOneGroupShareTheirTimes) {
   EXPECT_EQ(rows[0].t.front(), kStart + 3);
 }
 
+TEST_F(DbTest, TheFirstValueOfARoundStays) {
+  Open("a");
+  auto group = *db_->OpenGroup({{"job", "x"}});
+  const Slot a = *group->AddSeries({{"__name__", "m"}}), b = *group->AddSeries({{"__name__", "own"}});
+  group->Begin(kStart);
+  EXPECT_EQ(group->Set(a, 1), AppendResult::kOk);
+  EXPECT_EQ(group->Set(a, 2), AppendResult::kOk);
+  EXPECT_EQ(group->SetSample(b, Sample{kStart - 10, 1}, false), AppendResult::kOk);
+  EXPECT_EQ(group->SetSample(b, Sample{kStart - 10, 2}, false), AppendResult::kOk);
+  EXPECT_EQ(group->SetSample(b, Sample{kStart - 5, 3}, false), AppendResult::kOk);
+  EXPECT_EQ(group->SetSample(b, Sample{kStart - 7, 4}, false), AppendResult::kOutOfOrder);
+  ASSERT_TRUE(group->Commit().ok());
+  EXPECT_EQ(Select("m")["m"], (Points{{kStart, 1}}));
+  EXPECT_EQ(Select("own")["own"], (Points{{kStart - 10, 1}, {kStart - 5, 3}}));
+}
+
 TEST_F(DbTest, KillLosesNothingAndStalenessGoesOn) {
   Open("a");
   Rounds(0, 50);
