@@ -40,5 +40,4 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, bool agent_mode
 absl::StatusOr<std::vector<rules::GroupSpec>> LoadRules(const LoadedConfig& config,
                                                         const promql::ParserOptions& parser);
 
-
 }  // namespace narthex::cli
