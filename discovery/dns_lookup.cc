@@ -82,6 +82,23 @@ class Resolver {
 
 }  // namespace
 
+absl::StatusOr<std::vector<DnsRecord>> ParseDnsAnswer(std::span<const unsigned char> answer,
+                                                      const std::string& type) {
+  const int number = TypeNumber(type);
+  const absl::Status broken = absl::InvalidArgumentError("broken answer");
+  ns_msg message;
+  if (ns_initparse(answer.data(), static_cast<int>(answer.size()), &message) != 0) return broken;
+  std::vector<DnsRecord> records;
+  for (int i = 0; i < ns_msg_count(message, ns_s_an); ++i) {
+    ns_rr rr;
+    if (ns_parserr(&message, ns_s_an, i, &rr) != 0) return broken;
+    DnsRecord record = ReadRecord(message, rr, number);
+    while (record.target.ends_with(".")) record.target.pop_back();
+    if (!record.target.empty()) records.push_back(std::move(record));
+  }
+  return records;
+}
+
 absl::StatusOr<std::vector<DnsRecord>> LookupDns(const std::string& name, const std::string& type,
                                                  const DnsServer* server) {
   auto failed = [&name](std::string_view reason) {
@@ -91,26 +108,16 @@ absl::StatusOr<std::vector<DnsRecord>> LookupDns(const std::string& name, const 
   if (!resolver.ok()) return failed("could not load resolv.conf");
   if (server != nullptr) resolver.Use(*server);
   std::vector<unsigned char> answer(kMaxAnswer);
-  const int number = TypeNumber(type);
-  const int size = resolver.Search(name, number, &answer);
-  std::vector<DnsRecord> records;
+  const int size = resolver.Search(name, TypeNumber(type), &answer);
   if (size < 0) {
     // That there is nothing is an answer too: the targets are gone.
-    if (resolver.error() == HOST_NOT_FOUND || resolver.error() == NO_DATA) return records;
+    if (resolver.error() == HOST_NOT_FOUND || resolver.error() == NO_DATA) return std::vector<DnsRecord>();
     return failed(resolver.error() == TRY_AGAIN ? "no servers returned a viable answer"
                                                 : hstrerror(resolver.error()));
   }
-  ns_msg message;
-  if (ns_initparse(answer.data(), std::min(size, static_cast<int>(answer.size())), &message) != 0) {
-    return failed("broken answer");
-  }
-  for (int i = 0; i < ns_msg_count(message, ns_s_an); ++i) {
-    ns_rr rr;
-    if (ns_parserr(&message, ns_s_an, i, &rr) != 0) return failed("broken answer");
-    DnsRecord record = ReadRecord(message, rr, number);
-    while (record.target.ends_with(".")) record.target.pop_back();
-    if (!record.target.empty()) records.push_back(std::move(record));
-  }
+  absl::StatusOr<std::vector<DnsRecord>> records =
+      ParseDnsAnswer(std::span(answer).first(std::min(static_cast<size_t>(size), answer.size())), type);
+  if (!records.ok()) return failed(std::string(records.status().message()));
   return records;
 }
 
