@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -106,7 +105,7 @@ class ScrapeLoop {
   double last_duration_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t last_refused_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  std::optional<Scrape> scrape_;
+  std::unique_ptr<Scrape> scrape_;
   SeriesShare share_;
   bool refusing_ = false;  // the last scrape had series for which there was no place
   std::string refused_example_;

@@ -116,7 +116,8 @@ absl::Status DbImpl::CleanTombstones() {
     for (const auto& [window, series] : windows_) {
       for (const auto& [id, intervals] : *dead) {
         const bool hit =
-            series->contains(id) && std::any_of(intervals.begin(), intervals.end(), [&](const Interval& i) {
+            series->contains(id) &&
+            std::any_of(intervals.begin(), intervals.end(), [&, window = window](const Interval& i) {
               return i.first < window + options_.window_ms && i.second >= window;
             });
         if (hit) affected.insert(WindowOf(window, DayMs()));

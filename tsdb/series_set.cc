@@ -145,7 +145,8 @@ class SeriesSetImpl : public SeriesSet {
       std::vector<SeriesId> mine;
       for (size_t i : members) mine.push_back(ids[i]);
       stripes_.Read(group, mine,
-                    [&](size_t k, const StripeReader::Source&, const Times& times, std::string_view entry) {
+                    [&, &members = members](size_t k, const StripeReader::Source&, const Times& times,
+                                            std::string_view entry) {
                       add(Piece::kSealedRounds, members[k], times, entry);
                     });
     }

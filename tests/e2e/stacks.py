@@ -4,8 +4,9 @@
   stacks.py NARTHEX STACKS_FOLDER [--prometheus BINARY] [--only STACK] [--speedup 50]
 
 STACKS_FOLDER holds exporter.py and one folder a stack (prometheus.yml, rules, queries.txt, flags.txt). For each stack:
-the files load unchanged, every query answers (and as the Prometheus answers, on the same exporter), every alert fires
-and arrives at an Alertmanager. Not part of the suite: the stacks are not part of this repository.
+the files load unchanged, every query answers (and as the Prometheus answers, on the same exporter), every alert goes
+from inactive through pending and firing to resolved, and an Alertmanager holds the same of it (labels, annotations)
+as another holds from the Prometheus. Not part of the suite: the stacks are not part of this repository.
 """
 import argparse
 import json
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -66,6 +68,90 @@ def result_map(answer):
     return {json.dumps(r["metric"], sort_keys=True): r for r in data["result"]}
 
 
+def wait_until(probe, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not probe():
+        time.sleep(0.2)
+
+
+def worded(annotations):
+    """Annotations without their numbers: each server evaluates at moments of its own."""
+    return json.dumps({k: re.sub(r"[-+]?\d[\d.e+-]*", "#", v) for k, v in annotations.items()}, sort_keys=True)
+
+
+class Watch:
+    """Looks at the servers and their Alertmanagers all the time, and remembers what every alert went through."""
+
+    def __init__(self, servers, alertmanagers):
+        self.servers, self.alertmanagers = servers, alertmanagers
+        self.lock = threading.Lock()
+        self.states = {}  # of Narthex's rules: name to the states it had, in order
+        self.pends = {}  # name to whether it has a `for`
+        self.held = {server: {} for server in servers}  # by Alertmanager: name to {labels and annotations}
+        self.now = {server: set() for server in servers}
+        self.stopped = threading.Event()
+        self.look()
+        self.thread = threading.Thread(target=self.follow, daemon=True)
+        self.thread.start()
+
+    def follow(self):
+        while not self.stopped.wait(0.1):
+            try:
+                self.look()
+            except (OSError, KeyError, ValueError):
+                pass
+
+    def look(self):
+        groups = get(f"http://127.0.0.1:{self.servers['narthex']}/api/v1/rules?type=alert")["data"]["groups"]
+        with self.lock:
+            for rule in (r for g in groups for r in g["rules"]):
+                seen = self.states.setdefault(rule["name"], [])
+                if not seen or seen[-1] != rule["state"]:
+                    seen.append(rule["state"])
+                self.pends[rule["name"]] = rule["duration"] > 0
+        for server, port in self.alertmanagers.items():
+            alerts = get(f"http://127.0.0.1:{port}/api/v2/alerts")
+            with self.lock:
+                self.now[server] = {a["labels"]["alertname"] for a in alerts}
+                for alert in alerts:
+                    what = (json.dumps(alert["labels"], sort_keys=True), worded(alert["annotations"]))
+                    self.held[server].setdefault(alert["labels"]["alertname"], set()).add(what)
+
+    def complete(self):
+        """Every alert came to every Alertmanager, and all of them hold the same."""
+        with self.lock:
+            return all(self.states.keys() <= held.keys() and held == self.held["narthex"] for held in self.held.values())
+
+    def quiet(self):
+        with self.lock:
+            return not any(self.now.values()) and all(states[-1] == "inactive" for states in self.states.values())
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join()
+
+    def report(self):
+        complaints, through, same = [], 0, 0
+        for name, states in sorted(self.states.items()):
+            want = ["inactive", "pending", "firing", "inactive"] if self.pends[name] else ["inactive", "firing", "inactive"]
+            went = iter(states)
+            held = self.held["narthex"].get(name, set())
+            if all(state in went for state in want) and held:
+                through += 1
+            else:
+                complaints.append(f"alert {name} went through {states}, {len(held)} came to Alertmanager")
+            if "prometheus" in self.held:
+                theirs = self.held["prometheus"].get(name, set())
+                if held == theirs:
+                    same += 1
+                else:
+                    complaints.append(f"alert {name}: only ours {sorted(held - theirs)[:2]}, only theirs {sorted(theirs - held)[:2]}")
+        text = f"{through} of {len(self.states)} alerts went from inactive through firing to resolved"
+        if "prometheus" in self.held:
+            text += f", {same} with the same labels and annotations as from Prometheus"
+        return text, complaints
+
+
 class Stack:
     def __init__(self, args, name):
         self.args, self.name = args, name
@@ -73,7 +159,8 @@ class Stack:
         self.exporter = os.path.join(args.stacks, "exporter.py")
         self.base = port_block(20)
         self.ports = {"narthex": self.base + 15, "prometheus": self.base + 16}
-        self.am = self.base + 17
+        self.ams = {"narthex": self.base + 17, "prometheus": self.base + 18}  # one each
+        self.watch = None
         self.control = f"http://127.0.0.1:{self.base}/control"
         self.processes = []
 
@@ -84,19 +171,19 @@ class Stack:
     def start(self):
         self.spawn("exporter", [sys.executable, self.exporter, "--stack", self.name, "--base-port", str(self.base)],
                    self.folder)
-        self.spawn("alertmanager", [shutil.which("prometheus-alertmanager"), "--config.file=am.yml",
-                                    f"--web.listen-address=127.0.0.1:{self.am}", "--cluster.listen-address=",
-                                    f"--storage.path={self.folder}/am"], self.folder)
+        for server, am in self.ams.items():
+            self.spawn(f"alertmanager-{server}", [
+                shutil.which("prometheus-alertmanager"), "--config.file=am.yml", "--cluster.listen-address=",
+                f"--web.listen-address=127.0.0.1:{am}", f"--storage.path={self.folder}/am-{server}"], self.folder)
         (self.folder / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
         for server, binary in (("narthex", self.args.narthex), ("prometheus", self.args.prometheus)):
             if not binary:
                 continue
             d = self.folder / server
             d.mkdir()
-            # Only Narthex's alerts go to the Alertmanager that is looked at.
-            am = self.am if server == "narthex" else self.base + 18
             subprocess.run([sys.executable, self.exporter, "--stack", self.name, "--base-port", str(self.base),
-                            "--render", str(d), "--self-port", str(self.ports[server]), "--alertmanager-port", str(am),
+                            "--render", str(d), "--self-port", str(self.ports[server]), "--alertmanager-port",
+                            str(self.ams[server]),
                             "--speedup", str(self.args.speedup)], check=True, stdout=subprocess.DEVNULL)
             flags = [l.strip() for l in (pathlib.Path(self.args.stacks) / self.name / "flags.txt").read_text().splitlines()
                      if l.strip() and not l.startswith("#")]
@@ -117,31 +204,21 @@ class Stack:
             else:
                 raise AssertionError(f"{server} did not come up: " + (self.folder / f"{server}.log").read_text()[-2000:])
 
-    def fired(self):
-        return {a["labels"]["alertname"] for a in get(f"http://127.0.0.1:{self.am}/api/v2/alerts")}
-
-    def alert_names(self):
-        groups = get(f"http://127.0.0.1:{self.ports['narthex']}/api/v1/rules?type=alert")["data"]["groups"]
-        return {r["name"] for g in groups for r in g["rules"]}
-
     def drive_alerts(self):
         """Switches every scenario on, then one after the other, then takes jobs down, until all alerts were seen."""
         state = get(self.control)
-        wanted, seen = self.alert_names(), set()
         steps = ["set=" + ",".join(state["scenarios"])] + ["clear=all&set=" + s for s in state["scenarios"]]
         steps += ["clear=all&down=" + j for j in state["jobs"]]
         for step in steps:
-            if wanted <= seen:
+            if self.watch.complete():
                 break
             get(self.control + "?" + step)
-            for _ in range(30):
-                time.sleep(1)
-                seen |= self.fired()
-                if wanted <= seen:
-                    break
+            wait_until(self.watch.complete, 30)
             if "down=" in step:
                 get(self.control + "?up=all")
-        return wanted, seen
+        get(self.control + "?clear=all")
+        get(self.control + "?up=all")
+        wait_until(self.watch.quiet, 60)
 
     def compare_queries(self):
         lines = (pathlib.Path(self.args.stacks) / self.name / "queries.txt").read_text().splitlines()
@@ -171,18 +248,18 @@ class Stack:
         try:
             self.start()
             self.wait_ready()
-            wanted, seen = self.drive_alerts()
-            get(self.control + "?clear=all")
-            get(self.control + "?up=all")
+            servers = [server for server in self.ports if server == "narthex" or self.args.prometheus]
+            self.watch = Watch({s: self.ports[s] for s in servers}, {s: self.ams[s] for s in servers})
+            self.drive_alerts()
+            self.watch.stop()
             time.sleep(4)
             total, answered, agreed, problems = self.compare_queries()
             beside = f", {agreed} with the same series as Prometheus" if self.args.prometheus else ""
-            print(f"{self.name}: {len(wanted & seen)} of {len(wanted)} alerts arrived; {answered} of {total} queries answered{beside}")
-            for name in sorted(wanted - seen):
-                print(f"  alert {name} did not arrive")
-            for problem in problems:
+            alerts, complaints = self.watch.report()
+            print(f"{self.name}: {alerts}; {answered} of {total} queries answered{beside}")
+            for problem in complaints + problems:
                 print(f"  {problem}")
-            return wanted <= seen and answered == total
+            return not complaints and answered == total
         finally:
             for process in self.processes:
                 process.terminate()

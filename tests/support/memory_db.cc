@@ -275,10 +275,9 @@ class MemoryDb : public Db {
     std::map<Labels, ExemplarSeries> found;
     MutexLock lock(&data_.mutex);
     for (const auto& [labels, exemplar] : data_.exemplars) {
-      bool matches =
-          exemplar.t >= mint && exemplar.t <= maxt &&
-          std::any_of(match.begin(), match.end(), [&](const Matchers& m) { return MatchesAll(m, labels); });
-      if (!matches) continue;
+      if (exemplar.t < mint || exemplar.t > maxt) continue;
+      const auto fits = [&labels = labels](const Matchers& m) { return MatchesAll(m, labels); };
+      if (std::none_of(match.begin(), match.end(), fits)) continue;
       found[labels].labels = labels;
       found[labels].exemplars.push_back(exemplar);
     }
