@@ -1,6 +1,7 @@
 #include "alerting/alert_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
 
@@ -106,7 +107,7 @@ void AlertQueue::Load(const std::vector<std::pair<std::string, std::string>>& en
 void AlertQueue::AddOne(rules::Notification alert, Changes* changes) {
   std::string id = Id(alert);
   auto waiting = waiting_.find(id);
-  if (waiting != waiting_.end() && waiting->second > taken_to_) {
+  if (waiting != waiting_.end() && !queue_[waiting->second].taken) {
     queue_[waiting->second].alert = std::move(alert);
     return;
   }
@@ -128,9 +129,9 @@ int64_t AlertQueue::DropExcess(Changes* changes) {
   int64_t dropped = 0;
   auto waiting_count = [this] { return static_cast<int64_t>(queue_.size() - taken_); };
   for (bool resolved_only : {true, false}) {
-    for (auto it = queue_.upper_bound(taken_to_); it != queue_.end() && waiting_count() > capacity_;) {
+    for (auto it = queue_.begin(); it != queue_.end() && waiting_count() > capacity_;) {
       auto next = std::next(it);
-      if (!resolved_only || it->second.alert.resolved) {
+      if (!it->second.taken && (!resolved_only || it->second.alert.resolved)) {
         Erase(it, changes);
         ++dropped;
       }
@@ -152,9 +153,9 @@ absl::StatusOr<int64_t> AlertQueue::Add(std::vector<rules::Notification> alerts)
 std::vector<const rules::Notification*> AlertQueue::Take(size_t max, const SameBatch& together) {
   std::vector<const rules::Notification*> out;
   for (auto it = queue_.begin(); it != queue_.end() && out.size() < max; ++it) {
-    if (together && !out.empty() && !together(*out[0], it->second.alert)) break;
+    if (together && !out.empty() && !together(*out[0], it->second.alert)) continue;
     out.push_back(&it->second.alert);
-    taken_to_ = it->first;
+    it->second.taken = true;
   }
   taken_ = out.size();
   return out;
@@ -162,14 +163,19 @@ std::vector<const rules::Notification*> AlertQueue::Take(size_t max, const SameB
 
 absl::Status AlertQueue::Finish() {
   Changes changes;
-  while (!queue_.empty() && queue_.begin()->first <= taken_to_) Erase(queue_.begin(), &changes);
-  taken_to_ = taken_ = 0;
+  for (auto it = queue_.begin(); it != queue_.end();) {
+    const auto next = std::next(it);
+    if (it->second.taken) Erase(it, &changes);
+    it = next;
+  }
+  taken_ = 0;
   return Write(changes);
 }
 
 // What was said once more meanwhile takes its older place.
 void AlertQueue::PutBack() {
-  for (auto it = queue_.begin(); it != queue_.end() && it->first <= taken_to_; ++it) {
+  for (auto it = queue_.begin(); it != queue_.end(); ++it) {
+    if (!std::exchange(it->second.taken, false)) continue;
     const uint64_t newest = waiting_[it->second.id];
     if (newest == it->first) continue;
     auto newer = queue_.find(newest);
@@ -179,13 +185,13 @@ void AlertQueue::PutBack() {
     }
     waiting_[it->second.id] = it->first;
   }
-  taken_to_ = taken_ = 0;
+  taken_ = 0;
 }
 
 absl::Status AlertQueue::Clear() {
   Changes changes;
   while (!queue_.empty()) Erase(queue_.begin(), &changes);
-  taken_to_ = taken_ = 0;
+  taken_ = 0;
   return Write(changes);
 }
 

@@ -26,8 +26,8 @@ class AlertQueue {
   void Load(const std::vector<std::pair<std::string, std::string>>& entries);
   // The number of alerts dropped because there are too many.
   absl::StatusOr<int64_t> Add(std::vector<rules::Notification> alerts);
-  // The first `max`, which stay here until Finish or PutBack; fewer where `together` says that one does not
-  // go with the first.
+  // The first `max`, which stay here until Finish or PutBack; with `together`, the first of those that go
+  // with the very first. REQUIRES: nothing is taken.
   using SameBatch = std::function<bool(const rules::Notification& first, const rules::Notification& other)>;
   std::vector<const rules::Notification*> Take(size_t max, const SameBatch& together = nullptr);
   absl::Status Finish();
@@ -46,6 +46,7 @@ class AlertQueue {
     rules::Notification alert;
     std::string id;  // which alert, and what of it
     bool stored = false;
+    bool taken = false;
   };
   using Changes = std::vector<QueueStore::Change>;
   static std::string Id(const rules::Notification& alert);
@@ -61,7 +62,6 @@ class AlertQueue {
   std::map<uint64_t, Entry> queue_;                     // by number, which is the order
   absl::flat_hash_map<std::string, uint64_t> waiting_;  // by id: the newest entry
   uint64_t next_ = 1;
-  uint64_t taken_to_ = 0;  // entries up to this number are taken
   size_t taken_ = 0;
 };
 

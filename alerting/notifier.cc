@@ -179,6 +179,9 @@ absl::Status NotifierImpl::Apply(AlertingConfig config,
 void NotifierImpl::Install(const ResolvedAlertmanagers& found, AlertmanagerSet* set) {
   set->found = found;
   set->resolved = true;
+  // An answer with nobody in it is what a name service gives in an outage, too: those known last are sent to
+  // until there is another answer.
+  if (found.active.empty() && !set->queues.empty() && MayBlock(set->config->discovery)) return;
   Queues next;
   for (const std::string& url : found.active) {
     SendTarget target{url, set->config->timeout_ms, set->config->http};
@@ -207,7 +210,7 @@ void NotifierImpl::CloseOrphans() {
   size_t active = 0;
   for (const AlertmanagerSet& set : sets_) {
     if (!set.resolved) return;
-    active += set.queues.size();
+    active += set.found.active.size();
   }
   CountDiscovered(active);
   for (auto& [url, queue] : orphans_) {

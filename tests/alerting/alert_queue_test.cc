@@ -81,6 +81,22 @@ TEST(AlertQueue, WhatIsSaidAgainTakesThePlaceOfWhatWaits) {
   EXPECT_EQ(first[0]->ends_at_ms, 200);
 }
 
+TEST(AlertQueue, TakesWhatGoesTogether) {
+  MapStore store;
+  AlertQueue queue(&store, "am", 10);
+  ASSERT_TRUE(queue.Add({Make("A1"), Make("B1"), Make("A2"), Make("B2"), Make("A1", true)}).ok());
+  const auto same_letter = [](const rules::Notification& a, const rules::Notification& b) {
+    return a.labels.Get("alertname")[0] == b.labels.Get("alertname")[0];
+  };
+  EXPECT_EQ(Text(queue.Take(2, same_letter)), "A1 A2");
+  ASSERT_TRUE(queue.Add({Again(Make("A2"), 9), Again(Make("B2"), 9)}).ok());
+  queue.PutBack();
+  EXPECT_EQ(Text(queue.Take(9, same_letter)), "A1 A2 A1-");
+  ASSERT_TRUE(queue.Finish().ok());
+  EXPECT_EQ(store.values.size(), 2u);
+  EXPECT_EQ(Text(queue.Take(9, same_letter)), "B1 B2");
+}
+
 TEST(AlertQueue, DropsTheOldestResolvedFirst) {
   AlertQueue queue(nullptr, "am", 3);
   ASSERT_TRUE(queue.Add({Make("A"), Make("B", true), Make("C", true)}).ok());

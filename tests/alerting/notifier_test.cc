@@ -1,6 +1,7 @@
 // The notifier against real HTTP servers on the loopback interface.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <deque>
 #include <fstream>
 #include <map>
@@ -11,6 +12,7 @@
 #include "base/http_server.h"
 #include "base/mutex.h"
 #include "base/strings.h"
+#include "tests/support/raw_server.h"
 
 namespace narthex::alerting {
 namespace {
@@ -335,6 +337,28 @@ TEST_F(NotifierTest, FollowsTargetFiles) {
   notifier_->Send({Alert("One")});
   EXPECT_TRUE(Reaches("sent", first, 1));
   EXPECT_TRUE(Reaches("sent", second, 1));
+}
+
+TEST_F(NotifierTest, AnEmptyAnswerOfDiscoveryLosesNoAlert) {
+  FakeAlertmanager am;
+  std::atomic<bool> empty = false;
+  testing::RawServer service([&](testing::RawServer::Connection& c) {
+    c.Answer(200, "application/json", empty ? "[]" : StrCat("[{\"targets\": [\"", am.address(), "\"]}]"));
+  });
+  options_.discovery_reload_interval_ms = 10;
+  Create();
+  Apply(StrCat("alertmanagers:\n- http_sd_configs: [{url: 'http://", service.address(),
+               "/', refresh_interval: 10ms}]\n"));
+  const auto wait_for = [&](size_t count) {
+    for (int i = 0; i < 4000 && notifier_->Active().size() != count; ++i)
+      absl::SleepFor(absl::Milliseconds(5));
+    return notifier_->Active().size() == count;
+  };
+  ASSERT_TRUE(wait_for(1));
+  empty = true;
+  ASSERT_TRUE(wait_for(0));
+  notifier_->Send({Alert("One")});
+  EXPECT_TRUE(Reaches("sent", am, 1));
 }
 
 TEST_F(NotifierTest, StopDrainsTheQueue) {
