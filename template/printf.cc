@@ -1,5 +1,6 @@
 // fmt.Sprintf and fmt.Sprint over template values.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 
@@ -96,7 +97,25 @@ std::string HexFloat(double v, const Spec& spec) {
   return out;
 }
 
+// The mantissa as a whole number and the power of two, as strconv's 'b': 1 is 4503599627370496p-52.
+std::string BinaryFloat(double v, const Spec& spec) {
+  if (!std::isfinite(v)) return FormatFloat(v, 'g', -1);
+  constexpr int kMantissaBits = 52, kBias = 1023;
+  const uint64_t bits = std::bit_cast<uint64_t>(v);
+  uint64_t mantissa = bits & ((uint64_t{1} << kMantissaBits) - 1);
+  int exponent = static_cast<int>(bits >> kMantissaBits & 0x7ff);
+  if (exponent == 0) {
+    exponent = 1;
+  } else {
+    mantissa |= uint64_t{1} << kMantissaBits;
+  }
+  exponent -= kBias + kMantissaBits;
+  const std::string_view sign = std::signbit(v) ? "-" : spec.plus ? "+" : spec.space ? " " : "";
+  return StrCat(sign, mantissa, "p", exponent < 0 ? "" : "+", exponent);
+}
+
 std::string Float(double v, const Spec& spec) {
+  if (spec.verb == 'b') return BinaryFloat(v, spec);
   if (spec.verb == 'x' || spec.verb == 'X') return HexFloat(v, spec);
   char verb = spec.verb == 'v' ? 'g' : spec.verb == 'F' ? 'f' : spec.verb;
   bool upper = verb == 'E' || verb == 'G';
@@ -154,7 +173,7 @@ std::string Each(const Value& value, const Spec& spec) {
 }
 
 std::string One(const Value& value, const Spec& spec) {
-  constexpr std::string_view kIntegers = "dxXobcvqUO", kFloats = "eEfFgGvxX", kTexts = "svqxX";
+  constexpr std::string_view kIntegers = "dxXobcvqUO", kFloats = "beEfFgGvxX", kTexts = "svqxX";
   auto is = [&](std::string_view verbs) { return verbs.find(spec.verb) != verbs.npos; };
   if (spec.verb == 'T') return Padded(TypeName(value), spec, false);
   if (value.kind == Value::kNil)

@@ -116,6 +116,9 @@ TEST(AlertTemplate, PrintsWithAllVerbs) {
   EXPECT_EQ(Expand(R"({{ printf "[%5s] [%-5s] [%.2s]" "äö" "äö" "äöü" }})"), "[   äö] [äö   ] [äö]");
   EXPECT_EQ(Expand(R"({{ printf "%x %+d % d %08.3f %e %G" 1.5 5 5 3.14159 12345.678 1e21 }})"),
             "0x1.8p+00 +5  5 0003.142 1.234568e+04 1E+21");
+  EXPECT_EQ(Expand(R"({{ printf "%b %b %+b %b %b|%30b" 1.0 -0.5 3.25 0.0 1e300 1.5 }})"),
+            "4503599627370496p-52 -4503599627370496p-53 +7318349394477056p-51 0p-1074 6724873095247260p+944|"
+            "          6755399441055744p-52");
   EXPECT_EQ(Expand(R"({{ printf "%#v %T %t %v%%" "a" 1.0 true 3 }})"), "\"a\" float64 true 3%");
   EXPECT_EQ(Expand(R"({{ printf "%d %z" "a" 1 }})"), "%!d(string=a) %!z(int=1)");
   EXPECT_EQ(Expand(R"({{ printf "%d" }} {{ printf "x" 1 }})"), "%!d(MISSING) x%!(EXTRA int=1)");
