@@ -1,7 +1,5 @@
 #include "base/http_response.h"
 
-#include <zlib.h>
-
 #include <ctime>
 
 #include "base/http_status.h"
@@ -10,36 +8,9 @@
 namespace narthex {
 namespace {
 
-constexpr size_t kMinGzipBytes = 1024;
-
 absl::Status Result(bool ok) { return ok ? absl::OkStatus() : absl::CancelledError("the client went away"); }
 
 }  // namespace
-
-// Gzip at the fast level. Not thread-safe.
-class ResponseWriter::Gzip {
- public:
-  Gzip() { deflateInit2(&stream_, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY); }
-  ~Gzip() { deflateEnd(&stream_); }
-  Gzip(const Gzip&) = delete;
-
-  std::string Compress(std::string_view piece, int flush) {
-    std::string out;
-    char buffer[16384];
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
-    stream_.avail_in = static_cast<uInt>(piece.size());
-    do {
-      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
-      stream_.avail_out = sizeof buffer;
-      deflate(&stream_, flush);
-      out.append(buffer, sizeof buffer - stream_.avail_out);
-    } while (stream_.avail_out == 0);
-    return out;
-  }
-
- private:
-  z_stream stream_{};
-};
 
 bool AcceptsGzip(const HttpRequest& request) {
   std::string_view accept = request.Header("accept-encoding");
@@ -67,7 +38,7 @@ void ResponseWriter::Send(int status, std::string_view content_type, std::string
   if (started_) return;
   started_ = done_ = true;
   if (shape_.gzip && body.size() >= kMinGzipBytes && !HasHeader("Content-Encoding")) {
-    body = Gzip().Compress(body, Z_FINISH);
+    body = GzipStream().Compress(body, Z_FINISH);
     SetHeader("Content-Encoding", "gzip");
   }
   std::string out = Head(status, content_type);
@@ -83,7 +54,7 @@ absl::Status ResponseWriter::Start(int status, std::string_view content_type) {
     shape_.keep_alive = false;  // HTTP/1.0 has no chunks: the end of the connection ends the body
   // An event stream must reach its reader event by event.
   if (shape_.gzip && content_type != "text/event-stream" && !HasHeader("Content-Encoding")) {
-    gzip_ = std::make_unique<Gzip>();
+    gzip_ = std::make_unique<GzipStream>();
     SetHeader("Content-Encoding", "gzip");
   }
   std::string out = Head(status, content_type);

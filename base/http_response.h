@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/gzip_stream.h"
 #include "base/http_server.h"
 
 namespace narthex {
@@ -43,7 +44,6 @@ class ResponseWriter : public HttpResponseWriter {
   bool Complete();
 
  private:
-  class Gzip;
   bool HasHeader(std::string_view name) const;
   absl::Status WriteRaw(std::string_view bytes);
   std::string Head(int status, std::string_view content_type);
@@ -52,7 +52,7 @@ class ResponseWriter : public HttpResponseWriter {
   ResponseShape shape_;
   bool started_ = false, done_ = false;
   std::vector<std::pair<std::string, std::string>> headers_;
-  std::unique_ptr<Gzip> gzip_;
+  std::unique_ptr<GzipStream> gzip_;
 };
 
 }  // namespace narthex

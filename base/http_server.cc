@@ -12,6 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "base/clock.h"
 #include "base/elastic_pool.h"
+#include "base/http2_session.h"
 #include "base/http_client.h"
 #include "base/http_response.h"
 #include "base/http_status.h"
@@ -28,6 +29,7 @@ using tcp = asio::ip::tcp;
 using TlsStream = beast::ssl_stream<beast::tcp_stream&>;
 
 constexpr size_t kMaxQueuedBytes = 256 << 10;  // a streaming handler blocks beyond this
+constexpr size_t kFrameBytes = 64 << 10;       // read or written at once with HTTP/2
 constexpr auto kWriteTimeout = std::chrono::minutes(5);
 constexpr unsigned char kTlsAlert = 0x15;  // first byte of a record that ends a connection
 
@@ -46,7 +48,9 @@ struct Shared {
 
 // One connection. All socket work happens on the I/O thread; the handler runs on a worker and hands bytes
 // over through a bounded queue. Kept alive by the pending operation or the running handler.
-class Connection : public ByteSink, public std::enable_shared_from_this<Connection> {
+class Connection : public ByteSink,
+                   public Http2Session::Host,
+                   public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)), shared_(std::move(shared)) {
@@ -81,6 +85,18 @@ class Connection : public ByteSink, public std::enable_shared_from_this<Connecti
     return true;
   }
 
+  // Of HTTP/2: the session's jobs keep the connection.
+  bool RunJob(std::function<void()> job) override {
+    return shared_->workers->Submit([self = shared_from_this(), job = std::move(job)] { job(); });
+  }
+  void WakeUp() override {
+    if (wake_posted_.exchange(true)) return;
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+      self->wake_posted_ = false;
+      self->WriteFrames();
+    });
+  }
+
  private:
   // The answer is complete: read the next request once everything is written, or close.
   void Finish(bool keep_alive) {
@@ -108,6 +124,16 @@ class Connection : public ByteSink, public std::enable_shared_from_this<Connecti
   void WriteNext();
   void MarkGone();
   void Close();
+  bool ChoseHttp2();
+  void ServeHttp2();
+  void ReadFrames();
+  void WriteFrames();
+  void WatchTime();
+  void StartListening() {
+    if (listed_) return;
+    place_ = shared_->listening.insert(shared_->listening.end(), this);
+    listed_ = true;
+  }
   void StopListening() {
     if (!listed_) return;
     shared_->listening.erase(place_);
@@ -126,6 +152,9 @@ class Connection : public ByteSink, public std::enable_shared_from_this<Connecti
   bool listed_ = false;
   bool writing_ = false, finished_ = false, keep_alive_ = false;  // I/O thread
   std::atomic<bool> gone_{false};
+  std::unique_ptr<Http2Session> http2_;  // null: HTTP/1.1
+  std::optional<asio::steady_timer> http2_timer_;
+  std::atomic<bool> wake_posted_{false};
   Mutex mutex_;
   std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -138,12 +167,12 @@ void Connection::Begin() {
   SSL_CTX_up_ref(native.get());
   asio::ssl::context context(native.get());
   tls_ = std::make_unique<TlsStream>(stream_, context);
-  place_ = shared_->listening.insert(shared_->listening.end(), this);
-  listed_ = true;
+  StartListening();
   ExpireIn(shared_->options.header_timeout_ms);
   tls_->async_handshake(asio::ssl::stream_base::server, [self = shared_from_this()](beast::error_code error) {
     self->StopListening();
     if (error) return self->Close();
+    if (self->ChoseHttp2()) return self->ServeHttp2();
     self->Listen();
   });
 }
@@ -152,8 +181,7 @@ void Connection::Begin() {
 // quickly, so that slow clients cannot hold all places.
 void Connection::Listen() {
   if (buffer_.size() > 0) return ReadHeader();
-  place_ = shared_->listening.insert(shared_->listening.end(), this);
-  listed_ = true;
+  StartListening();
   if (shared_->on_free) shared_->on_free();
   ExpireIn(shared_->options.read_timeout_ms);
   OnStream([this](auto& stream) {
@@ -273,6 +301,8 @@ void Connection::MarkGone() {
 
 void Connection::Close() {
   MarkGone();
+  if (http2_) http2_->Abort();
+  if (http2_timer_) http2_timer_->cancel();
   StopListening();
   beast::error_code ignored;
   stream_.socket().close(ignored);
@@ -310,6 +340,72 @@ void Connection::WriteNext() {
                         if (error) return self->MarkGone();
                         self->WriteNext();
                       });
+  });
+}
+
+bool Connection::ChoseHttp2() {
+  const unsigned char* chosen = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(tls_->native_handle(), &chosen, &length);
+  return std::string_view(reinterpret_cast<const char*>(chosen), length) == "h2";
+}
+
+void Connection::ServeHttp2() {
+  http2_ =
+      std::make_unique<Http2Session>(this, &shared_->options, &shared_->handler, &SystemClock(), remote_);
+  http2_timer_.emplace(stream_.get_executor());
+  WatchTime();
+  WriteFrames();
+  ReadFrames();
+}
+
+void Connection::ReadFrames() {
+  if (gone_) return;
+  stream_.expires_never();  // the session has its own limits
+  tls_->async_read_some(buffer_.prepare(kFrameBytes),
+                        [self = shared_from_this()](beast::error_code error, size_t bytes) {
+                          if (error) return self->Close();
+                          self->buffer_.commit(bytes);
+                          auto* data = static_cast<const char*>(self->buffer_.data().data());
+                          bool taken = self->http2_->Receive({data, bytes});
+                          self->buffer_.consume(bytes);
+                          if (!taken) return self->Close();
+                          self->WriteFrames();
+                          self->ReadFrames();
+                        });
+}
+
+void Connection::WriteFrames() {
+  if (writing_ || gone_) return;
+  auto bytes = std::make_shared<std::string>(http2_->Output(kFrameBytes));
+  if (!http2_->idle()) {
+    StopListening();
+  } else if (!listed_) {
+    StartListening();
+    shared_->on_free();
+  }
+  if (bytes->empty()) {
+    if (http2_->over()) Close();
+    return;
+  }
+  writing_ = true;
+  stream_.expires_after(kWriteTimeout);
+  asio::async_write(*tls_, asio::buffer(*bytes),
+                    [self = shared_from_this(), bytes](beast::error_code error, size_t) {
+                      self->writing_ = false;
+                      if (error) return self->Close();
+                      self->WriteFrames();
+                    });
+}
+
+void Connection::WatchTime() {
+  http2_timer_->expires_after(std::chrono::seconds(1));
+  http2_timer_->async_wait([weak = weak_from_this()](beast::error_code error) {
+    std::shared_ptr<Connection> self = weak.lock();
+    if (error || self == nullptr || self->gone_) return;
+    self->http2_->Tick();
+    self->WriteFrames();
+    self->WatchTime();
   });
 }
 

@@ -1,4 +1,4 @@
-// Incoming HTTP/1.1. The one file pair that includes Boost.Beast.
+// Incoming HTTP/1.1 and, over TLS, HTTP/2. The one file pair that includes Boost.Beast.
 #pragma once
 
 #include <atomic>
@@ -60,8 +60,9 @@ struct HttpServerOptions {
   int64_t max_header_bytes = 64 << 10;  // over it: 431
 };
 
-// Owns its threads. Handlers run on workers, one request of a connection at a time; keep-alive and pipelining
-// work.
+// Owns its threads. Handlers run on workers, one request of an HTTP/1.1 connection at a time; keep-alive and
+// pipelining work. A TLS context that agrees on "h2" gives HTTP/2, with many requests of a connection at
+// once.
 class HttpServer {
  public:
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler);

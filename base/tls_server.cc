@@ -187,19 +187,34 @@ absl::Status UseCiphers(const TlsServerConfig& config, SSL_CTX* context) {
   return absl::OkStatus();
 }
 
-// The server speaks HTTP/1.1 only.
-int ChooseProtocol(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered,
-                   unsigned size, void*) {
-  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+// Old ciphers are forbidden to HTTP/2 (RFC 9113, 9.2.2); with them the connection speaks HTTP/1.1.
+bool CipherFitsHttp2(SSL* ssl) {
+  if (SSL_version(ssl) >= TLS1_3_VERSION) return true;
+  const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl);
+  if (SSL_version(ssl) < TLS1_2_VERSION || cipher == nullptr || SSL_CIPHER_is_aead(cipher) != 1) return false;
+  int exchange = SSL_CIPHER_get_kx_nid(cipher);
+  return exchange == NID_kx_ecdhe || exchange == NID_kx_dhe;
+}
+
+// `http2` is null if HTTP/2 is switched off.
+int ChooseProtocol(SSL* ssl, const unsigned char** out, unsigned char* length, const unsigned char* offered,
+                   unsigned size, void* http2) {
+  static constexpr unsigned char kBoth[] = "\x02h2\x08http/1.1";
+  const unsigned char* ours = kBoth;
+  unsigned ours_size = sizeof kBoth - 1;
+  if (http2 == nullptr || !CipherFitsHttp2(ssl)) {
+    ours += 3;
+    ours_size -= 3;
+  }
   unsigned char* chosen = nullptr;
-  int result = SSL_select_next_proto(&chosen, length, kHttp11, sizeof kHttp11 - 1, offered, size);
+  int result = SSL_select_next_proto(&chosen, length, ours, ours_size, offered, size);
   *out = chosen;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<ssl_ctx_st>> NewTlsContext(const TlsServerConfig& config) {
+absl::StatusOr<std::shared_ptr<ssl_ctx_st>> NewTlsContext(const TlsServerConfig& config, bool http2) {
   if (config.cert.empty() && config.cert_file.empty()) {
     return absl::InvalidArgumentError("missing one of cert or cert_file");
   }
@@ -218,7 +233,7 @@ absl::StatusOr<std::shared_ptr<ssl_ctx_st>> NewTlsContext(const TlsServerConfig&
   RETURN_IF_ERROR(UseCertificate(cert, context.get()));
   RETURN_IF_ERROR(UseKey(key, context.get()));
   RETURN_IF_ERROR(UseClientAuth(config, context.get()));
-  SSL_CTX_set_alpn_select_cb(context.get(), ChooseProtocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(context.get(), ChooseProtocol, http2 ? context.get() : nullptr);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   return context;
 }

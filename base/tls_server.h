@@ -22,7 +22,7 @@ struct TlsServerConfig {
   bool enabled() const { return !cert.empty() || !cert_file.empty(); }
 };
 
-// Reads the files. Errors name the file or the bad value.
-absl::StatusOr<std::shared_ptr<ssl_ctx_st>> NewTlsContext(const TlsServerConfig& config);
+// Reads the files. Errors name the file or the bad value. `http2`: offered to clients, by ALPN.
+absl::StatusOr<std::shared_ptr<ssl_ctx_st>> NewTlsContext(const TlsServerConfig& config, bool http2);
 
 }  // namespace narthex

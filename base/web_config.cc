@@ -53,7 +53,7 @@ absl::Status ReadTls(const YamlNode& node, const std::string& base_dir, TlsServe
     *file = Join(base_dir, *file);
   bool any = tls->enabled() || !tls->key.empty() || !tls->key_file.empty() || !tls->client_ca.empty() ||
              !tls->client_ca_file.empty() || tls->client_auth_type != TlsServerConfig().client_auth_type;
-  return any ? NewTlsContext(*tls).status() : absl::OkStatus();
+  return any ? NewTlsContext(*tls, true).status() : absl::OkStatus();
 }
 
 absl::Status CheckHeader(const std::string& name, const std::string& value) {
@@ -173,7 +173,7 @@ absl::Status WebGate::Load() {
   std::string base_dir = std::filesystem::path(path_).parent_path().string();
   ASSIGN_OR_RETURN(WebConfig config, ParseWebConfig(text, base_dir.empty() ? "." : base_dir));
   if (config.tls.enabled()) {
-    ASSIGN_OR_RETURN(context_, NewTlsContext(config.tls));
+    ASSIGN_OR_RETURN(context_, NewTlsContext(config.tls, config.http2));
   }
   config_ = std::make_shared<const WebConfig>(std::move(config));
   tried_.clear();

@@ -21,7 +21,7 @@ namespace narthex {
 
 struct WebConfig {
   TlsServerConfig tls;
-  bool http2 = true;  // taken; the server speaks HTTP/1.1
+  bool http2 = true;  // with TLS
   std::vector<std::pair<std::string, std::string>> headers;
   std::map<std::string, std::string> users;  // name to bcrypt hash
   int64_t rate_interval_ms = 0, rate_burst = 0;

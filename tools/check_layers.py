@@ -36,6 +36,7 @@ DOORS = {
     r"re2/": {"base/regex.cc"},
     r"curl/": {"base/http_transfer.h"},
     r"boost/": {"base/http_server.cc"},
+    r"nghttp2/": {"base/http2_session.cc"},
 }
 INCLUDE = re.compile(r'^\s*#include\s+["<]([^">]+)[">]')
 

@@ -3,52 +3,22 @@
 
 #include <crypt.h>
 #include <gtest/gtest.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "base/http_client.h"
 #include "base/strings.h"
+#include "tests/support/raw_server.h"
 
 namespace narthex {
 namespace {
 
-std::string Text(BIO* bio) {
-  char* data = nullptr;
-  long size = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<size_t>(size));
-  BIO_free(bio);
-  return text;
-}
-
-// A self-signed certificate for localhost, with its serial number.
-void WriteCertificate(const std::string& cert_file, const std::string& key_file, long serial) {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* cert = X509_new();
-  X509_set_version(cert, 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(cert), serial);
-  X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(cert), 3600 * 24);
-  X509_set_pubkey(cert, key);
-  X509_NAME* name = X509_get_subject_name(cert);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"),
-                             -1, -1, 0);
-  X509_set_issuer_name(cert, name);
-  X509_EXTENSION* san =
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
-  X509_add_ext(cert, san, -1);
-  X509_EXTENSION_free(san);
-  X509_sign(cert, key, EVP_sha256());
-  BIO* out = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(out, cert);
-  std::ofstream(cert_file) << Text(out);
-  out = BIO_new(BIO_s_mem());
-  PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
-  std::ofstream(key_file) << Text(out);
-  X509_free(cert);
-  EVP_PKEY_free(key);
+// A new certificate for localhost that signs itself.
+void WriteCertificate(const std::string& cert_file, const std::string& key_file) {
+  testing::Certificate made = testing::MakeCertificate("DNS:localhost,IP:127.0.0.1");
+  std::ofstream(cert_file) << made.cert;
+  std::ofstream(key_file) << made.key;
 }
 
 class WebGateTest : public ::testing::Test {
@@ -57,7 +27,7 @@ class WebGateTest : public ::testing::Test {
     dir_ = ::testing::TempDir() + "/narthex_web_" +
            ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(dir_);
-    WriteCertificate(dir_ + "/cert.pem", dir_ + "/key.pem", 1);
+    WriteCertificate(dir_ + "/cert.pem", dir_ + "/key.pem");
   }
   ~WebGateTest() override { std::filesystem::remove_all(dir_); }
 
@@ -111,7 +81,7 @@ TEST_F(WebGateTest, TakesANewCertificateWhenTheFileChanges) {
   HttpClientConfig old = Trusting();
   std::filesystem::copy_file(dir_ + "/cert.pem", dir_ + "/old.pem");
   old.tls.ca_file = dir_ + "/old.pem";
-  WriteCertificate(dir_ + "/cert.pem", dir_ + "/key.pem", 2);
+  WriteCertificate(dir_ + "/cert.pem", dir_ + "/key.pem");
   clock_.AdvanceMs(2000);
   EXPECT_FALSE(Get(old).ok());
   EXPECT_TRUE(Get(Trusting()).ok());
@@ -144,7 +114,7 @@ TEST_F(WebGateTest, ClientCertificatesAreVerified) {
   config.tls.key_file = dir_ + "/key.pem";
   absl::StatusOr<HttpClientResponse> answer = Get(config);
   EXPECT_TRUE(answer.ok()) << answer.status();
-  WriteCertificate(dir_ + "/other.pem", dir_ + "/other.key", 3);
+  WriteCertificate(dir_ + "/other.pem", dir_ + "/other.key");
   config.tls.cert_file = dir_ + "/other.pem";
   config.tls.key_file = dir_ + "/other.key";
   EXPECT_FALSE(Get(config).ok());
