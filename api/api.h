@@ -57,23 +57,27 @@ class NotificationCenter {
 };
 
 struct LoggedQuery {
-  std::string query, error, stats_json, client_ip, method, path;
+  std::string query, error, stats_json;
   int64_t start_ms = 0, end_ms = 0, step_ms = 0;
+  std::string client_ip, method, path;  // of the request,
+  std::string rule_file, rule_group;    // or of the rule that asked
 };
 
-// global.query_log_file: a line of JSON for each query of the API. Owned by cli; thread-safe.
+// global.query_log_file: a line of JSON for each query of the API and of rules. Owned by cli; thread-safe.
 class QueryLog {
  public:
   QueryLog(const Clock* clock, MetricsRegistry* metrics);
   ~QueryLog();
   absl::Status Open(const std::string& path);  // "" = off
   void Write(const LoggedQuery& query);
+  void WriteRule(const rules::RuleQuery& query);
 
  private:
   const Clock* const clock_;
   Gauge* const enabled_;
   Counter* const failures_;
   Mutex mutex_;
+  bool Enabled();
   std::string path_ ABSL_GUARDED_BY(mutex_);
   int fd_ ABSL_GUARDED_BY(mutex_) = -1;
 };
@@ -100,6 +104,7 @@ struct Options {
        enable_otlp = false;
   remote::ReceiverOptions receiver;
   std::function<remote::OtlpConfig()> otlp;
+  remote::ReadGate* read_gate = nullptr;  // null: no limit
   int64_t read_sample_limit = 50'000'000, read_max_bytes_in_frame = 1 << 20;
   std::function<std::vector<std::pair<std::string, std::string>>()> external_labels;
   size_t search_max_limit = 10'000;             // 0 = none

@@ -153,4 +153,20 @@ void WriteTime(int64_t ms, JsonWriter* json) {
   json->String(ms == 0 ? std::string("0001-01-01T00:00:00Z") : FormatRfc3339(ms));
 }
 
+void WriteQueryStats(int64_t samples_read, int64_t peak_samples, double seconds, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("timings").BeginObject();
+  json->Key("evalTotalTime").Number(seconds);
+  json->Key("resultSortTime").Int(0);
+  json->Key("queryPreparationTime").Int(0);
+  json->Key("innerEvalTime").Number(seconds);
+  json->Key("execQueueTime").Int(0);
+  json->Key("execTotalTime").Number(seconds);
+  json->EndObject();
+  json->Key("samples").BeginObject();
+  json->Key("totalQueryableSamples").Int(samples_read);
+  json->Key("peakSamples").Int(peak_samples);
+  json->EndObject().EndObject();
+}
+
 }  // namespace narthex::api

@@ -1,4 +1,4 @@
-// /federate: the latest sample of each selected series as exposition text.
+// /federate: the latest sample of each selected series, as text or protobuf.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/call.h"
+#include "api/federate_format.h"
 #include "api/params.h"
 #include "api/respond.h"
 #include "base/go_format.h"
@@ -22,11 +23,6 @@ namespace {
 constexpr size_t kBlock = 512;
 constexpr size_t kWriteBytes = 64 << 10;
 
-struct Latest {
-  Labels labels;
-  FloatPoint point;
-};
-
 // The loaded configuration's external labels, with an empty `instance` if they have none: a federated series
 // without that label must not get the one of the scrape that fetches it.
 std::map<std::string, std::string> ExternalLabels(const Options& options) {
@@ -41,7 +37,7 @@ std::map<std::string, std::string> ExternalLabels(const Options& options) {
 }
 
 absl::Status SelectLatest(tsdb::Querier* querier, const Matchers& matchers, int64_t mint, int64_t maxt,
-                          std::map<Labels, FloatPoint>* out) {
+                          std::map<Labels, FederatedSample>* out) {
   tsdb::SelectHints hints;
   hints.start = mint;
   hints.end = maxt;
@@ -52,49 +48,35 @@ absl::Status SelectLatest(tsdb::Querier* querier, const Matchers& matchers, int6
     RETURN_IF_ERROR(set->ReadBlock(first, count, &rows));
     for (size_t i = 0; i < count; ++i) {
       const tsdb::Row& row = rows[i];
-      if (row.t.empty() || IsStale(row.v.back())) continue;
-      // The text format has no native histograms; a series that has become one is left out.
-      if (!row.h.empty() && row.h.back().t > row.t.back()) continue;
-      out->insert_or_assign(set->labels(first + i), FloatPoint{row.t.back(), row.v.back()});
+      const Labels& labels = set->labels(first + i);
+      if (!row.h.empty() && (row.t.empty() || row.h.back().t > row.t.back())) {
+        if (row.h.back().h->IsStaleMarker()) continue;
+        out->insert_or_assign(labels, FederatedSample{labels, row.h.back().t, 0, row.h.back().h});
+      } else if (!row.t.empty() && !IsStale(row.v.back())) {
+        out->insert_or_assign(labels, FederatedSample{labels, row.t.back(), row.v.back(), nullptr});
+      }
     }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Latest>> SelectAll(const Call& call, const std::vector<Matchers>& match) {
+absl::StatusOr<std::vector<FederatedSample>> SelectAll(const Call& call, const std::vector<Matchers>& match) {
   int64_t now = call.options.clock->NowMs();
   int64_t from = now - call.options.engine->options().lookback_delta_ms;
   ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier, call.options.db->NewQuerier(from, now));
-  std::map<Labels, FloatPoint> found;
+  std::map<Labels, FederatedSample> found;
   for (const Matchers& matchers : match) {
     RETURN_IF_ERROR(SelectLatest(querier.get(), matchers, from, now, &found));
   }
-  std::vector<Latest> all;
-  for (auto& [labels, point] : found) {
-    if (!labels.MetricName().empty()) all.push_back({labels, point});
+  std::vector<FederatedSample> all;
+  for (auto& [labels, sample] : found) {
+    if (!labels.MetricName().empty()) all.push_back(std::move(sample));
   }
-  std::stable_sort(all.begin(), all.end(), [](const Latest& a, const Latest& b) {
+  std::stable_sort(all.begin(), all.end(), [](const FederatedSample& a, const FederatedSample& b) {
     return a.labels.MetricName() < b.labels.MetricName();
   });
   return all;
 }
-
-// How names outside [a-zA-Z0-9_:] are written: quoted if the client asked for that, else with underscores.
-struct NameStyle {
-  bool quoted = false;
-  std::string Plain(std::string_view name, bool colon) const {
-    std::string out;
-    for (size_t i = 0; i < name.size(); ++i) {
-      char c = name[i];
-      bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':');
-      bool digit = c >= '0' && c <= '9';
-      bool continuation = (static_cast<unsigned char>(c) & 0xc0) == 0x80;
-      if (continuation) continue;  // one underscore a character
-      out.push_back(letter || (digit && i > 0) ? c : '_');
-    }
-    return out;
-  }
-};
 
 void AppendEscaped(std::string_view value, std::string* out) {
   for (char c : value) {
@@ -109,57 +91,56 @@ void AppendEscaped(std::string_view value, std::string* out) {
   }
 }
 
-void AppendLabel(const NameStyle& style, std::string_view name, std::string_view value, bool* first,
+void AppendLabel(const FederateFormat& format, std::string_view name, std::string_view value, bool* first,
                  std::string* out) {
   if (!*first) out->push_back(',');
   *first = false;
-  if (style.quoted && !IsLegacyLabelName(name)) {
+  if (format.utf8() && !IsLegacyLabelName(name)) {
     out->push_back('"');
     AppendEscaped(name, out);
     out->push_back('"');
   } else {
-    *out += style.Plain(name, false);
+    *out += format.EscapeName(name, /*colon=*/false);
   }
   *out += "=\"";
   AppendEscaped(value, out);
   out->push_back('"');
 }
 
-std::string MetricText(const NameStyle& style, std::string_view name) {
-  if (!style.quoted || IsLegacyMetricName(name)) return style.Plain(name, true);
+std::string MetricText(const FederateFormat& format, std::string_view name) {
+  if (!format.utf8() || IsLegacyMetricName(name)) return format.EscapeName(name, /*colon=*/true);
   std::string out = "\"";
   AppendEscaped(name, &out);
   return out + "\"";
 }
 
-void AppendSample(const NameStyle& style, const Latest& sample,
+void AppendSample(const FederateFormat& format, const FederatedSample& sample,
                   const std::map<std::string, std::string>& external, std::string* out) {
   std::string_view name = sample.labels.MetricName();
-  bool inside = style.quoted && !IsLegacyMetricName(name);  // {"a.b",x="y"}
+  bool inside = format.utf8() && !IsLegacyMetricName(name);  // {"a.b",x="y"}
   bool first = !inside;
-  StrAppend(out, inside ? "{" : "", MetricText(style, name), inside ? "" : "{");
+  StrAppend(out, inside ? "{" : "", MetricText(format, name), inside ? "" : "{");
   for (LabelView label : sample.labels) {
-    if (label.name != kMetricName) AppendLabel(style, label.name, label.value, &first, out);
+    if (label.name != kMetricName) AppendLabel(format, label.name, label.value, &first, out);
   }
   for (const auto& [label, value] : external) {
-    if (!sample.labels.Has(label)) AppendLabel(style, label, value, &first, out);
+    if (!sample.labels.Has(label)) AppendLabel(format, label, value, &first, out);
   }
-  StrAppend(out, "} ", FormatFloatG(sample.point.v), " ", sample.point.t, "\n");
+  StrAppend(out, "} ", FormatFloatG(sample.v), " ", sample.t, "\n");
 }
 
-absl::Status SendText(const NameStyle& style, const std::vector<Latest>& samples,
+absl::Status SendText(const FederateFormat& format, const std::vector<FederatedSample>& samples,
                       const std::map<std::string, std::string>& external, HttpResponseWriter* out) {
-  std::string_view type = style.quoted ? "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8"
-                                       : "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
-  RETURN_IF_ERROR(out->Start(200, type));
+  RETURN_IF_ERROR(out->Start(200, format.ContentType()));
   std::string text;
   std::string_view family;
-  for (const Latest& sample : samples) {
+  for (const FederatedSample& sample : samples) {
+    if (sample.h != nullptr) continue;  // this format has no native histograms
     if (sample.labels.MetricName() != family) {
       family = sample.labels.MetricName();
-      StrAppend(&text, "# TYPE ", MetricText(style, family), " untyped\n");
+      StrAppend(&text, "# TYPE ", MetricText(format, family), " untyped\n");
     }
-    AppendSample(style, sample, external, &text);
+    AppendSample(format, sample, external, &text);
     if (text.size() < kWriteBytes) continue;
     RETURN_IF_ERROR(out->Write(text));
     text.clear();
@@ -179,7 +160,7 @@ absl::Status Federate(Call& call) {
     }
     match.push_back(*std::move(matchers));
   }
-  absl::StatusOr<std::vector<Latest>> samples = SelectAll(call, match);
+  absl::StatusOr<std::vector<FederatedSample>> samples = SelectAll(call, match);
   if (!samples.ok()) {
     call.options.metrics
         ->GetCounter("prometheus_web_federation_errors_total",
@@ -188,9 +169,9 @@ absl::Status Federate(Call& call) {
     SendPlainError(500, MessageOf(samples.status()), call.out);
     return absl::OkStatus();
   }
-  NameStyle style;
-  style.quoted = call.request.Header("accept").find("escaping=allow-utf-8") != std::string_view::npos;
-  return SendText(style, *samples, ExternalLabels(call.options), call.out);
+  FederateFormat format = NegotiateFederation(call.request.Header("accept"));
+  if (format.protobuf) return SendFederatedProtobuf(format, *samples, ExternalLabels(call.options), call.out);
+  return SendText(format, *samples, ExternalLabels(call.options), call.out);
 }
 
 }  // namespace narthex::api

@@ -99,22 +99,6 @@ absl::Status WriteSeriesList(promql::ValueType type, std::vector<promql::ResultS
   return absl::OkStatus();
 }
 
-void WriteStats(const promql::Result& result, double seconds, JsonWriter* json) {
-  json->BeginObject();
-  json->Key("timings").BeginObject();
-  json->Key("evalTotalTime").Number(seconds);
-  json->Key("resultSortTime").Int(0);
-  json->Key("queryPreparationTime").Int(0);
-  json->Key("innerEvalTime").Number(seconds);
-  json->Key("execQueueTime").Int(0);
-  json->Key("execTotalTime").Number(seconds);
-  json->EndObject();
-  json->Key("samples").BeginObject();
-  json->Key("totalQueryableSamples").Int(result.samples_read);
-  json->Key("peakSamples").Int(result.peak_samples);
-  json->EndObject().EndObject();
-}
-
 double SecondsSince(const Call& call, int64_t began_ns) {
   return static_cast<double>(call.options.clock->MonotonicNs() - began_ns) / 1e9;
 }
@@ -129,7 +113,8 @@ void Log(const Call& call, const promql::QueryParams& params, const absl::Status
   logged.step_ms = params.step_ms;
   if (!result.ok()) logged.error = std::string(MessageOf(result.status()));
   JsonWriter stats;
-  WriteStats(result.ok() ? *result : promql::Result(), SecondsSince(call, began_ns), &stats);
+  WriteQueryStats(result.ok() ? result->samples_read : 0, result.ok() ? result->peak_samples : 0,
+                  SecondsSince(call, began_ns), &stats);
   logged.stats_json = stats.Take();
   std::string_view address = call.request.remote_address;
   logged.client_ip = std::string(address.substr(0, address.rfind(':')));
@@ -175,7 +160,7 @@ absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, 
   }
   if (!call.Param("stats").empty()) {
     json->Key("stats");
-    WriteStats(result, SecondsSince(call, began_ns), json);
+    WriteQueryStats(result.samples_read, result.peak_samples, SecondsSince(call, began_ns), json);
   }
   json->EndObject();
   return body.Finish(warnings, result.infos);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "api/api.h"
+#include "api/encode.h"
 #include "base/go_format.h"
 #include "base/json_writer.h"
 #include "base/strings.h"
@@ -52,11 +53,27 @@ absl::Status QueryLog::Open(const std::string& path) {
   return absl::OkStatus();
 }
 
+bool QueryLog::Enabled() {
+  MutexLock lock(&mutex_);
+  return fd_ >= 0;
+}
+
+void QueryLog::WriteRule(const rules::RuleQuery& query) {
+  if (!Enabled()) return;
+  LoggedQuery logged;
+  logged.query = promql::ToString(*query.tree);
+  logged.error = query.error;
+  logged.start_ms = logged.end_ms = query.t_ms;
+  JsonWriter stats;
+  WriteQueryStats(query.samples_read, query.peak_samples, query.seconds, &stats);
+  logged.stats_json = stats.Take();
+  logged.rule_file = query.file;
+  logged.rule_group = query.group;
+  Write(logged);
+}
+
 void QueryLog::Write(const LoggedQuery& query) {
-  {
-    MutexLock lock(&mutex_);
-    if (fd_ < 0) return;
-  }
+  if (!Enabled()) return;
   JsonWriter json;
   json.BeginObject();
   json.Key("time").String(MillisecondTime(clock_->NowMs())).Key("level").String("INFO");
@@ -67,13 +84,14 @@ void QueryLog::Write(const LoggedQuery& query) {
   if (!query.error.empty()) json.Key("error").String(query.error);
   json.Key("stats").Raw(query.stats_json);
   json.Key("spanID").String("0000000000000000");
-  json.Key("httpRequest").BeginObject();
-  json.Key("clientIP")
-      .String(query.client_ip)
-      .Key("method")
-      .String(query.method)
-      .Key("path")
-      .String(query.path);
+  if (!query.rule_group.empty()) {
+    json.Key("ruleGroup").BeginObject();
+    json.Key("file").String(query.rule_file).Key("name").String(query.rule_group);
+  } else {
+    json.Key("httpRequest").BeginObject();
+    json.Key("clientIP").String(query.client_ip).Key("method").String(query.method);
+    json.Key("path").String(query.path);
+  }
   json.EndObject().EndObject();
   std::string line = json.Take() + "\n";
   MutexLock lock(&mutex_);

@@ -38,7 +38,14 @@ absl::Status RemoteRead(Call& call) {
   read.sample_limit = options.read_sample_limit;
   read.max_bytes_in_frame = options.read_max_bytes_in_frame;
   if (options.external_labels) read.external_labels = options.external_labels();
-  return remote::HandleRead(read, call.request.body, call.out);
+  if (options.read_gate == nullptr) return remote::HandleRead(read, call.request.body, call.out);
+  if (!options.read_gate->Enter(call.request.cancelled.get())) {
+    SendPlainError(500, "context canceled", call.out);
+    return absl::OkStatus();
+  }
+  absl::Status status = remote::HandleRead(read, call.request.body, call.out);
+  options.read_gate->Leave();
+  return status;
 }
 
 absl::Status OtlpWrite(Call& call) {

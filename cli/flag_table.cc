@@ -66,7 +66,7 @@ constexpr FlagRow kRows[] = {
     {"storage.agent.no-lockfile", kBool, "false", false},
     {"storage.remote.flush-deadline", kDuration, "1m", true},
     {"storage.remote.read-sample-limit", kFloat, "5e7", true},
-    {"storage.remote.read-concurrent-limit", kInt, "10", false},
+    {"storage.remote.read-concurrent-limit", kInt, "10", true},
     {"storage.remote.read-max-bytes-in-frame", kInt, "1048576", true},
     {"rules.alert.for-outage-tolerance", kDuration, "1h", true},
     {"rules.alert.for-grace-period", kDuration, "10m", true},

@@ -181,6 +181,7 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
       flags->accepted_write_messages.emplace_back(name);
   }
   flags->read_sample_limit = static_cast<int64_t>(reader.Float("storage.remote.read-sample-limit"));
+  flags->read_concurrent_limit = static_cast<int>(reader.Int("storage.remote.read-concurrent-limit"));
   flags->read_max_bytes_in_frame = reader.Int("storage.remote.read-max-bytes-in-frame");
   flags->remote_flush_deadline_ms = reader.Duration("storage.remote.flush-deadline");
   flags->search_max_limit = reader.Int("web.search.max-limit");

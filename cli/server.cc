@@ -75,7 +75,8 @@ Server::Server(ServeFlags flags, const Clock* clock, const Logger* logger)
       start_time_ms_(clock->NowMs()),
       metrics_(std::make_unique<MetricsRegistry>()),
       notifications_(std::make_unique<api::NotificationCenter>(clock, flags_.max_notifications_subscribers)),
-      query_log_(std::make_unique<api::QueryLog>(clock, metrics_.get())) {}
+      query_log_(std::make_unique<api::QueryLog>(clock, metrics_.get())),
+      read_gate_(std::make_unique<remote::ReadGate>(flags_.read_concurrent_limit, metrics_.get())) {}
 
 Server::~Server() {
   ready_ = false;
@@ -206,6 +207,7 @@ void Server::CreateEngines() {
   ruling.resend_delay_ms = flags_.resend_delay_ms;
   ruling.max_concurrent_evals = flags_.max_concurrent_evals;
   ruling.concurrent_rules = flags_.Feature("concurrent-rule-eval");
+  ruling.on_query = [this](const rules::RuleQuery& query) { query_log_->WriteRule(query); };
   rules_ = rules::Manager::Create(ruling);
 }
 
@@ -239,6 +241,7 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
     MutexLock lock(&mutex_);
     return otlp_;
   };
+  options.read_gate = read_gate_.get();
   options.read_sample_limit = flags_.read_sample_limit;
   options.read_max_bytes_in_frame = flags_.read_max_bytes_in_frame;
   options.external_labels = [this] {

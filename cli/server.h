@@ -59,6 +59,7 @@ class Server {
   std::unique_ptr<MetricsRegistry> metrics_;
   std::unique_ptr<api::NotificationCenter> notifications_;
   std::unique_ptr<api::QueryLog> query_log_;
+  std::unique_ptr<remote::ReadGate> read_gate_;
   std::unique_ptr<tsdb::Db> db_;
   std::unique_ptr<promql::Engine> engine_;
   std::unique_ptr<HttpClient> http_client_;

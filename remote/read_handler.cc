@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxRequestBytes = 32 << 20;
 constexpr size_t kBlock = 64;
 constexpr int kSamplesPerChunk = 120;
+constexpr absl::Duration kLookForClient = absl::Milliseconds(200);
 
 void SendPlainError(int status, std::string_view message, HttpResponseWriter* out) {
   out->SetHeader("X-Content-Type-Options", "nosniff");
@@ -76,8 +77,8 @@ absl::Status ForEachSeries(const ReadOptions& options, const prompb::Query& quer
 
 absl::Status ReadSamples(const ReadOptions& options, const prompb::ReadRequest& request,
                          prompb::ReadResponse* response) {
-  int64_t total = 0;
   for (const prompb::Query& query : request.queries()) {
+    int64_t total = 0;
     prompb::QueryResult* result = response->add_results();
     RETURN_IF_ERROR(
         ForEachSeries(options, query, [&](const Labels& labels, const tsdb::Row& row) -> absl::Status {
@@ -211,6 +212,29 @@ absl::StatusOr<prompb::ReadRequest::ResponseType> Negotiate(const prompb::ReadRe
 }
 
 }  // namespace
+
+ReadGate::ReadGate(int slots, MetricsRegistry* metrics)
+    : slots_(slots),
+      queries_(metrics->GetGauge("prometheus_remote_read_handler_queries",
+                                 "The current number of remote read queries that are either in execution or "
+                                 "queued on the handler.")) {}
+
+bool ReadGate::Enter(const std::atomic<bool>* cancelled) {
+  MutexLock lock(&mutex_);
+  queries_->Set(inside_ + ++waiting_);
+  auto has_slot = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return inside_ < slots_; };
+  bool entered = has_slot();
+  while (!entered && !*cancelled) entered = mutex_.AwaitWithTimeout(Condition(&has_slot), kLookForClient);
+  --waiting_;
+  inside_ += entered ? 1 : 0;
+  queries_->Set(inside_ + waiting_);
+  return entered;
+}
+
+void ReadGate::Leave() {
+  MutexLock lock(&mutex_);
+  queries_->Set(--inside_ + waiting_);
+}
 
 absl::Status HandleRead(const ReadOptions& options, std::string_view body, HttpResponseWriter* out) {
   absl::StatusOr<std::string> decoded = Unsnappy(body, kMaxRequestBytes);

@@ -2,6 +2,7 @@
 // receiver and as sender, and OTLP metrics in.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,12 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/mutex.h"
 #include "base/yaml.h"
 #include "model/relabel.h"
 #include "tsdb/tsdb.h"
@@ -62,6 +65,21 @@ absl::StatusOr<OtlpConfig> ParseOtlpConfig(const YamlNode& section, bool legacy_
 // One OTLP/HTTP export request, protobuf or JSON, plain or gzip.
 WriteOutcome HandleOtlp(const ReceiverOptions& options, const OtlpConfig& config, std::string_view body,
                         std::string_view content_type, std::string_view content_encoding);
+
+// How many remote read requests are answered at once. Thread-safe.
+class ReadGate {
+ public:
+  ReadGate(int slots, MetricsRegistry* metrics);
+  // Waits for a place. False: the client is gone.
+  bool Enter(const std::atomic<bool>* cancelled);
+  void Leave();
+
+ private:
+  const int slots_;
+  Gauge* const queries_;
+  Mutex mutex_;
+  int inside_ ABSL_GUARDED_BY(mutex_) = 0, waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+};
 
 struct ReadOptions {
   const tsdb::Queryable* storage = nullptr;

@@ -93,6 +93,14 @@ struct GroupView {
   std::vector<RuleView> rules;
 };
 
+// One run of a rule's query, for the query log.
+struct RuleQuery {
+  const promql::Expr* tree = nullptr;  // lives as long as the call
+  std::string file, group, error;
+  int64_t t_ms = 0, samples_read = 0, peak_samples = 0;
+  double seconds = 0;
+};
+
 struct ManagerOptions {
   tsdb::Db* db = nullptr;
   promql::Engine* engine = nullptr;
@@ -105,6 +113,7 @@ struct ManagerOptions {
   std::vector<std::pair<std::string, std::string>> external_labels;
   int64_t outage_tolerance_ms = 3600'000, for_grace_period_ms = 600'000, resend_delay_ms = 60'000;
   int max_concurrent_evals = 4;
+  std::function<void(const RuleQuery&)> on_query;  // may be empty; called on the evaluating thread
   bool concurrent_rules = false;  // independent rules of one group at the same time, on the pool
 };
 

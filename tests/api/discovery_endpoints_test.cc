@@ -218,5 +218,35 @@ TEST_F(ApiTest, QueriesAreLoggedWithTheirOrigin) {
   EXPECT_FALSE(log.Open("/nothing/here/q.log").ok());
 }
 
+TEST_F(ApiTest, QueriesOfRulesAreLoggedWithTheirGroup) {
+  std::string path = ::testing::TempDir() + "/narthex_rule_query.log";
+  std::remove(path.c_str());
+  QueryLog log(&clock, &metrics);
+  absl::StatusOr<promql::ExprPtr> tree = promql::ParseExpr("sum( up )by(job)", {});
+  ASSERT_TRUE(tree.ok());
+  rules::RuleQuery query;
+  query.tree = tree->get();
+  query.file = "r.yml";
+  query.group = "g";
+  query.t_ms = 2500;
+  log.WriteRule(query);  // it is off: nothing happens
+  ASSERT_TRUE(log.Open(path).ok());
+  query.error = "too much";
+  query.samples_read = 3;
+  log.WriteRule(query);
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  EXPECT_EQ(text.str(),
+            R"({"time":"1970-01-01T00:16:40.000Z","level":"INFO","msg":"promql query logged",)"
+            R"x("params":{"end":"1970-01-01T00:00:02.500Z","query":"sum by (job) (up)",)x"
+            R"("start":"1970-01-01T00:00:02.500Z","step":0},"error":"too much",)"
+            R"("stats":{"timings":{"evalTotalTime":0,"resultSortTime":0,"queryPreparationTime":0,)"
+            R"("innerEvalTime":0,"execQueueTime":0,"execTotalTime":0},)"
+            R"("samples":{"totalQueryableSamples":3,"peakSamples":0}},)"
+            R"("spanID":"0000000000000000","ruleGroup":{"file":"r.yml","name":"g"}})"
+            "\n");
+}
+
 }  // namespace
 }  // namespace narthex::api

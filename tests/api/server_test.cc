@@ -1,4 +1,6 @@
-// Routing, CORS, lifecycle, status, admin, federation, remote write.
+// Routing, CORS, lifecycle, status, admin, remote write.
+#include <thread>
+
 #include "tests/api/fixture.h"
 
 namespace narthex::api {
@@ -210,31 +212,23 @@ TEST_F(ApiTest, AdminDeletesSeries) {
   EXPECT_EQ(Do("POST", "/api/v1/admin/tsdb/snapshot").body, Success(R"({"name":"/data/snapshots"})"));
 }
 
-TEST_F(ApiTest, FederationSortsByNameAndAddsExternalLabels) {
-  options.config_yaml = [] {
-    return std::string("global:\n  external_labels:\n    job: outside\n    region: \"e\\\"u\"\n");
-  };
-  Append({{"__name__", "z"}, {"instance", "i"}}, 990'000, 1e6);
-  Append({{"__name__", "a"}, {"job", "x"}}, 980'000, 1);
-  Append({{"__name__", "a"}, {"job", "x"}}, 990'000, 2.5);
-  Append({{"__name__", "old"}}, 600'000, 1);
-  Append({{"__name__", "gone"}}, 990'000, StaleNan());
-  Append({{"__name__", "n.m"}, {"l.k", "v"}}, 990'000, 3);
-  EXPECT_EQ(Get("/federate?match[]=%7B__name__%3D~%22.%2B%22%7D&match[]=a"),
-            "# TYPE a untyped\n"
-            "a{job=\"x\",instance=\"\",region=\"e\\\"u\"} 2.5 990000\n"
-            "# TYPE n_m untyped\n"
-            "n_m{l_k=\"v\",instance=\"\",job=\"outside\",region=\"e\\\"u\"} 3 990000\n"
-            "# TYPE z untyped\n"
-            "z{instance=\"i\",job=\"outside\",region=\"e\\\"u\"} 1e+06 990000\n");
-  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
-  Do("GET", "/federate?match[]=%7B%22n.m%22%7D", "",
-     {{"accept", "text/plain;version=1.0.0;escaping=allow-utf-8"}});
-  EXPECT_EQ(answer.body,
-            "# TYPE \"n.m\" untyped\n"
-            "{\"n.m\",\"l.k\"=\"v\",instance=\"\",job=\"outside\",region=\"e\\\"u\"} 3 990000\n");
-  Get("/federate?match[]=%7B");
-  EXPECT_EQ(answer.status, 400);
+TEST_F(ApiTest, RemoteReadsWaitForAPlace) {
+  remote::ReadGate gate(1, &metrics);
+  options.read_gate = &gate;
+  std::atomic<bool> cancelled{false};
+  ASSERT_TRUE(gate.Enter(&cancelled));
+  std::atomic<bool> gone{true};
+  EXPECT_FALSE(gate.Enter(&gone)) << "the client left while it waited";
+  EXPECT_NE(Get("/metrics").find("prometheus_remote_read_handler_queries 1\n"), std::string::npos);
+  std::thread second([&] {
+    ASSERT_TRUE(gate.Enter(&cancelled));
+    gate.Leave();
+  });
+  gate.Leave();
+  second.join();
+  Do("POST", "/api/v1/read", "nonsense");
+  EXPECT_EQ(answer.status, 400) << "the place is free again";
+  EXPECT_NE(Get("/metrics").find("prometheus_remote_read_handler_queries 0\n"), std::string::npos);
 }
 
 TEST_F(ApiTest, MetricsCountRequests) {

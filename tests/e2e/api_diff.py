@@ -190,6 +190,11 @@ def cases():
     out.append(("OPTIONS", "/api/v1/query?query=1", None, {"Origin": "http://x"}))
     out.append(("GET", "/federate" + q(match_="up"), None, {"Accept": "application/openmetrics-text;version=1.0.0"}))
     out.append(("GET", "/federate" + q(match_="up"), None, {"Accept": "text/plain;version=1.0.0;escaping=allow-utf-8"}))
+    out.append(("GET", "/federate" + q(match_="up"), None, {"Accept": "text/plain;escaping=dots"}))
+    for encoding in ["delimited", "delimited;escaping=values", "other"]:
+        accept = f"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding={encoding}"
+        out.append(("GET", "/federate" + q(match_=["up", "requests_total"]), None, {"Accept": accept}))
+        out.append(("GET", "/federate" + q(match_="up"), None, {"Accept": accept + ";q=0.5,text/plain;version=0.0.4;q=0.7"}))
     out.append(("GET", "/metrics", None, {"Accept": "application/openmetrics-text;version=1.0.0"}))
     snappy_empty = b"\x00"
     proto = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
