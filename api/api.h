@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "alerting/alerting.h"
 #include "base/clock.h"
+#include "base/disk_life.h"
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -112,6 +114,8 @@ struct Options {
   QueryLog* query_log = nullptr;                // may be null
   // A job's configuration in force, null if there is none of that name.
   std::function<std::shared_ptr<const scraper::ScrapeConfig>(const std::string& job)> scrape_config;
+  std::string kernels, gpu;                            // what queries run on; gpu: "" = none
+  std::function<std::optional<DiskLife>()> disk_life;  // null: asks the disk of data_path
   std::string data_path, storage_retention, cwd, hostname;
   int64_t start_time_ms = 0;
   std::vector<std::pair<std::string, std::string>> flags;   // name without dashes, value; sorted

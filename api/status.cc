@@ -86,6 +86,28 @@ absl::Status StatusFlags(Call& call) {
 }
 
 // Keys of Go's runtime keep their places; what has no counterpart here says so by 0 or "".
+namespace {
+
+// What Prometheus has no words for: the code that queries run on and the life of the flash disk.
+void WriteMachine(const Options& options, JsonWriter* json) {
+  json->Key("narthex").BeginObject();
+  json->Key("kernels").String(options.kernels);
+  if (!options.gpu.empty()) json->Key("gpu").String(options.gpu);
+  std::optional<DiskLife> life =
+      options.disk_life ? options.disk_life() : ReadDiskLife(options.data_path, options.clock->NowMs());
+  if (life) {
+    json->Key("disk").BeginObject();
+    json->Key("device").String(life->device).Key("kind").String(life->kind);
+    json->Key("usedPercent").Int(life->used_percent).Key("reserve").String(life->reserve);
+    if (life->bytes_written > 0) json->Key("bytesWritten").Int(life->bytes_written);
+    if (life->days_left) json->Key("daysLeft").Int(*life->days_left);
+    json->EndObject();
+  }
+  json->EndObject();
+}
+
+}  // namespace
+
 absl::Status StatusRuntimeInfo(Call& call) {
   const Options& options = call.options;
   std::pair<bool, int64_t> reload =
@@ -111,6 +133,7 @@ absl::Status StatusRuntimeInfo(Call& call) {
   json->Key("GODEBUG").String("");
   json->Key("storageRetention");
   WriteText(options.storage_retention, json);
+  WriteMachine(options, json);
   json->EndObject();
   return body.Finish();
 }

@@ -10,6 +10,7 @@
 #include "base/system_memory.h"
 #include "cli/process_metrics.h"
 #include "cli/version.h"
+#include "promql/kernels.h"
 
 namespace narthex::cli {
 namespace {
@@ -46,6 +47,14 @@ std::string RoutePrefix(const ServeFlags& flags, const std::string& external_url
   while (prefix.ends_with("/")) prefix.pop_back();
   while (prefix.starts_with("/")) prefix.erase(0, 1);
   return "/" + prefix;
+}
+
+// The vector unit that queries use.
+std::string KernelName() {
+  for (const auto& [name, kernels] : promql::AllKernels()) {
+    if (kernels.rates == promql::MachineKernels().rates) return name;
+  }
+  return "";
 }
 
 int64_t RetentionMs(const ServeFlags& flags, const LoadedConfig& config) {
@@ -257,6 +266,7 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
     auto it = scrape_configs_.find(job);
     return it == scrape_configs_.end() ? nullptr : it->second;
   };
+  options.kernels = KernelName();
   options.data_path = flags_.storage_path;
   options.storage_retention =
       FormatDurationMs(flags_.retention_ms > 0 ? flags_.retention_ms : kDefaultRetentionMs);

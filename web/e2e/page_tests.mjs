@@ -68,6 +68,48 @@ export function register(t) {
     });
   });
 
+  test("the steps of relabelling are shown for targets, kept and dropped", async () => {
+    await visit(t, "/targets?pool=plant", {}, async (page) => {
+      await page.getByRole("button", { name: /^Labels of/ }).click();
+      const step = page.locator(".steps > li");
+      await eventually(async () => assert.match(await step.innerText(), /replace → instance = "edge-7:9100"[\s\S]*instance[\s\S]*"edge-7:9100"/));
+      await shoot(t, page, "target-steps");
+    });
+    await visit(t, "/service-discovery?kind=dropped&search=spare-1", {}, async (page) => {
+      await page.getByRole("button", { name: "Steps of relabelling of spare-1:9100" }).click();
+      await page.locator(".steps > li", { hasText: "the target is dropped here" }).waitFor();
+      await shoot(t, page, "discovery-steps");
+    });
+  });
+
+  test("the overview shows queues, Alertmanagers, kernels and the life of the disk", async () => {
+    await visit(t, "/status", {}, async (page) => {
+      const queue = page.locator("tr", { hasText: "/receive" });
+      await queue.locator(".state", { hasText: "up to date" }).waitFor({ timeout: 60_000 });
+      if (t.world.alertmanager !== "") await page.locator("tr", { hasText: t.world.alertmanager }).waitFor();
+      await page.locator(".pairs div", { hasText: "Kernels" }).waitFor();
+      assert.equal(await page.locator(".pairs div", { hasText: "Life used" }).count(), 0, "no disk tells it here");
+    });
+    // A machine with an eMMC and a GPU.
+    await visit(t, "/", {}, async (page) => {
+      await page.route("**/api/v1/status/runtimeinfo", async (route) => {
+        const response = await route.fetch();
+        const body = await response.json();
+        body.data.narthex.gpu = "NVIDIA H100";
+        body.data.narthex.disk = { device: "mmcblk0", kind: "eMMC", usedPercent: 20, reserve: "normal", daysLeft: 2920 };
+        await route.fulfill({ response, json: body });
+      });
+      await page.getByRole("link", { name: "Status" }).click();
+      const fact = (name) => page.locator(".pairs div", { hasText: name }).locator("dd");
+      await eventually(async () => assert.equal(await fact("Life used").innerText(), "at most 20%"));
+      await eventually(async () => assert.equal(await fact("Life left").innerText(), "about 8 years, used as it was so far"));
+      await eventually(async () => assert.equal(await fact("GPU").innerText(), "NVIDIA H100"));
+      await shoot(t, page, "status-machine");
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+      await shoot(t, page, "status-queues");
+    });
+  });
+
   test("a thousand targets stay smooth", async () => {
     await visit(t, "/targets", {}, async (page) => {
       await page.getByText(`of ${MANY} up`).waitFor();

@@ -201,6 +201,34 @@ export function register(t) {
     });
   });
 
+  test("exemplars are points on the graph, with their labels", async () => {
+    const p90 = 'histogram_quantile(0.9, sum by (le) (rate(http_latency_seconds_bucket{job="plant"}[5m])))';
+    await visit(t, graphOf(p90), {}, async (page) => {
+      await plotted(page);
+      await page.getByLabel("Exemplars").check();
+      await page.waitForFunction(() => location.search.includes("show_exemplars=1"));
+      await page.waitForFunction(() => (document.querySelector(".canvas").plot?.values().exemplars.length ?? 0) > 10);
+      const { exemplars, times } = await plotted(page);
+      const answer = await ask(t, "query_exemplars", { query: p90, start: times[0], end: times.at(-1) });
+      const known = answer.flatMap((one) => one.exemplars.map((exemplar) => exemplar.labels.trace_id));
+      assert.ok(exemplars.every((one) => known.includes(one.labels.trace_id)), JSON.stringify(exemplars[0]));
+      const middle = exemplars.length >> 1;
+      const [x, y] = await page.evaluate((i) => document.querySelector(".canvas").plot.marks()[i], middle);
+      const box = await page.locator(".canvas .u-over").first().boundingBox();
+      await page.mouse.move(box.x + x, box.y + y);
+      await page.locator(".tip", { hasText: exemplars[middle].labels.trace_id }).waitFor();
+      await shoot(t, page, "exemplars");
+      await page.mouse.click(box.x + x, box.y + y);
+      await page.locator(".picked", { hasText: exemplars[middle].labels.trace_id }).waitFor();
+      await page.getByRole("button", { name: "Close the exemplar" }).click();
+      await page.locator(".picked").waitFor({ state: "detached" });
+      // In a heat map they stand in the row of their bucket.
+      await page.goto(t.world.url + graphOf('rate(http_latency_seconds_bucket{job="plant"}[5m])', { "g0.display_mode": "heatmap", "g0.show_exemplars": "1" }));
+      await page.waitForFunction(() => (document.querySelector(".canvas")?.plot?.marks().length ?? 0) > 10);
+      await shoot(t, page, "exemplars-heatmap");
+    });
+  });
+
   test("the plan says what each operator did", async () => {
     await visit(t, `/query?g0.expr=${encodeURIComponent(RATE)}&g0.tab=explain`, {}, async (page) => {
       await page.waitForSelector(".plan tbody tr");

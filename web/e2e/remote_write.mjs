@@ -21,11 +21,14 @@ function double(number, value) {
   return out;
 }
 
-function encodeSeries({ labels, samples }) {
+const pair = ([name, value]) => field(1, Buffer.concat([text(1, name), text(2, value)]));
+
+function encodeSeries({ labels, samples, exemplars = [] }) {
   const names = Object.keys(labels).sort();
   return Buffer.concat([
-    ...names.map((name) => field(1, Buffer.concat([text(1, name), text(2, labels[name])]))),
+    ...names.map((name) => pair([name, labels[name]])),
     ...samples.map(([ms, value]) => field(2, Buffer.concat([double(1, value), varint(16), varint(ms)]))),
+    ...exemplars.map(([ms, value, own]) => field(3, Buffer.concat([...Object.entries(own).map(pair), double(2, value), varint(24), varint(ms)]))),
   ]);
 }
 
@@ -39,7 +42,7 @@ function snappy(bytes) {
   return Buffer.concat(parts);
 }
 
-// series: [{labels: {...}, samples: [[ms, value], ...]}, ...]
+// series: [{labels: {...}, samples: [[ms, value], ...], exemplars: [[ms, value, {...}], ...]}, ...]
 export async function remoteWrite(url, series) {
   const body = snappy(Buffer.concat(series.map((one) => field(1, encodeSeries(one)))));
   const response = await fetch(`${url}/api/v1/write`, {

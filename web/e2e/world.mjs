@@ -75,14 +75,23 @@ function latency(dt, step, sums) {
   return out;
 }
 
+// Now and then one observation with its trace, in the bucket that it fell into.
+function slowest(began, dt, le) {
+  if (dt % 600 !== 300) return [];
+  const value = 0.3 + 0.9 * Math.abs(wave(dt, 3));
+  const bound = BOUNDS.find((one) => value <= one) ?? "+Inf";
+  return String(bound) === le ? [[(began + dt) * 1000, value, { trace_id: (0x5eed0000 + dt).toString(16).padStart(16, "0") }]] : [];
+}
+
 async function writePast(url, began) {
   const all = new Map();
   const sums = [];
   for (let dt = 0; dt <= PAST; dt += 15) {
     for (const [labels, value] of [...gauges(began + dt), ...counters(dt), ...latency(dt, 15, sums)]) {
       const key = JSON.stringify(labels);
-      if (!all.has(key)) all.set(key, { labels: { ...labels, job: "plant", instance: "edge-7:9100" }, samples: [] });
+      if (!all.has(key)) all.set(key, { labels: { ...labels, job: "plant", instance: "edge-7:9100" }, samples: [], exemplars: [] });
       all.get(key).samples.push([(began + dt) * 1000, value]);
+      if (labels.le !== undefined) all.get(key).exemplars.push(...slowest(began, dt, labels.le));
     }
   }
   await remoteWrite(url, [...all.values()]);
@@ -98,6 +107,10 @@ function exporter(plantBegan) {
   const server = http.createServer((request, response) => {
     if (request.url === "/flaky" && !state.up) {
       response.writeHead(503).end("down for a while");
+      return;
+    }
+    if (request.method === "POST") {
+      request.resume().on("end", () => response.writeHead(204).end()); // where remote write goes
       return;
     }
     const t = Date.now() / 1000 - began;
@@ -156,7 +169,7 @@ groups:
         expr: http_requests_total{path="/"} * on () http_requests_total
 `;
 
-export async function startWorld(binary, { prefix = "", many = MANY } = {}) {
+export async function startWorld(binary, { prefix = "", many = MANY, flags = [] } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "narthex-page."));
   const children = [];
   const began = Math.floor(Date.now() / 1000 / 15) * 15 - PAST;
@@ -202,6 +215,7 @@ export async function startWorld(binary, { prefix = "", many = MANY } = {}) {
     `global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s, external_labels: {site: edge-7}}
 rule_files: [rules.yml]
 storage: {tsdb: {out_of_order_time_window: 5h}}
+remote_write: [{name: cloud, url: "http://${exporterAddress}/receive", write_relabel_configs: [{source_labels: [job], regex: oven, action: keep}]}]
 ${alertmanager === "" ? "" : `alerting: {alertmanagers: [{static_configs: [{targets: ["${alertmanager}"]}]}]}`}
 scrape_configs:
   - job_name: narthex
@@ -234,6 +248,7 @@ ${node === "" ? "" : `  - job_name: node\n    static_configs: [{targets: ["${nod
     "--storage.tsdb.path=data",
     `--web.listen-address=127.0.0.1:${port}`,
     "--web.enable-remote-write-receiver",
+    ...flags,
     ...(prefix === "" ? [] : [`--web.external-url=${url}`]),
   );
   try {
@@ -253,5 +268,5 @@ ${node === "" ? "" : `  - job_name: node\n    static_configs: [{targets: ["${nod
     writeFileSync(path.join(folder, "prometheus.yml"), config + more);
     narthex.kill("SIGHUP");
   };
-  return { url, root, state, stop, reload };
+  return { url, root, state, stop, reload, alertmanager };
 }

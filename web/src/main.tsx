@@ -17,6 +17,8 @@ import "./style/base.css";
 import "./style/parts.css";
 import "./style/query.css";
 import "./style/pages.css";
+import "./style/details.css";
+import "./style/exemplars.css";
 
 const STATUS = ["status", "tsdb-status", "config", "flags", "alertmanager-discovery"];
 

@@ -39,7 +39,7 @@ describe("the address of the query page", () => {
   });
   it("comes back as it was", () => {
     const panels = [
-      newPanel({ expr: 'rate(a{b="&=+ #"}[5m])', tab: "graph", endMs: Date.UTC(2026, 10, 21, 1, 2, 3), log: true, thresholds: [1, 2.5] }),
+      newPanel({ expr: 'rate(a{b="&=+ #"}[5m])', tab: "graph", endMs: Date.UTC(2026, 10, 21, 1, 2, 3), log: true, thresholds: [1, 2.5], exemplars: true }),
       newPanel({ expr: "up", step: { kind: "fixed", ms: 15_000 }, display: "points", rangeMs: 90_000 }),
       newPanel({ expr: "", tab: "explain", endMs: Date.UTC(2026, 0, 1) }),
     ];

@@ -15,6 +15,25 @@ export function parseMetrics(text: string): OwnMetrics {
   return out;
 }
 
+export interface OwnSample {
+  labels: Record<string, string>;
+  value: number;
+}
+
+// The series of one name, with their labels.
+export function samplesOf(metrics: OwnMetrics, name: string): OwnSample[] {
+  const out: OwnSample[] = [];
+  for (const [key, value] of metrics) {
+    if (key !== name && !key.startsWith(name + "{")) continue;
+    const labels: Record<string, string> = {};
+    for (const [, label, text] of key.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
+      labels[label!] = text!.replace(/\\(.)/g, (_, c: string) => (c === "n" ? "\n" : c));
+    }
+    out.push({ labels, value });
+  }
+  return out;
+}
+
 export function sum(metrics: OwnMetrics, name: string): number | undefined {
   let total: number | undefined;
   for (const [key, value] of metrics) {

@@ -6,6 +6,7 @@ import { matchesWords } from "../query/Dialogs";
 import { type LabelSet, seriesName } from "../query/result";
 import { Empty, ErrorBox, Icon, Labels, SearchBox, Segmented, Skeleton, State } from "../ui/bits";
 import { Virtual } from "../ui/Virtual";
+import { Relabelling } from "./Relabelling";
 
 interface Found {
   discoveredLabels: LabelSet;
@@ -50,10 +51,11 @@ export function Discovery() {
   const [search, setSearch] = useSearchParam("search");
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const items = useMemo(() => itemsOf(data, kind, search, closed), [data, kind, search, closed]);
-  const toggle = (pool: string) => {
-    const next = new Set(closed);
-    if (!next.delete(pool)) next.add(pool);
-    setClosed(next);
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const flip = (set: ReadonlySet<string>, key: string) => {
+    const next = new Set(set);
+    if (!next.delete(key)) next.add(key);
+    return next;
   };
   return (
     <main id="main">
@@ -83,7 +85,7 @@ export function Discovery() {
         render={(item) =>
           "pool" in item ? (
             <h2 class="pool">
-              <button type="button" class="rule-head" aria-expanded={!closed.has(item.pool)} onClick={() => toggle(item.pool)}>
+              <button type="button" class="rule-head" aria-expanded={!closed.has(item.pool)} onClick={() => setClosed(flip(closed, item.pool))}>
                 <Icon name={closed.has(item.pool) ? "right" : "down"} />
                 <b>{item.pool}</b>
                 <span class="pill">{item.kept} kept</span>
@@ -93,14 +95,26 @@ export function Discovery() {
           ) : (
             <div class="found">
               <Labels labels={item.found.discoveredLabels} />
-              {item.found.labels === undefined ? (
-                <State mood="quiet">dropped by relabelling</State>
-              ) : (
-                <span class="after">
-                  <Icon name="right" />
-                  <Labels labels={item.found.labels} />
-                </span>
-              )}
+              <div class="found-line">
+                {item.found.labels === undefined ? (
+                  <State mood="quiet">dropped by relabelling</State>
+                ) : (
+                  <span class="after">
+                    <Icon name="right" />
+                    <Labels labels={item.found.labels} />
+                  </span>
+                )}
+                <button
+                  type="button"
+                  class="quiet-button found-steps"
+                  aria-expanded={open.has(item.key)}
+                  aria-label={`Steps of relabelling of ${item.found.discoveredLabels.__address__ ?? "this target"}`}
+                  onClick={() => setOpen(flip(open, item.key))}
+                >
+                  <Icon name={open.has(item.key) ? "down" : "right"} /> Steps
+                </button>
+              </div>
+              {open.has(item.key) && <Relabelling pool={item.found.scrapePool} labels={item.found.discoveredLabels} />}
             </div>
           )
         }

@@ -8,8 +8,10 @@ import { useStore } from "../base/store";
 import { formatTime } from "../base/time";
 import { ErrorBox, Skeleton, State, useNow } from "../ui/bits";
 import { StatusHead } from "./StatusHead";
+import { Alertmanagers, Facts, type Machine, MachineFacts, RemoteQueues } from "./StatusParts";
 
 type Strings = Record<string, string | number | boolean>;
+type Runtime = Strings & { narthex?: Machine };
 
 // null: that number is not known here.
 function tiles(metrics: OwnMetrics, uptimeS: number): [string, string, string][] {
@@ -29,24 +31,8 @@ function tiles(metrics: OwnMetrics, uptimeS: number): [string, string, string][]
   ];
 }
 
-function Facts({ title, rows }: { title: string; rows: [string, preact.ComponentChildren][] }) {
-  return (
-    <section class="card">
-      <h2>{title}</h2>
-      <dl class="pairs">
-        {rows.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  );
-}
-
 export function Status() {
-  const runtime = useApi<Strings>("status/runtimeinfo", {}, 15_000);
+  const runtime = useApi<Runtime>("status/runtimeinfo", {}, 15_000);
   const build = useApi<Strings>("status/buildinfo");
   const metrics = useOwnMetrics(15_000);
   const zone = useStore(utc);
@@ -86,7 +72,8 @@ export function Status() {
                 ["Processors", String(info.GOMAXPROCS)],
               ]}
             />
-            {build.data !== undefined && (
+            <div class="stack">
+              {build.data !== undefined && (
               <Facts
                 title="Build"
                 rows={[
@@ -98,8 +85,12 @@ export function Status() {
                   ["Compiler", String(build.data.goVersion)],
                 ]}
               />
-            )}
+              )}
+              <MachineFacts machine={info.narthex} />
+            </div>
           </div>
+          <Alertmanagers metrics={metrics ?? new Map()} />
+          <RemoteQueues metrics={metrics ?? new Map()} nowS={now / 1000} />
         </>
       )}
     </main>

@@ -9,6 +9,7 @@ import { matchesWords } from "../query/Dialogs";
 import { type LabelSet, type QueryData, type Series, seriesName } from "../query/result";
 import { Empty, ErrorBox, Icon, Labels, type Mood, SearchBox, Segmented, Skeleton, State, useNow } from "../ui/bits";
 import { Virtual } from "../ui/Virtual";
+import { Relabelling } from "./Relabelling";
 
 type Health = "up" | "down" | "unknown";
 
@@ -115,6 +116,8 @@ function TargetRow({ target, open, toggle, now, samples }: {
             Every {target.scrapeInterval}, at most {target.scrapeTimeout}
           </p>
           <LabelTable target={target} />
+          <h3 class="steps-title">Relabelling, step by step</h3>
+          <Relabelling pool={target.scrapePool} labels={target.discoveredLabels} />
         </div>
       )}
     </div>

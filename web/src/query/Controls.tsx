@@ -148,6 +148,10 @@ export function GraphControls({ panel, update }: { panel: Panel; update: Update 
         <input type="checkbox" checked={panel.log} onChange={(event) => update({ log: event.currentTarget.checked })} />
         Log
       </label>
+      <label class="check" title="Single observations, with the labels that were stored with them">
+        <input type="checkbox" checked={panel.exemplars} onChange={(event) => update({ exemplars: event.currentTarget.checked })} />
+        Exemplars
+      </label>
       <Field
         class="thresholds"
         label="Thresholds: numbers, drawn as dashed lines"

@@ -4,9 +4,10 @@ import { bucketUnitOf, formatNumber, formatWithUnit, unitOf } from "../base/form
 import { dark, utc } from "../base/settings";
 import { useStore } from "../base/store";
 import { formatTime } from "../base/time";
-import { Empty, SeriesText } from "../ui/bits";
+import { Empty, Icon, SeriesText } from "../ui/bits";
 import { Virtual } from "../ui/Virtual";
 import { seriesColor } from "./colors";
+import type { Exemplar } from "./exemplars";
 import { cellsOf, hasHeat } from "./heat";
 import type { Hover, Plot, PlotData } from "./plot";
 import { grid, onGrid, type QueryData, type Series, seriesName, shortNames } from "./result";
@@ -14,6 +15,7 @@ import type { Panel } from "./state";
 
 export interface Shot {
   data: QueryData;
+  exemplars: Exemplar[];
   expr: string;
   startS: number;
   endS: number;
@@ -27,7 +29,7 @@ const TIP_ROWS = 9;
 function plotData(shot: Shot, series: Series[], heat: boolean): PlotData {
   const times = grid(shot.startS, shot.endS, shot.stepS);
   const columns = heat ? [] : series.map((one) => onGrid(one.values ?? [], times[0]!, shot.stepS, times.length));
-  return { times, columns, cells: heat ? cellsOf(series) : [], stepS: shot.stepS };
+  return { times, columns, cells: heat ? cellsOf(series) : [], exemplars: shot.exemplars, stepS: shot.stepS };
 }
 
 // The series nearest to the pointer, and their neighbours in value.
@@ -84,6 +86,31 @@ function HeatTip({ plot, hover, expr }: { plot: Plot; hover: Hover; expr: string
   );
 }
 
+function ExemplarFacts({ exemplar, expr }: { exemplar: Exemplar; expr: string }) {
+  const unit = unitOf(expr) === "none" ? bucketUnitOf(expr) : unitOf(expr);
+  return (
+    <dl class="exemplar-facts">
+      <div>
+        <dt>value</dt>
+        <dd>
+          {formatWithUnit(exemplar.value, unit)}
+          {unit !== "none" && ` (${exemplar.value})`}
+        </dd>
+      </div>
+      {Object.entries(exemplar.labels).map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+      <div>
+        <dt>series</dt>
+        <dd>{exemplar.series}</dd>
+      </div>
+    </dl>
+  );
+}
+
 export function Graph({ shot, panel, onZoom, onZoomOut }: {
   shot: Shot; panel: Panel; onZoom: (fromS: number, toS: number) => void; onZoomOut: () => void;
 }) {
@@ -91,6 +118,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
   const plot = useRef<Plot | null>(null);
   const [pointer, setHover] = useState<Hover | null>(null);
   const [missing, setMissing] = useState(false); // the chunk that draws
+  const [picked, setPicked] = useState<Exemplar | null>(null); // stays below the graph, to be copied from
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const isDark = useStore(dark);
   const zone = useStore(utc);
@@ -99,7 +127,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
   const heat = hasHeat(all) && (panel.display === "heatmap" || all.every((one) => one.values === undefined));
   const series = useMemo(() => (heat ? all : all.filter((one) => one.values !== undefined).slice(0, MAX_LINES)), [shot, heat]);
   const names = useMemo(() => shortNames(series), [series]);
-  const data = useMemo(() => plotData(shot, series, heat), [series]);
+  const data = useMemo(() => plotData(shot, series, heat), [shot, series]);
   const identity = useMemo(() => series.map((one) => seriesName(one.metric)).join("\n"), [series]);
   useLayoutEffect(() => setHidden((old) => (old.size === 0 ? old : new Set())), [identity]);
 
@@ -116,7 +144,7 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
         data,
         { display, log: panel.log, dark: isDark, utc: zone, unit: heat ? bucketUnitOf(shot.expr) : unitOf(shot.expr), thresholds: panel.thresholds, hidden },
         HEIGHT,
-        { onHover: setHover, onZoom, onZoomOut },
+        { onHover: setHover, onZoom, onZoomOut, onPick: setPicked },
       );
       if (performance.getEntriesByName("first-plot").length === 0) performance.mark("first-plot");
     }, () => setMissing(true));
@@ -162,12 +190,23 @@ export function Graph({ shot, panel, onZoom, onZoomOut }: {
           class={`tip ${hover.left > hover.width / 2 ? "left" : "right"}`}
           style={{ left: `${hover.left}px`, top: `${Math.min(hover.top, HEIGHT - 120)}px` }}
         >
-          <time>{formatTime(data.times[hover.index]! * 1000, zone)}</time>
-          {heat ? (
+          <time>{formatTime((hover.exemplar?.t ?? data.times[hover.index]!) * 1000, zone)}</time>
+          {hover.exemplar !== null ? (
+            <ExemplarFacts exemplar={hover.exemplar} expr={shot.expr} />
+          ) : heat ? (
             <HeatTip plot={plot.current} hover={hover} expr={shot.expr} />
           ) : (
             <LineTip {...{ data, hover, names, hidden, expr: shot.expr }} panel={panel} />
           )}
+        </div>
+      )}
+      {picked !== null && (
+        <div class="picked" role="status" aria-label="Exemplar">
+          <h3>Exemplar of {formatTime(picked.t * 1000, zone)}</h3>
+          <button type="button" class="plain" aria-label="Close the exemplar" onClick={() => setPicked(null)}>
+            <Icon name="close" />
+          </button>
+          <ExemplarFacts exemplar={picked} expr={shot.expr} />
         </div>
       )}
       {all.length > MAX_LINES && !heat && (

@@ -10,6 +10,7 @@ import { Dialogs, type DialogName } from "./Dialogs";
 import { Editor } from "./Editor";
 import type { Editor as CodeEditor } from "./editor";
 import { Explain } from "./Explain";
+import { type Exemplar, loadExemplars } from "./exemplars";
 import { Graph, type Shot } from "./Graph";
 import type { QueryData } from "./result";
 import { type Panel as PanelState, stepMs, type Tab } from "./state";
@@ -48,9 +49,18 @@ async function ask(panel: PanelState, signal: AbortSignal): Promise<Answered> {
     const stepS = stepMs(panel) / 1000;
     const startS = endS - panel.rangeMs / 1000;
     const params = { query: panel.expr, start: startS.toFixed(3), end: endS.toFixed(3), step: stepS, stats: "all" };
-    const answer = await api<QueryData>("query_range", params, signal, true);
-    const shot = { data: answer.data, expr: panel.expr, startS, endS, stepS };
-    return { ...base, ...answer, shot, tookMs: performance.now() - began };
+    let exemplars: Exemplar[] = [];
+    let failed: string[] = [];
+    const [answer] = await Promise.all([
+      api<QueryData>("query_range", params, signal, true),
+      panel.exemplars &&
+        loadExemplars(panel.expr, startS, endS, stepS, signal).then(
+          (found) => (exemplars = found),
+          (error: ApiError) => (failed = [`Exemplars: ${error.message}`]),
+        ),
+    ]);
+    const shot = { data: answer.data, exemplars, expr: panel.expr, startS, endS, stepS };
+    return { ...base, ...answer, warnings: [...answer.warnings, ...failed], shot, tookMs: performance.now() - began };
   } catch (error) {
     if (signal.aborted) throw error;
     return { ...base, error: error as ApiError, warnings: [], infos: [], tookMs: performance.now() - began };
@@ -60,7 +70,7 @@ async function ask(panel: PanelState, signal: AbortSignal): Promise<Answered> {
 function useAnswer(panel: PanelState, tick: number): { answer: Answered | undefined; loading: boolean } {
   const [answer, setAnswer] = useState<Answered | undefined>(undefined);
   const [loading, setLoading] = useState(false);
-  const range = panel.tab === "graph" ? `${panel.rangeMs}/${stepMs(panel)}` : "";
+  const range = panel.tab === "graph" ? `${panel.rangeMs}/${stepMs(panel)}/${panel.exemplars}` : "";
   useEffect(() => {
     if (panel.expr.trim() === "") {
       setAnswer(undefined);

@@ -4,6 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import { formatWithUnit, type Unit } from "../base/format";
 import { formatTick } from "../base/time";
 import { heatColor, seriesColor, seriesDash } from "./colors";
+import { type Exemplar, heatRow } from "./exemplars";
 import { type Cell, edgesOf } from "./heat";
 import type { Column } from "./result";
 import { stack } from "./stack";
@@ -13,6 +14,7 @@ export interface PlotData {
   times: number[]; // s
   columns: Column[];
   cells: Cell[]; // of a heat map
+  exemplars: Exemplar[];
   stepS: number;
 }
 
@@ -32,20 +34,24 @@ export interface Hover {
   top: number;
   width: number;
   value: number | null; // on the axis, under the pointer
+  exemplar: Exemplar | null; // under the pointer
 }
 
 export interface PlotEvents {
   onHover(hover: Hover | null): void;
   onZoom(fromS: number, toS: number): void;
   onZoomOut(): void;
+  onPick(exemplar: Exemplar): void;
 }
 
 const AXIS_GAP = 8;
+const MARK = 4.5; // half the width of an exemplar's mark, in CSS pixels
+const REACH = 14; // so near the pointer takes one
 
 function colorsOf(host: HTMLElement) {
   const style = getComputedStyle(host);
   const read = (name: string) => style.getPropertyValue(name).trim();
-  return { grid: read("--grid"), text: read("--muted"), bad: read("--bad"), font: `12px ${read("--sans")}` };
+  return { grid: read("--grid"), text: read("--muted"), bad: read("--bad"), ink: read("--text"), paper: read("--surface"), font: `12px ${read("--sans")}` };
 }
 
 function seriesOptions(data: PlotData, look: PlotLook): uPlot.Series[] {
@@ -71,12 +77,20 @@ function bandsOf(count: number, hidden: ReadonlySet<number>): uPlot.Band[] {
   return shown.slice(1).map((upper, i) => ({ series: [upper + 1, shown[i]! + 1] }));
 }
 
-function yRange(look: PlotLook, heat: boolean): uPlot.Scale {
+// Exemplars widen the axis, unless they lie so far off that the lines would be flat.
+function withExemplars(min: number, max: number, all: Exemplar[]): [number, number] {
+  const reach = 3 * (max - min || Math.abs(max) || 1);
+  const near = all.map((one) => one.value).filter((value) => value > min - reach && value < max + reach);
+  return [Math.min(min, ...near), Math.max(max, ...near)];
+}
+
+function yRange(look: PlotLook, heat: boolean, exemplars: Exemplar[]): uPlot.Scale {
   if (heat) return { range: (_u, low, high) => [low, high] };
   if (look.log) return { distr: 3 };
   return {
     range: (_u, low, high) => {
       let [min, max] = [Math.min(low ?? 0, ...look.thresholds), Math.max(high ?? 1, ...look.thresholds)];
+      if (low !== null && high !== null) [min, max] = withExemplars(min, max, exemplars);
       if (look.display === "stacked") min = Math.min(min, 0);
       if (min === max) {
         // A flat line: around it as much room as its size gives, and zero in sight.
@@ -126,6 +140,48 @@ function drawCells(u: uPlot, data: PlotData, edges: number[], dark: boolean): vo
   ctx.restore();
 }
 
+// Where an exemplar is drawn, in CSS pixels of the plot's inside. What lies beyond the axis stands at its edge.
+function placeOf(u: uPlot, one: Exemplar, edges: number[]): [x: number, y: number] {
+  const value = edges.length > 1 ? heatRow(one.value, edges) : one.value;
+  const y = u.valToPos(value, "y");
+  const height = u.over.clientHeight;
+  return [u.valToPos(one.t, "x"), Number.isFinite(y) ? Math.min(Math.max(y, MARK), height - MARK) : height - MARK];
+}
+
+function drawExemplars(u: uPlot, all: Exemplar[], edges: number[], ink: string, paper: string): void {
+  const { ctx, bbox } = u;
+  const scale = devicePixelRatio;
+  ctx.save();
+  ctx.lineWidth = 1.5 * scale;
+  ctx.strokeStyle = paper;
+  ctx.fillStyle = ink;
+  for (const one of all) {
+    const [left, top] = placeOf(u, one, edges);
+    if (left < 0 || left > u.over.clientWidth) continue;
+    const [x, y, r] = [bbox.left + left * scale, bbox.top + top * scale, MARK * scale];
+    ctx.beginPath();
+    ctx.moveTo(x, y - r);
+    ctx.lineTo(x + r, y);
+    ctx.lineTo(x, y + r);
+    ctx.lineTo(x - r, y);
+    ctx.closePath();
+    ctx.fill();
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function exemplarAt(u: uPlot, all: Exemplar[], edges: number[], left: number, top: number): Exemplar | null {
+  let best: Exemplar | null = null;
+  let reach = REACH;
+  for (const one of all) {
+    const [x, y] = placeOf(u, one, edges);
+    const distance = Math.hypot(x - left, y - top);
+    if (distance < reach) [best, reach] = [one, distance];
+  }
+  return best;
+}
+
 // Owns its element's content until destroy().
 export class Plot {
   private readonly u: uPlot;
@@ -133,7 +189,7 @@ export class Plot {
 
   constructor(host: HTMLElement, readonly data: PlotData, look: PlotLook, height: number, events: PlotEvents) {
     const heat = look.display === "heatmap";
-    const { grid, text, bad, font } = colorsOf(host);
+    const { grid, text, bad, ink, paper, font } = colorsOf(host);
     this.edges = heat ? edgesOf(data.cells) : [];
     const edges = this.edges;
     const line = { stroke: grid, width: 1 };
@@ -159,7 +215,7 @@ export class Plot {
       bands: look.display === "stacked" ? bandsOf(data.columns.length, look.hidden) : [],
       scales: {
         x: { time: true, range: (_u, min, max) => (min === max ? [min - 30, max + 30] : [min, max]) },
-        y: yRange(look, heat),
+        y: yRange(look, heat, data.exemplars),
       },
       axes: [
         {
@@ -190,9 +246,10 @@ export class Plot {
           (u) => {
             if (heat) drawCells(u, data, edges, look.dark);
             else drawThresholds(u, look.thresholds, bad);
+            drawExemplars(u, data.exemplars, edges, ink, paper);
           },
         ],
-        setCursor: [(u) => events.onHover(hoverOf(u))],
+        setCursor: [(u) => events.onHover(hoverOf(u, data.exemplars, edges))],
         setSelect: [
           (u) => {
             if (u.select.width < 4) return;
@@ -204,11 +261,20 @@ export class Plot {
     };
     this.u = new uPlot(options, this.columnsFor(look), host);
     (host as HTMLElement & { plot?: Plot }).plot = this;
+    this.u.over.addEventListener("click", () => {
+      const picked = hoverOf(this.u, data.exemplars, edges)?.exemplar;
+      if (picked) events.onPick(picked);
+    });
   }
 
   // What the lines show, before stacking: read by tests and the legend.
   values(): PlotData {
     return this.data;
+  }
+
+  // Where the exemplars are, in CSS pixels of the plot's inside: read by tests.
+  marks(): [x: number, y: number][] {
+    return this.data.exemplars.map((one) => placeOf(this.u, one, this.edges));
   }
 
   focus(series: number | null): void {
@@ -236,7 +302,7 @@ export class Plot {
   }
 }
 
-function hoverOf(u: uPlot): Hover | null {
+function hoverOf(u: uPlot, exemplars: Exemplar[], edges: number[]): Hover | null {
   const { idx, left, top } = u.cursor;
   if (idx === null || idx === undefined || left === undefined || top === undefined || left < 0 || top < 0) return null;
   return {
@@ -245,5 +311,6 @@ function hoverOf(u: uPlot): Hover | null {
     top: top + u.over.offsetTop,
     width: u.width,
     value: u.posToVal(top, "y"),
+    exemplar: exemplarAt(u, exemplars, edges, left, top),
   };
 }

@@ -18,6 +18,7 @@ export interface Panel {
   display: Display;
   log: boolean;
   thresholds: number[];
+  exemplars: boolean; // drawn beside the lines
 }
 
 let lastId = 0;
@@ -32,6 +33,7 @@ export function newPanel(from: Partial<Panel> = {}): Panel {
     display: "lines",
     log: false,
     thresholds: [],
+    exemplars: false,
     ...from,
     id: ++lastId,
   };
@@ -80,6 +82,7 @@ const SETTINGS: Record<string, Setting> = {
   },
   display_mode: (value, panel) => void (panel.display = DISPLAYS[value] ?? panel.display),
   log: (value, panel) => void (panel.log = value === "1"),
+  show_exemplars: (value, panel) => void (panel.exemplars = value === "1"),
   thresholds: (value, panel) => void (panel.thresholds = parseThresholds(value)),
 };
 
@@ -122,6 +125,7 @@ export function encodePanels(panels: Panel[]): string {
     }
     put("display_mode", panel.display);
     if (panel.log) put("log", "1");
+    if (panel.exemplars) put("show_exemplars", "1");
     if (panel.thresholds.length > 0) put("thresholds", panel.thresholds.join(","));
   });
   return "?" + out.toString();
