@@ -114,6 +114,7 @@ struct Options {
   QueryLog* query_log = nullptr;                // may be null
   // A job's configuration in force, null if there is none of that name.
   std::function<std::shared_ptr<const scraper::ScrapeConfig>(const std::string& job)> scrape_config;
+  std::string user_assets;                             // folder behind /user/; "" = none
   std::string kernels, gpu;                            // what queries run on; gpu: "" = none
   std::function<std::optional<DiskLife>()> disk_life;  // null: asks the disk of data_path
   std::string data_path, storage_retention, cwd, hostname;

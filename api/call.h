@@ -29,7 +29,7 @@ class Call {
   const Options& options;
   const HttpRequest& request;
   HttpResponseWriter* const out;
-  std::string path_argument;  // what stood for :name in the route, percent-decoded
+  std::string path_argument;  // what stood for :name or * in the route, percent-decoded
 
  private:
   const std::vector<std::pair<std::string, std::string>> params_;
@@ -87,6 +87,8 @@ absl::Status Version(Call& call);
 absl::Status DeleteSeries(Call& call);
 absl::Status CleanTombstones(Call& call);
 absl::Status Snapshot(Call& call);
+// user_assets.cc
+absl::Status UserAsset(Call& call);
 // lifecycle.cc
 absl::Status Healthy(Call& call);
 absl::Status Ready(Call& call);

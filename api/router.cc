@@ -75,6 +75,7 @@ constexpr Route kRoutes[] = {
     {kGetHead, "/flags", Page, false},
     {kGetHead, "/service-discovery", Page, false},
     {kGetHead, "/alertmanager-discovery", Page, false},
+    {kGet, "/user/*", UserAsset, false},
     {kGetHead, "/assets/:name", PageAsset, false},
     {kGetHead, "/favicon.svg", PageAsset, false},
 };
@@ -112,6 +113,10 @@ std::string_view NextSegment(std::string_view* path) {
 bool PathMatches(std::string_view pattern, std::string_view path, std::string* argument) {
   while (pattern.starts_with("/") && path.starts_with("/")) {
     std::string_view want = NextSegment(&pattern);
+    if (want == "*") {  // all that follows
+      *argument = PercentDecode(path.substr(1));
+      return true;
+    }
     std::string_view have = NextSegment(&path);
     if (!want.starts_with(":")) {
       if (want != have && want != PercentDecode(have)) return false;

@@ -72,16 +72,6 @@ struct Http2Session::Callbacks {
     return 0;
   }
 
-  // A refused request may still be on its way: the client is told to stop.
-  static int OnSent(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-    StreamPtr stream = Self(user_data)->Find(frame->hd.stream_id);
-    if (stream != nullptr && !stream->complete) {
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
-    }
-    return 0;
-  }
-
   static ssize_t ReadAnswer(nghttp2_session*, int32_t, uint8_t* to, size_t length, uint32_t* flags,
                             nghttp2_data_source* source, void* user_data) {
     auto* stream = static_cast<Http2Stream*>(source->ptr);
@@ -109,7 +99,6 @@ Http2Session::Http2Session(Host* host, const HttpServerOptions* options, const H
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Callbacks::OnFrame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::OnData);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::OnStreamClose);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Callbacks::OnSent);
   nghttp2_session_server_new(&session_, callbacks, this);
   nghttp2_session_callbacks_del(callbacks);
   const nghttp2_settings_entry settings[] = {
@@ -168,7 +157,12 @@ void Http2Session::Tick() {
       // Nothing else can come on this connection before the header is whole.
       if (age > std::min(options_.header_timeout_ms, options_.read_timeout_ms))
         nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-    } else if (!stream->complete && !stream->refused) {
+    } else if (!stream->complete && stream->refused) {
+      // It is still sending. Told at once to stop, some clients (curl 7.88) forget the answer that came
+      // before.
+      if (age > options_.header_timeout_ms)
+        nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    } else if (!stream->complete) {
       if (age > options_.read_timeout_ms)
         nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     } else if (stream->HasQueued() && age > kWriteTimeoutMs) {

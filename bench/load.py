@@ -110,12 +110,13 @@ def stream(name, server, _args):
         before, cpu = server.memory_mib(), server.cpu_s()
         total = fetch(server, "/api/v1/query_range?" + query, gzip, pace)
         print(f"| {name} | {'slow' if pace else 'fast'} | {'gzip' if gzip else 'plain'} | {total / 1e6:.1f} | {before:.0f} | "
-              f"{server.memory_mib('VmHWM') - before:.0f} | {server.cpu_s() - cpu:.1f} |", flush=True)
+              f"{server.memory_mib('VmHWM'):.0f} | {server.cpu_s() - cpu:.1f} |", flush=True)
 
 
 def soak(args):
     exporter = start_exporter(series(args.series))
-    server = Server(args.narthex, exporter.server_port, interval="1s", rules=True)
+    server = Server(args.narthex, interval="1s", rules=True)
+    server.scrape(exporter.server_port)
     over = threading.Event()
     counts = {"queries": 0, "reloads": 0, "errors": 0}
 
@@ -158,9 +159,10 @@ def side_by_side(args, measure, head):
     for name, binary in [("Narthex", args.narthex), ("Prometheus", args.prometheus)]:
         if not binary:
             continue
-        server = Server(binary, exporter.server_port)
+        server = Server(binary)
         try:
             write_past(server.port, series(args.series), args.hours)
+            server.scrape(exporter.server_port)
             time.sleep(20)  # a scrape of the live series
             rates.append(measure(name, server, args))
         finally:
@@ -185,7 +187,7 @@ def main():
     if args.what == "soak":
         soak(args)
     elif args.what == "stream":
-        side_by_side(args, stream, "| server | client | coding | MB received | RSS before, MiB | peak above it, MiB | CPU s |\n" + "|---" * 7 + "|")
+        side_by_side(args, stream, "| server | client | coding | MB received | RSS before, MiB | peak RSS, MiB | CPU s |\n" + "|---" * 7 + "|")
     else:
         if shutil.which("wrk") is None:
             raise SystemExit("wrk is missing: apt-get install wrk")

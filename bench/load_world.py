@@ -122,7 +122,7 @@ global: {{scrape_interval: {interval}, scrape_timeout: 1s, evaluation_interval: 
 {rules}
 scrape_configs:
 - job_name: app
-  static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+  static_configs: [{{targets: [{targets}]}}]
 """
 
 RULES = """
@@ -136,14 +136,16 @@ groups:
 
 
 class Server:
-    """A Narthex or a Prometheus, in a folder of its own."""
+    """A Narthex or a Prometheus, in a folder of its own. It scrapes nothing before scrape(): what is older than an hour
+    could not be written after the first scrape."""
 
-    def __init__(self, binary, exporter_port, interval="15s", rules=False):
+    def __init__(self, binary, interval="15s", rules=False):
         self.folder = tempfile.TemporaryDirectory(prefix="narthex-load.")
         folder = pathlib.Path(self.folder.name)
         self.config = folder / "prometheus.yml"
         (folder / "rules.yml").write_text(RULES)
-        self.config.write_text(CONFIG.format(port=exporter_port, interval=interval, rules="rule_files: [rules.yml]" if rules else ""))
+        self.settings = {"interval": interval, "rules": "rule_files: [rules.yml]" if rules else ""}
+        self.config.write_text(CONFIG.format(targets="", **self.settings))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         with open(folder / "log", "wb") as log:
@@ -182,6 +184,10 @@ class Server:
         url = f"{self.url}{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
         with urllib.request.urlopen(url, timeout=60) as response:
             return response.read()
+
+    def scrape(self, exporter_port):
+        self.config.write_text(CONFIG.format(targets=f'"127.0.0.1:{exporter_port}"', **self.settings))
+        self.reload()
 
     def reload(self):
         urllib.request.urlopen(urllib.request.Request(self.url + "/-/reload", method="POST"), timeout=60).read()

@@ -24,7 +24,7 @@ constexpr FlagRow kRows[] = {
     {"web.max-notifications-subscribers", kInt, "16", true},
     {"web.external-url", kString, "", true},
     {"web.route-prefix", kString, "", true},
-    {"web.user-assets", kString, "", false},
+    {"web.user-assets", kString, "", true},
     {"web.enable-lifecycle", kBool, "false", true},
     {"web.enable-admin-api", kBool, "false", true},
     {"web.enable-remote-write-receiver", kBool, "false", true},

@@ -175,6 +175,7 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->enable_admin_api = reader.Bool("web.enable-admin-api");
   flags->enable_remote_write = reader.Bool("web.enable-remote-write-receiver");
   flags->max_notifications_subscribers = static_cast<int>(reader.Int("web.max-notifications-subscribers"));
+  flags->user_assets = reader.String("web.user-assets");
   flags->enable_otlp = reader.Bool("web.enable-otlp-receiver");
   for (const std::string& list : reader.List("web.remote-write-receiver.accepted-protobuf-messages")) {
     for (absl::string_view name : absl::StrSplit(list, ',', absl::SkipEmpty()))

@@ -29,6 +29,7 @@ struct ServeFlags {
   int64_t search_max_limit = 0;
   bool enable_otlp = false;
   std::vector<std::string> accepted_write_messages;
+  std::string user_assets;
   int read_concurrent_limit = 10;
   int64_t read_sample_limit = 0, read_max_bytes_in_frame = 0, remote_flush_deadline_ms = 0;
   bool config_auto_reload = false;

@@ -266,6 +266,7 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
     auto it = scrape_configs_.find(job);
     return it == scrape_configs_.end() ? nullptr : it->second;
   };
+  options.user_assets = flags_.user_assets;
   options.kernels = KernelName();
   options.data_path = flags_.storage_path;
   options.storage_retention =

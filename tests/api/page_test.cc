@@ -1,6 +1,9 @@
 // The built-in page: what is served under which name, and the plan that its Explain view shows.
 #include "api/page.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include "api/page_files.h"
 #include "tests/api/fixture.h"
 
@@ -107,6 +110,33 @@ TEST_F(ApiTest, ThePageWorksBelowAPrefix) {
   EXPECT_EQ(answer.status, 200);
   Get("/query");
   EXPECT_EQ(answer.status, 404);
+}
+
+TEST_F(ApiTest, UserAssetsAreFilesOfTheirFolderOnly) {
+  namespace fs = std::filesystem;
+  fs::path root = fs::path(::testing::TempDir()) / "narthex_user_assets";
+  fs::remove_all(root);
+  fs::create_directories(root / "own/sub");
+  std::ofstream(root / "secret.txt") << "outside";
+  std::ofstream(root / "own/sub/a b.html") << "<p>hi</p>";
+  std::ofstream(root / "own/big.bin") << std::string(200'000, 'x');
+  Get("/user/sub/a%20b.html");
+  EXPECT_EQ(answer.status, 404) << "there is no folder yet";
+  options.user_assets = (root / "own").string();
+  handler = nullptr;
+  EXPECT_EQ(Get("/user/sub/a%20b.html"), "<p>hi</p>");
+  EXPECT_EQ(answer.content_type, "text/html; charset=utf-8");
+  Do("GET", "/user/sub/a%20b.html", "", {{"if-modified-since", answer.headers["Last-Modified"]}});
+  EXPECT_EQ(answer.status, 304);
+  EXPECT_EQ(Get("/user/big.bin").size(), 200'000u);
+  for (const char* path : {"/user/nothing", "/user/sub", "/user/sub/", "/user/%2e%2e/secret.txt",
+                           "/user/..%2fsecret.txt", "/user/sub/..%2f..%2fsecret.txt", "/user/a%00b"}) {
+    Get(path);
+    EXPECT_EQ(answer.status, 404) << path;
+  }
+  Get("/user/../secret.txt");
+  EXPECT_EQ(answer.status, 301);
+  fs::remove_all(root);
 }
 
 TEST_F(ApiTest, QueryPlanShowsOperators) {

@@ -379,6 +379,20 @@ TEST_F(Http2SessionTest, ABodyThatDoesNotEndAndAReaderThatStallsAreReset) {
   EXPECT_TRUE(client.answers[endless].closed);
 }
 
+TEST_F(Http2SessionTest, ARefusedRequestThatGoesOnIsStopped) {
+  options_.max_body_bytes = 1000;
+  Open([](const HttpRequest&, HttpResponseWriter& out) { out.Send(200, "text/plain", "x"); });
+  Client client;
+  int32_t id = client.Request("POST", "/", {{"content-length", "100000"}}, std::string(2000, 'b'));
+  ExchangeUntil(&client, [&] { return client.answers[id].body == "http: request body too large\n"; });
+  EXPECT_EQ(client.answers[id].headers[":status"], "413");
+  clock_.AdvanceMs(options_.header_timeout_ms + 1000);
+  session_->Tick();
+  Exchange(&client);
+  EXPECT_TRUE(client.answers[id].closed);
+  EXPECT_EQ(client.answers[id].reset_code, uint32_t{NGHTTP2_NO_ERROR});
+}
+
 TEST_F(Http2SessionTest, OtherProtocolsAreRefused) {
   Open([](const HttpRequest&, HttpResponseWriter& out) { out.Send(200, "text/plain", "x"); });
   EXPECT_FALSE(session_->Receive("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -453,6 +467,20 @@ TEST_F(Http2ServerTest, IsAgreedOnByDefaultAndCarriesBigAnswers) {
   std::string expected;
   for (int i = 0; i < 2000; ++i) expected.append(10'000, static_cast<char>('a' + i % 26));
   EXPECT_TRUE(transfer->body == expected) << transfer->body.size();
+  curl_easy_cleanup(transfer->easy);
+}
+
+TEST_F(Http2ServerTest, AnUploadThatIsTooLongGetsItsAnswer) {
+  Serve("");
+  auto transfer = New("/small");
+  std::string body(40 << 20, 'b');
+  curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+  curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body.data());
+  ASSERT_EQ(curl_easy_perform(transfer->easy), CURLE_OK);
+  long status = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  EXPECT_EQ(status, 413);
+  EXPECT_EQ(transfer->body, "http: request body too large\n");
   curl_easy_cleanup(transfer->easy);
 }
 

@@ -276,11 +276,16 @@ def summary(answer):
                  "x-prometheus-remote-write-exemplars-written"):
         if name in headers:
             out[name] = headers[name]
+    if out["content-type"].startswith("application/vnd.google.protobuf"):
+        out["body"] = re.sub(rb"0[\x80-\xff]{5}[\x00-\x7f]", b"TIME", body).hex()  # field 6, six bytes
+        return out
     try:
         value = json.loads(body)
     except ValueError:
         out["body"] = re.sub(r"\b(\d{13}|1\.\d+e\+09)\b", "TIME", body[:300].decode(errors="replace")) if status >= 300 or len(body) < 300 else "long"
         return out
+    if isinstance(value, dict) and isinstance(value.get("data"), dict):
+        value["data"].pop("narthex", None)  # runtimeinfo: what Prometheus has no words for
     if isinstance(value, dict) and value.get("status") == "error":
         out["body"] = value
     elif isinstance(value, dict) and "warnings" in value:

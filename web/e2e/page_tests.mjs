@@ -1,7 +1,7 @@
 // Every other page, in every look.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, graphOf, plotted, shoot, visit } from "./visit.mjs";
+import { eventually, graphOf, plotted, settled, shoot, visit } from "./visit.mjs";
 import { MANY, startWorld, waitFor } from "./world.mjs";
 
 const PAGES = ["alerts", "rules", "targets", "service-discovery", "status", "tsdb-status", "config", "flags", "alertmanager-discovery"];
@@ -183,7 +183,7 @@ export function register(t) {
   test("a phone shows every page without scrolling sideways", async () => {
     for (const where of [graphOf(RATE), "/query?g0.expr=up", ...PAGES.map((name) => "/" + name)]) {
       await visit(t, where, { phone: true }, async (page) => {
-        await page.waitForTimeout(700);
+        await settled(page);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
         await shoot(t, page, `phone-${where.slice(1).replace(/\?.*/, "")}`);
         assert.ok(wide <= 390, `${where} is ${wide} wide`);
@@ -194,7 +194,7 @@ export function register(t) {
   test("the keyboard reaches everything, and everything has a name", async () => {
     for (const where of [graphOf(RATE), ...PAGES.map((name) => "/" + name)]) {
       await visit(t, where, {}, async (page) => {
-        await page.waitForTimeout(400);
+        await settled(page);
         const nameless = await page.evaluate(() =>
           [...document.querySelectorAll("button, input, select, a[href], [role=button]")]
             .filter((one) => (one.ariaLabel ?? one.textContent.trim()) === "" && one.closest("label") === null)

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { ask, eventually, graphOf, plotted, shoot, visit } from "./visit.mjs";
+import { ask, eventually, graphOf, plotted, settled, shoot, visit } from "./visit.mjs";
 
 const RATE = 'sum by (path) (rate(http_requests_total{job="plant"}[5m]))';
 const LIMIT_KB = 400;
@@ -44,7 +44,7 @@ export function register(t) {
     const kb = bundleKb();
     await visit(t, graphOf(RATE), {}, async (page, requests) => {
       await plotted(page);
-      await page.waitForTimeout(500);
+      await settled(page);
       const numbers = await page.evaluate(() => ({
         paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime,
         plot: performance.getEntriesByName("first-plot")[0]?.startTime,

@@ -53,6 +53,12 @@ export async function eventually(check) {
   }
 }
 
+// Waits until what was asked for stands there: no grey bars, no empty graph.
+export async function settled(page) {
+  await page.waitForFunction(() => document.querySelector("main h1") !== null && document.querySelector(".skeleton, .graph-space") === null);
+  await page.waitForFunction(() => [...document.querySelectorAll(".canvas")].every((one) => one.plot !== undefined || one.querySelector(".empty") !== null));
+}
+
 // Waits until nothing moves any more, then takes the picture.
 export async function shoot(t, page, name) {
   await page.waitForTimeout(350);
