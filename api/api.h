@@ -115,12 +115,13 @@ struct Options {
   // A job's configuration in force, null if there is none of that name.
   std::function<std::shared_ptr<const scraper::ScrapeConfig>(const std::string& job)> scrape_config;
   std::string user_assets;                             // folder behind /user/; "" = none
-  std::string kernels, gpu;                            // what queries run on; gpu: "" = none
   std::function<std::optional<DiskLife>()> disk_life;  // null: asks the disk of data_path
   std::string data_path, storage_retention, cwd, hostname;
   int64_t start_time_ms = 0;
-  std::vector<std::pair<std::string, std::string>> flags;   // name without dashes, value; sorted
-  std::function<std::string()> config_yaml;                 // the loaded config, secrets hidden
+  std::vector<std::pair<std::string, std::string>> flags;  // name without dashes, value; sorted
+  std::function<std::string()> config_yaml;                // the loaded config, secrets hidden
+  // What queries run on: name and value, for the status page.
+  std::function<std::vector<std::pair<std::string, std::string>>()> kernels;
   std::function<std::pair<bool, int64_t>()> reload_status;  // success, time of the last success in ms
   std::function<absl::Status()> reload;
   std::function<void()> quit;

@@ -91,8 +91,14 @@ namespace {
 // What Prometheus has no words for: the code that queries run on and the life of the flash disk.
 void WriteMachine(const Options& options, JsonWriter* json) {
   json->Key("narthex").BeginObject();
-  json->Key("kernels").String(options.kernels);
-  if (!options.gpu.empty()) json->Key("gpu").String(options.gpu);
+  if (options.kernels) {
+    json->Key("kernels").BeginObject();
+    for (const auto& [name, value] : options.kernels()) {
+      json->Key(name);
+      WriteText(value, json);
+    }
+    json->EndObject();
+  }
   std::optional<DiskLife> life =
       options.disk_life ? options.disk_life() : ReadDiskLife(options.data_path, options.clock->NowMs());
   if (life) {

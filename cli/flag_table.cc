@@ -82,6 +82,9 @@ constexpr FlagRow kRows[] = {
     {"query.max-samples", kInt, "50000000", true},
     {"query.max-memory", kBytes, "0B", true},            // Narthex's own
     {"query.max-memory-per-query", kBytes, "0B", true},  // Narthex's own
+    {"promql.kernels", kString, "auto", true},           // Narthex's own
+    {"promql.device-memory", kBytes, "0B", true},        // Narthex's own
+    {"promql.device-reserve", kBytes, "512MB", true},    // Narthex's own
     {"scrape.adjust-timestamps", kBool, "true", true},
     {"scrape.timestamp-tolerance", kDuration, "2ms", true},
     {"scrape.discovery-reload-interval", kDuration, "5s", true},

@@ -192,6 +192,9 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->query_timeout_ms = reader.Duration("query.timeout");
   flags->max_concurrency = static_cast<int>(reader.Int("query.max-concurrency"));
   flags->max_samples = reader.Int("query.max-samples");
+  flags->promql_kernels = reader.String("promql.kernels");
+  flags->device_memory = reader.Bytes("promql.device-memory");
+  flags->device_reserve = reader.Bytes("promql.device-reserve");
   flags->max_query_memory = reader.Bytes("query.max-memory");
   flags->max_memory_per_query = reader.Bytes("query.max-memory-per-query");
   flags->outage_tolerance_ms = reader.Duration("rules.alert.for-outage-tolerance");
@@ -224,6 +227,11 @@ absl::StatusOr<ServeFlags> ParseServeFlags(const std::vector<std::string>& args)
   ServeFlags flags;
   RETURN_IF_ERROR(ReadLogFlags(reader, &flags));
   ReadTypedFlags(reader, &flags);
+  static constexpr std::string_view kKernels[] = {"auto", "cpu", "cuda"};
+  if (std::find(std::begin(kKernels), std::end(kKernels), flags.promql_kernels) == std::end(kKernels)) {
+    return absl::InvalidArgumentError(
+        StrCat("enum value must be one of auto,cpu,cuda, got '", flags.promql_kernels, "'"));
+  }
   for (const FlagRow& row : FlagTable()) {
     std::string value = absl::StrJoin(reader.List(row.name), ",");
     if (row.kind == FlagKind::kDuration && value.empty()) value = "0s";

@@ -36,6 +36,8 @@ struct ServeFlags {
   int64_t config_auto_reload_interval_ms = 0;
   int64_t lookback_delta_ms = 0, query_timeout_ms = 0, max_samples = 0;
   int64_t max_query_memory = 0, max_memory_per_query = 0;  // 0: a share of the memory limit
+  std::string promql_kernels;                              // auto, cpu, cuda
+  int64_t device_memory = 0, device_reserve = 0;           // 0: a quarter of the device's free memory
   int max_concurrency = 0;
   int64_t outage_tolerance_ms = 0, grace_period_ms = 0, resend_delay_ms = 0;
   int max_concurrent_evals = 0;

@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/system_memory.h"
+#include "cli/devices.h"
 #include "cli/process_metrics.h"
 #include "cli/version.h"
 #include "promql/kernels.h"
@@ -107,6 +108,7 @@ Server::~Server() {
   scrape_pool_.reset();
   http_client_.reset();
   engine_.reset();
+  devices_.reset();
   db_.reset();
 }
 
@@ -169,6 +171,8 @@ void Server::CreateEngines() {
   engine.parser.fill_modifiers = flags_.Feature("promql-binop-fill-modifiers");
   engine.clock = clock_;
   engine.metrics = metrics_.get();
+  devices_ = OpenDevices(flags_, clock_, logger_, metrics_.get());
+  engine.devices = devices_.get();
   engine_ = std::make_unique<promql::Engine>(engine);
 
   http_client_ = std::make_unique<HttpClient>();
@@ -224,6 +228,11 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
   api::Options options;
   options.db = db_.get();
   options.engine = engine_.get();
+  options.kernels = [this] {
+    auto out = devices_->Describe();
+    out.emplace_back("cpu", KernelName());
+    return out;
+  };
   options.scraper = scraper_.get();
   options.rules = rules_.get();
   options.notifier = notifier_.get();
@@ -267,7 +276,6 @@ api::Options Server::ApiOptions(std::function<void()> quit) {
     return it == scrape_configs_.end() ? nullptr : it->second;
   };
   options.user_assets = flags_.user_assets;
-  options.kernels = KernelName();
   options.data_path = flags_.storage_path;
   options.storage_retention =
       FormatDurationMs(flags_.retention_ms > 0 ? flags_.retention_ms : kDefaultRetentionMs);

@@ -23,6 +23,7 @@
 #include "cli/config.h"
 #include "cli/flags.h"
 #include "cli/queue_store.h"
+#include "promql/devices.h"
 #include "promql/promql.h"
 #include "rules/rules.h"
 #include "scraper/scraper.h"
@@ -61,6 +62,7 @@ class Server {
   std::unique_ptr<api::QueryLog> query_log_;
   std::unique_ptr<remote::ReadGate> read_gate_;
   std::unique_ptr<tsdb::Db> db_;
+  std::unique_ptr<promql::Devices> devices_;
   std::unique_ptr<promql::Engine> engine_;
   std::unique_ptr<HttpClient> http_client_;
   std::unique_ptr<ThreadPool> scrape_pool_;

@@ -50,7 +50,8 @@ class HostStream : public Stream {
   }
 
   void Init(const promql::DevicePlan& plan, const GroupState& state, uint64_t cells) override {
-    for (uint64_t i = 0; i < cells && Live(); ++i) InitCell(plan, state, i);
+    if (!Live()) return;
+    for (uint64_t i = 0; i < cells; ++i) InitCell(plan, state, i);
   }
   void Combine(const GroupBatch& b) override {
     if (!Live()) return;

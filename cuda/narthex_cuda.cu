@@ -41,6 +41,7 @@ class CudaBackend : public Backend {
     cudaRuntimeGetVersion(&out.runtime);
     out.capability = properties_.major * 10 + properties_.minor;
     out.processors = properties_.multiProcessorCount;
+    out.integrated = properties_.integrated;
     out.memory_total = properties_.totalGlobalMem;
     out.memory_free = memory_.FreeBytes();
     return out;

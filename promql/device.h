@@ -117,7 +117,7 @@ struct DeviceInfo {
   char backend[16] = "";
   char name[112] = "";
   int32_t driver = 0, runtime = 0, capability = 0;  // as CUDA counts them: 13000, 13000, 90
-  int32_t processors = 0;
+  int32_t processors = 0, integrated = 0;           // integrated: it has no memory of its own
   uint64_t memory_total = 0, memory_free = 0;
   // Measured at open. Bytes a second; samples a second; seconds.
   double copy_rate = 0, device_rate = 0, sample_rate = 0, launch_seconds = 0;

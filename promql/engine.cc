@@ -102,6 +102,7 @@ struct Engine::Impl {
     state.use_start_timestamps = options.use_start_timestamps;
     state.steps = StepsOf(params);
     state.cancelled = params.cancelled;
+    state.devices = options.devices;
     return state;
   }
   int64_t Timeout(const QueryParams& params) const {

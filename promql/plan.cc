@@ -4,6 +4,7 @@
 
 #include "base/status_macros.h"
 #include "promql/operators/aggregates.h"
+#include "promql/operators/device_operators.h"
 #include "promql/operators/maps.h"
 #include "promql/operators/observed.h"
 #include "promql/operators/scalars.h"
@@ -68,7 +69,7 @@ bool IgnoresNames(const Expr& e) {
                                     [](const std::string& name) { return name.starts_with("__"); });
 }
 
-absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Steps steps) {
+absl::StatusOr<OperatorPtr> PlanAggregateOnCpu(const Expr& e, QueryState* state, Steps steps) {
   ASSIGN_OR_RETURN(OperatorPtr child, PlanNode(*e.children.back(), state, steps));
   switch (e.aggregation) {
     case Aggregation::kTopk:
@@ -88,6 +89,11 @@ absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Step
       if (IgnoresNames(e)) child->LetNamesStay();
       return NewAggregate(e, std::move(child), state, steps);
   }
+}
+
+absl::StatusOr<OperatorPtr> PlanAggregate(const Expr& e, QueryState* state, Steps steps) {
+  ASSIGN_OR_RETURN(OperatorPtr cpu, PlanAggregateOnCpu(e, state, steps));
+  return MaybeAggregateOnDevice(e, std::move(cpu), state, steps);
 }
 
 absl::StatusOr<OperatorPtr> PlanBare(const Expr& e, QueryState* state, Steps steps) {

@@ -10,6 +10,7 @@
 #include "promql/functions/annotation_texts.h"
 #include "promql/functions/call.h"
 #include "promql/functions/label.h"
+#include "promql/operators/device_operators.h"
 #include "promql/operators/histograms.h"
 #include "promql/operators/maps.h"
 #include "promql/operators/scalars.h"
@@ -173,17 +174,17 @@ absl::StatusOr<OperatorPtr> PlanLabelJoin(const Expr& call, QueryState* state, S
 absl::StatusOr<OperatorPtr> PlanHistogramQuantile(const Expr& call, QueryState* state, Steps steps) {
   ASSIGN_OR_RETURN(OperatorPtr quantile, Argument(call, 0, state, steps));
   ASSIGN_OR_RETURN(OperatorPtr vector, Argument(call, 1, state, steps));
-  return MaybeDropNames(NewHistogramQuantile(call, std::move(quantile), std::move(vector), state, steps),
-                        state, steps);
+  OperatorPtr cpu = NewHistogramQuantile(call, std::move(quantile), std::move(vector), state, steps);
+  return MaybeDropNames(MaybeHistogramOnDevice(call, std::move(cpu), state, steps), state, steps);
 }
 
 absl::StatusOr<OperatorPtr> PlanHistogramFraction(const Expr& call, QueryState* state, Steps steps) {
   ASSIGN_OR_RETURN(OperatorPtr lower, Argument(call, 0, state, steps));
   ASSIGN_OR_RETURN(OperatorPtr upper, Argument(call, 1, state, steps));
   ASSIGN_OR_RETURN(OperatorPtr vector, Argument(call, 2, state, steps));
-  return MaybeDropNames(
-      NewHistogramFraction(call, std::move(lower), std::move(upper), std::move(vector), state, steps), state,
-      steps);
+  OperatorPtr cpu =
+      NewHistogramFraction(call, std::move(lower), std::move(upper), std::move(vector), state, steps);
+  return MaybeDropNames(MaybeHistogramOnDevice(call, std::move(cpu), state, steps), state, steps);
 }
 
 absl::StatusOr<OperatorPtr> PlanHistogramQuantiles(const Expr& call, QueryState* state, Steps steps) {

@@ -22,6 +22,8 @@
 
 namespace narthex::promql {
 
+class Devices;  // promql/devices.h
+
 struct EngineOptions {
   int64_t lookback_delta_ms = 300'000;
   int64_t timeout_ms = 120'000;
@@ -33,6 +35,7 @@ struct EngineOptions {
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
   ParserOptions parser;
+  Devices* devices = nullptr;          // may be null; outlives the engine
   const Clock* clock = nullptr;        // required
   MetricsRegistry* metrics = nullptr;  // required
 };

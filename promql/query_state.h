@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/memory_budget.h"
@@ -15,6 +16,8 @@
 #include "tsdb/tsdb.h"
 
 namespace narthex::promql {
+
+class Devices;
 
 // What a sample held in memory is charged with: a timestamp and a value.
 inline constexpr int64_t kSampleBytes = 16;
@@ -33,7 +36,10 @@ struct QueryState {
   std::shared_ptr<std::atomic<bool>> cancelled;
   Annotations annotations;
   MemoryBudget* budget = nullptr;  // may be null
-  bool profile = false;            // whether operators count what they do
+  Devices* devices = nullptr;      // may be null
+  // Selections that were made before their selector's operator asks for them.
+  absl::flat_hash_map<const Expr*, std::unique_ptr<tsdb::SeriesSet>> selected;
+  bool profile = false;  // whether operators count what they do
   int64_t samples_read = 0, current_samples = 0, peak_samples = 0;
 
   // Between batches: deadline and cancellation.

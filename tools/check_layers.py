@@ -13,7 +13,7 @@ ALLOWED = {
     "discovery": {"base", "model"},
     "tsdb": {"base", "model"},
     "promql": {"base", "model", "tsdb"},
-    "cuda": {"base", "promql"},
+    "cuda": {"promql"},
     "scraper": {"base", "model", "tsdb", "discovery"},
     "remote": {"base", "model", "tsdb"},
     "rules": {"base", "model", "tsdb", "promql", "template"},
@@ -24,6 +24,7 @@ ALLOWED = {
 OPEN = {"base", "model"}
 CONTRACTS = {
     "template/template.h", "discovery/discovery.h", "tsdb/tsdb.h", "tsdb/blocks/blocks.h", "promql/promql.h", "promql/kernels.h",
+    "promql/devices.h",
     "promql/syntax/ast.h", "promql/syntax/parser.h", "scraper/scraper.h", "remote/remote.h", "rules/rules.h",
     "alerting/alerting.h", "api/api.h",
     "promql/script/script.h",  # the test-script runner, for cli only
@@ -58,10 +59,11 @@ def check(path: pathlib.Path) -> list[str]:
             continue
         if other not in ALLOWED[folder]:
             errors.append(f"{name}:{number}: {folder} may not include {other} ({target})")
+        elif folder == "cuda":
+            if target != "promql/device.h":
+                errors.append(f"{name}:{number}: cuda may include promql/device.h only")
         elif other not in OPEN and target not in CONTRACTS:
             errors.append(f"{name}:{number}: {target} is not a contract header of {other}")
-        elif folder == "cuda" and other == "promql" and target != "promql/kernels.h":
-            errors.append(f"{name}:{number}: cuda may include promql/kernels.h only")
     return errors
 
 

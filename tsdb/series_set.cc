@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/format/stripe.h"
@@ -24,13 +25,15 @@ struct Piece {
   std::string_view entry;      // empty: `values`
   std::vector<double> values;  // one for each time
   size_t found = 0;            // the how manieth of its series
+  uint32_t stripe = StoredPiece::kNoStripe;
 };
 
 // What is known of one series of the block before its row is built.
 struct Found {
   std::vector<Piece> pieces;
   void Add(Piece::Kind kind, Times times, std::string_view entry, std::vector<double> values = {}) {
-    pieces.push_back({kind, std::move(times), entry, std::move(values), pieces.size()});
+    pieces.push_back(
+        {kind, std::move(times), entry, std::move(values), pieces.size(), StoredPiece::kNoStripe});
   }
   std::vector<Sample> loose;  // of the loose head, where it is no piece
 };
@@ -80,6 +83,25 @@ class SeriesSetImpl : public SeriesSet {
 
   absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) override {
     rows->assign(count, Row{});
+    RETURN_IF_ERROR(Find(first, count));
+    for (size_t i = 0; i < count; ++i) FillRow(ids_[first + i], &found_[i], &(*rows)[i]);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<bool> ReadStored(size_t first, size_t count, StoredBlock* block) override {
+    block->rows.assign(count, StoredRow{});
+    block->stripes.clear();
+    stored_ = block;
+    const absl::Status status = Find(first, count);
+    stored_ = nullptr;
+    RETURN_IF_ERROR(status);
+    for (size_t i = 0; i < count; ++i) FillStored(ids_[first + i], &found_[i], &block->rows[i]);
+    return true;
+  }
+
+ private:
+  // The pieces of the series of a block.
+  absl::Status Find(size_t first, size_t count) {
     Clear(count);
     if (first + count > ids_.size()) return absl::OutOfRangeError("block past the end of the series set");
     if (mint_ > maxt_) return absl::OkStatus();
@@ -87,12 +109,10 @@ class SeriesSetImpl : public SeriesSet {
     ReadLooseHead(ids);
     ReadGroupHeads(ids);
     ReadStripes(ids);
-    Reserve();
-    for (size_t i = 0; i < count; ++i) FillRow(ids[i], &found_[i], &(*rows)[i]);
+    if (stored_ == nullptr) Reserve();
     return absl::OkStatus();
   }
 
- private:
   void Clear(size_t count) {
     found_.resize(count);
     for (Found& f : found_) {  // what they hold goes, their room stays
@@ -101,6 +121,7 @@ class SeriesSetImpl : public SeriesSet {
     }
     by_group_.clear();
     arena_.Clear();
+    stripe_places_.clear();
     timelines_.clear();
     own_times_.clear();
     own_values_.clear();
@@ -137,23 +158,43 @@ class SeriesSetImpl : public SeriesSet {
   }
 
   void ReadStripes(std::span<const SeriesId> ids) {
-    const auto add = [&](Piece::Kind kind, size_t i, const Times& times, std::string_view entry) {
+    const auto add = [&](Piece::Kind kind, size_t i, const StripeReader::Source& source, const Times& times,
+                         std::string_view entry) {
       if (times->empty() || times->back() < mint_ || times->front() > maxt_) return;
-      found_[i].Add(kind, times, arena_.Copy(entry));
+      if (stored_ == nullptr) return found_[i].Add(kind, times, arena_.Copy(entry));
+      const uint32_t stripe = KeepStripe(source, times->back());
+      const size_t at = static_cast<size_t>(entry.data() - source.stripe.data());
+      found_[i].Add(kind, times, stored_->stripes[stripe].bytes.substr(at, entry.size()));
+      found_[i].pieces.back().stripe = stripe;
     };
     for (const auto& [group, members] : by_group_) {
       std::vector<SeriesId> mine;
       for (size_t i : members) mine.push_back(ids[i]);
       stripes_.Read(group, mine,
-                    [&, &members = members](size_t k, const StripeReader::Source&, const Times& times,
+                    [&, &members = members](size_t k, const StripeReader::Source& source, const Times& times,
                                             std::string_view entry) {
-                      add(Piece::kSealedRounds, members[k], times, entry);
+                      add(Piece::kSealedRounds, members[k], source, times, entry);
                     });
     }
     stripes_.Read(kLooseGroup, ids,
-                  [&](size_t i, const StripeReader::Source&, const Times& times, std::string_view entry) {
-                    add(Piece::kSealedLoose, i, times, entry);
-                  });
+                  [&](size_t i, const StripeReader::Source& source, const Times& times,
+                      std::string_view entry) { add(Piece::kSealedLoose, i, source, times, entry); });
+  }
+
+  // A whole stripe, once in the block, under a name that comes from its key and its checksum.
+  uint32_t KeepStripe(const StripeReader::Source& source, int64_t max_t) {
+    const auto [place, fresh] =
+        stripe_places_.try_emplace(source.id, static_cast<uint32_t>(stored_->stripes.size()));
+    if (fresh) {
+      StoredStripe& stripe = stored_->stripes.emplace_back();
+      stripe.bytes = arena_.Copy(source.stripe);
+      stripe.id[0] = source.id;
+      stripe.id[1] =
+          uint64_t{stripe.bytes.size()} << 32 | GetFixed32(stripe.bytes.data() + stripe.bytes.size() - 4);
+    }
+    int64_t& max = stored_->stripes[place->second].max_t;
+    max = std::max(max, max_t);
+    return place->second;
   }
 
   // Room for all values, so that rows stay where they are.
@@ -169,18 +210,65 @@ class SeriesSetImpl : public SeriesSet {
 
   void FillRow(SeriesId id, Found* found, Row* row) {
     std::vector<Piece>& pieces = found->pieces;
-    std::stable_sort(pieces.begin(), pieces.end(),
-                     [](const Piece& a, const Piece& b) { return a.times->front() < b.times->front(); });
-    bool plain = found->loose.empty() && !dead_->contains(id), dense = true;
-    for (size_t i = 0; i < pieces.size() && plain; ++i) {
-      const Piece& p = pieces[i];
-      const EntryTraits traits = p.entry.empty() ? EntryTraits{true, true} : TraitsOf(p.entry);
-      dense = dense && traits.dense;
-      plain = traits.floats && (i == 0 || pieces[i - 1].times->back() < p.times->front());
-    }
+    bool dense = true;
+    const bool plain = IsPlain(id, found, &dense);
     if (plain && dense && FillDense(pieces, row)) return;
     if (plain) return FillPlain(pieces, row);
     FillMerged(id, found, row);
+  }
+
+  // Whether the pieces, put in order, follow each other and hold nothing but floats and stale markers; and
+  // whether they hold a float for every time.
+  bool IsPlain(SeriesId id, Found* found, bool* dense) const {
+    std::vector<Piece>& pieces = found->pieces;
+    std::stable_sort(pieces.begin(), pieces.end(),
+                     [](const Piece& a, const Piece& b) { return a.times->front() < b.times->front(); });
+    bool plain = found->loose.empty() && !dead_->contains(id);
+    for (size_t i = 0; i < pieces.size() && plain; ++i) {
+      const Piece& p = pieces[i];
+      const EntryTraits traits = p.entry.empty() ? EntryTraits{true, true} : TraitsOf(p.entry);
+      *dense = *dense && traits.dense;
+      plain = traits.floats && (i == 0 || pieces[i - 1].times->back() < p.times->front());
+    }
+    return plain;
+  }
+
+  void FillStored(SeriesId id, Found* found, StoredRow* row) {
+    bool dense = true;
+    bool plain = IsPlain(id, found, &dense);
+    for (const Piece& p : found->pieces) {
+      plain = plain && std::none_of(p.values.begin(), p.values.end(), IsStale) && AddStored(p, row);
+    }
+    if (plain) return;
+    row->pieces.clear();
+    row->decoded = true;
+    FillMerged(id, found, &row->row);
+    row->samples = row->row.t.size();
+  }
+
+  // False if the piece must be decoded here.
+  bool AddStored(const Piece& p, StoredRow* row) {
+    StoredPiece piece;
+    piece.t = *p.times;
+    piece.stripe = p.stripe;
+    if (p.entry.empty()) {
+      piece.v = p.values;
+    } else if (TraitsOf(p.entry).dense) {
+      piece.chunk = p.entry.substr(1);
+    } else {
+      Bits present;
+      if (!SplitFloats(p.entry, p.times->size(), &present, &piece.chunk)) return false;
+      std::vector<int64_t>& t = own_times_.emplace_back();
+      for (size_t i = 0; i < p.times->size(); ++i) {
+        if (present.Get(i)) t.push_back((*p.times)[i]);
+      }
+      piece.t = t;
+    }
+    if (piece.t.empty()) return true;
+    const auto lower = std::lower_bound(piece.t.begin(), piece.t.end(), mint_);
+    row->samples += static_cast<size_t>(std::upper_bound(lower, piece.t.end(), maxt_) - lower);
+    row->pieces.push_back(piece);
+    return true;
   }
 
   size_t LowerRow(const Piece& p) const {
@@ -334,6 +422,8 @@ class SeriesSetImpl : public SeriesSet {
   std::vector<Found> found_;
   std::map<uint32_t, std::vector<size_t>> by_group_;  // the block's series in each group
   ByteArena arena_;
+  StoredBlock* stored_ = nullptr;  // while ReadStored looks for pieces
+  absl::flat_hash_map<uint64_t, uint32_t> stripe_places_;
   std::unique_ptr<double[]> values_;
   size_t values_size_ = 0, values_used_ = 0;
   std::deque<Timeline> timelines_;

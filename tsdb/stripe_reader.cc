@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/hash/hash.h"
 #include "tsdb/format/bytes.h"
 #include "tsdb/format/directory.h"
 
@@ -189,7 +190,8 @@ void StripeReader::VisitStripe(const Stripe& stripe, size_t run, std::span<const
       const uint32_t have = RankOf(entry->series);
       if (have == SeriesIndex::kNoRank || have < rank) continue;
       if (have > rank) break;
-      visit(offset + i, {stripe.window, run}, stripe.columns[entry->column], entry->bytes);
+      visit(offset + i, {stripe.window, run, stripe.bytes, stripe.id}, stripe.columns[entry->column],
+            entry->bytes);
     }
   }
 }
@@ -198,6 +200,7 @@ void StripeReader::Parse(int64_t window, uint32_t group, uint32_t stripe, std::s
                          Loaded* out) {
   Stripe parsed;
   parsed.window = window;
+  parsed.id = absl::HashOf(out->key, window);
   parsed.bytes = std::string(bytes);
   StripeView view;
   if (!view.Parse(parsed.bytes)) return corrupt_(window, group, stripe);

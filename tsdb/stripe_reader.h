@@ -32,6 +32,8 @@ class StripeReader {
   struct Source {
     int64_t window = 0;
     size_t run = 0;
+    std::string_view stripe;  // the bytes that the entry is part of
+    uint64_t id = 0;          // of the stripe
   };
   // `i` is the place of the entry's series in `ids`. The bytes are valid during the call only.
   using Visitor =
@@ -45,6 +47,7 @@ class StripeReader {
  private:
   struct Stripe {  // parsed; of one window
     int64_t window = 0;
+    uint64_t id = 0;
     std::string bytes;
     std::vector<Times> columns;
     std::vector<StripeView::Entry> entries;

@@ -123,6 +123,30 @@ struct Row {
   std::span<const int64_t> h_start_t;  // the same of the histograms; else as h
 };
 
+// Series as they are stored, for who decodes them elsewhere (promql/device.h).
+struct StoredStripe {
+  uint64_t id[2] = {0, 0};  // the same bytes have the same id as long as the process lives
+  std::string_view bytes;
+  int64_t max_t = 0;
+};
+struct StoredPiece {
+  static constexpr uint32_t kNoStripe = UINT32_MAX;
+  std::span<const int64_t> t;   // equal times mostly have the same data pointer
+  std::string_view chunk;       // an NX chunk (docs/storage-format.md) with a value for each time; empty: `v`
+  std::span<const double> v;    // a value for each time, none of them a stale marker
+  uint32_t stripe = kNoStripe;  // the one that the chunk is part of
+};
+struct StoredRow {
+  std::vector<StoredPiece> pieces;  // one behind the other; they may reach beyond the range
+  bool decoded = false;             // not so simple: `row` has the samples, and there are no pieces
+  Row row;
+  size_t samples = 0;  // in the range
+};
+struct StoredBlock {
+  std::vector<StoredStripe> stripes;
+  std::vector<StoredRow> rows;
+};
+
 struct SelectHints {
   int64_t start = 0, end = 0, step = 0, range = 0;  // ms; what the query asks for
   std::string function;  // innermost function or aggregation, "" if none ("series": labels only)
@@ -140,6 +164,8 @@ class SeriesSet {
   virtual Labels TakeLabels(size_t i) { return labels(i); }
   // Reads series [first, first+count) into *rows (resized to count; empty rows where nothing is in range).
   virtual absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) = 0;
+  // The same as it is stored, valid until the next call of either. False: there is no other form than rows.
+  virtual absl::StatusOr<bool> ReadStored(size_t first, size_t count, StoredBlock* block) { return false; }
 };
 
 struct LabelQuery {

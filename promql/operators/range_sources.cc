@@ -31,7 +31,12 @@ class MatrixSource : public RangeSource {
     hints.end = last + (smoothed ? state_->lookback_ms : 0);
     hints.range = range_ms;
     hints.step = steps_.step_ms;
-    ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
+    if (const auto made = state_->selected.find(&selector_); made != state_->selected.end()) {
+      set_ = std::move(made->second);
+      state_->selected.erase(made);
+    } else {
+      ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
+    }
     std::vector<SeriesMeta> series(set_->size());
     for (size_t i = 0; i < series.size(); ++i) series[i].labels = set_->TakeLabels(i);
     return series;

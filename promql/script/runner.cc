@@ -13,7 +13,7 @@ namespace narthex::promql {
 namespace script {
 namespace {
 
-EngineOptions ScriptEngine(const Clock* clock, MetricsRegistry* metrics) {
+EngineOptions ScriptEngine(const ScriptOptions& script, MetricsRegistry* metrics) {
   EngineOptions options;
   options.timeout_ms = 100'000;
   options.max_samples = 10'000;
@@ -22,7 +22,8 @@ EngineOptions ScriptEngine(const Clock* clock, MetricsRegistry* metrics) {
   options.parser.experimental_functions = true;
   options.parser.extended_range_selectors = true;
   options.parser.fill_modifiers = true;
-  options.clock = clock;
+  options.clock = script.clock;
+  options.devices = script.devices;
   options.metrics = metrics;
   return options;
 }
@@ -50,7 +51,7 @@ void FixAt(Expr* e, int64_t at_ms) {
 class Runner {
  public:
   explicit Runner(const ScriptOptions& options)
-      : options_(options), engine_(ScriptEngine(options.clock, &metrics_)) {}
+      : options_(options), engine_(ScriptEngine(options, &metrics_)) {}
 
   // "" or what is wrong.
   std::string Eval(const EvalCommand& eval) {

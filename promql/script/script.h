@@ -10,6 +10,8 @@
 
 namespace narthex::promql {
 
+class Devices;
+
 struct ScriptFailure {
   int line = 0;  // of the eval, 1-based
   std::string message;
@@ -23,6 +25,7 @@ struct ScriptReport {
 struct ScriptOptions {
   // Runs each instant eval also with @ modifiers at other times, and as the middle of a range query.
   bool variants = true;
+  Devices* devices = nullptr;    // may be null: queries run on the CPU
   const Clock* clock = nullptr;  // required; for deadlines only
 };
 

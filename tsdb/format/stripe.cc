@@ -48,6 +48,25 @@ EntryTraits TraitsOf(std::string_view entry) {
   return {flags == 0, (flags & ~(kHasGaps | kHasStale)) == 0};
 }
 
+bool SplitFloats(std::string_view entry, size_t n, Bits* present, std::string_view* chunk) {
+  ByteReader in(entry);
+  const uint8_t flags = in.Byte();
+  if ((flags & ~(kHasGaps | kHasStale)) != 0) return false;
+  if ((flags & kHasGaps) != 0)
+    *present = Bits::Read(&in, n);
+  else
+    present->SetAll(n);
+  std::vector<uint32_t> stale;
+  if ((flags & kHasStale) != 0 && !ReadAscending(&in, n, &stale)) return false;
+  if (!in.ok()) return false;
+  // A row with both is a stale marker.
+  for (uint32_t i : stale) {
+    if (present->Get(i)) return false;
+  }
+  *chunk = in.Take(in.left());
+  return true;
+}
+
 std::string EncodeDense(std::span<const double> values) {
   std::string out(1, '\0');
   PutNxChunk(&out, values.data(), values.size());

@@ -31,6 +31,9 @@ struct EntryTraits {
   bool floats = false;  // floats and stale markers only, no start timestamps
 };
 EntryTraits TraitsOf(std::string_view entry);
+// The rows and the NX chunk of the values of an entry of floats, without decoding the chunk. False if it is
+// malformed.
+bool SplitFloats(std::string_view entry, size_t n, Bits* present, std::string_view* chunk);
 // A dense entry, and its values.
 std::string EncodeDense(std::span<const double> values);
 bool DecodeDense(std::string_view entry, size_t n, double* values);

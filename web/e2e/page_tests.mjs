@@ -95,7 +95,7 @@ export function register(t) {
       await page.route("**/api/v1/status/runtimeinfo", async (route) => {
         const response = await route.fetch();
         const body = await response.json();
-        body.data.narthex.gpu = "NVIDIA H100";
+        body.data.narthex.kernels = { backend: "cuda", cpu: "AVX2", device: "NVIDIA H100", cacheBytes: "1048576", cacheBudgetBytes: "4194304" };
         body.data.narthex.disk = { device: "mmcblk0", kind: "eMMC", usedPercent: 20, reserve: "normal", daysLeft: 2920 };
         await route.fulfill({ response, json: body });
       });
@@ -103,7 +103,7 @@ export function register(t) {
       const fact = (name) => page.locator(".pairs div", { hasText: name }).locator("dd");
       await eventually(async () => assert.equal(await fact("Life used").innerText(), "at most 20%"));
       await eventually(async () => assert.equal(await fact("Life left").innerText(), "about 8 years, used as it was so far"));
-      await eventually(async () => assert.equal(await fact("GPU").innerText(), "NVIDIA H100"));
+      await eventually(async () => assert.equal(await fact("GPU")..first().innerText(), "NVIDIA H100"));
       await shoot(t, page, "status-machine");
       await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
       await shoot(t, page, "status-queues");

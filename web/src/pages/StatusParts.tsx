@@ -15,8 +15,7 @@ export interface Disk {
 }
 
 export interface Machine {
-  kernels: string;
-  gpu?: string;
+  kernels?: Record<string, string>;
   disk?: Disk;
 }
 
@@ -56,11 +55,22 @@ function diskRows(disk: Disk): Rows {
   return rows;
 }
 
+// What queries run on: the processor's vector unit, or a device and its memory.
+function kernelRows(kernels: Record<string, string>): Rows {
+  const { backend, cpu, device, reason, cacheBytes, cacheBudgetBytes } = kernels;
+  const rows: Rows = [["Kernels", backend === "cpu" ? (cpu ?? backend) : `${backend}, ${cpu ?? "cpu"}`]];
+  if (device !== undefined) rows.push(["GPU", device]);
+  else if (reason !== undefined) rows.push(["GPU", `none: ${reason}`]);
+  if (cacheBudgetBytes !== undefined) {
+    rows.push(["GPU memory", `${formatBytes(Number(cacheBytes))} of ${formatBytes(Number(cacheBudgetBytes))}`]);
+  }
+  return rows;
+}
+
 export function MachineFacts({ machine }: { machine: Machine | undefined }) {
   if (machine === undefined) return null;
   const rows: Rows = [];
-  if (machine.kernels !== "") rows.push(["Kernels", machine.kernels]);
-  if (machine.gpu !== undefined) rows.push(["GPU", machine.gpu]);
+  if (machine.kernels !== undefined) rows.push(...kernelRows(machine.kernels));
   if (machine.disk !== undefined) rows.push(...diskRows(machine.disk));
   return rows.length === 0 ? null : <Facts title="Machine" rows={rows} />;
 }

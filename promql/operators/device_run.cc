@@ -1,0 +1,229 @@
+#include "promql/operators/device_run.h"
+
+#include <algorithm>
+
+#include "base/go_format.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "promql/functions/annotation_texts.h"
+
+namespace narthex::promql {
+namespace {
+
+constexpr size_t kCellsAtOnce = 8 << 20;
+constexpr size_t kMostSeriesAtOnce = 32768, kFewestSeriesAtOnce = 64;
+// From so many series the rest is extrapolated.
+constexpr size_t kSampled = 64;
+// What the groups may take of the device, and of the host when they come back.
+constexpr size_t kMostCells = size_t{1} << 28;
+
+// Labels that go with the name: without them, series could become equal.
+bool HasMetadata(const Labels& labels) { return labels.Has("__type__") || labels.Has("__unit__"); }
+
+}  // namespace
+
+bool LooksLikeCounterName(std::string_view name) {
+  return name.empty() || name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
+         name.ends_with("_bucket");
+}
+
+DeviceRun::DeviceRun(const DeviceExpr& expr, QueryState* state, Steps steps)
+    : expr_(expr),
+      state_(state),
+      devices_(state->devices),
+      steps_(steps),
+      shift_(ShiftOf(*expr.selector, state->steps)),
+      columns_(static_cast<size_t>(steps.count)),
+      batch_(state->use_start_timestamps),
+      held_(state) {}
+
+absl::StatusOr<bool> DeviceRun::Choose() {
+  if (devices_ == nullptr || !devices_->available() || steps_.count < 1) return false;
+  begin_ns_ = devices_->Now();
+  const int64_t first = shift_.Reference(steps_.Time(0)),
+                last = shift_.Reference(steps_.Time(steps_.count - 1));
+  tsdb::SelectHints hints;
+  hints.start = first - expr_.matrix->range_ms + 1;
+  hints.end = last;
+  hints.range = expr_.matrix->range_ms;
+  hints.step = steps_.step_ms;
+  ASSIGN_OR_RETURN(set_, state_->querier->Select(expr_.selector->matchers, hints.start, hints.end, hints));
+  if (set_->size() > 0 && set_->size() < kNoSeries) {
+    ASSIGN_OR_RETURN(DeviceWork work, Estimate());
+    choice_ = devices_->Choose(work);
+    asked_ = true;
+  }
+  if (choice_.device) return true;
+  state_->selected[expr_.selector] = std::move(set_);
+  return false;
+}
+
+// From the first series: they are alike.
+absl::StatusOr<DeviceWork> DeviceRun::Estimate() {
+  const size_t count = std::min(kSampled, set_->size());
+  RETURN_IF_ERROR(ReadStored(0, count));
+  batch_.Begin(block_.stripes);
+  for (const tsdb::StoredRow& row : block_.rows) (void)batch_.Add(row, 0);
+  const double n = static_cast<double>(set_->size()), scale = n / static_cast<double>(count);
+  DeviceWork work;
+  work.series = n;
+  work.samples = static_cast<double>(batch_.samples()) * scale;
+  work.bytes = static_cast<double>(batch_.compressed_bytes()) * scale;
+  const std::vector<DeviceStripe>& stripes = batch_.stripes();
+  const uint32_t there =
+      devices_->api().resident(devices_->device(), stripes.data(), static_cast<uint32_t>(stripes.size()));
+  work.resident = work.bytes * there / static_cast<double>(stripes.size());
+  work.outputs = n * static_cast<double>(columns_);
+  work.results = expr_.aggregate->grouping.empty() ? static_cast<double>(columns_) : work.outputs / 10;
+  return work;
+}
+
+absl::Status DeviceRun::ReadStored(size_t first, size_t count) {
+  if (stored_) {
+    ASSIGN_OR_RETURN(stored_, set_->ReadStored(first, count, &block_));
+  }
+  if (stored_) return absl::OkStatus();
+  RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
+  block_.stripes.clear();
+  block_.rows.assign(count, tsdb::StoredRow());
+  for (size_t i = 0; i < count; ++i) {
+    block_.rows[i].decoded = true;
+    block_.rows[i].row = rows_[i];
+  }
+  return absl::OkStatus();
+}
+
+// first_over_time and last_over_time leave names where they are.
+bool DeviceRun::TakesNames() const { return expr_.function != kDeviceFirst && expr_.function != kDeviceLast; }
+
+absl::Status DeviceRun::TakeSeries() {
+  series_.resize(set_->size());
+  const bool drop_name = TakesNames();
+  for (size_t i = 0; i < series_.size(); ++i) series_[i] = {set_->TakeLabels(i), drop_name};
+  groups_ = GroupSeries(series_, expr_.aggregate->grouping, expr_.aggregate->without);
+  const size_t cells = groups_.series.size() * columns_ * std::max(expr_.k, 1u);
+  return held_.Add(static_cast<int64_t>(cells));
+}
+
+size_t DeviceRun::SeriesAtOnce() const {
+  return std::clamp(kCellsAtOnce / columns_, kFewestSeriesAtOnce, kMostSeriesAtOnce);
+}
+
+absl::StatusOr<bool> DeviceRun::Execute() {
+  RETURN_IF_ERROR(TakeSeries());
+  if (groups_.series.size() > kMostCells / columns_ / std::max(expr_.k, 1u))
+    return Fall(DeviceFallback::kMemory);
+  if (std::any_of(series_.begin(), series_.end(),
+                  [](const SeriesMeta& m) { return HasMetadata(m.labels); })) {
+    return Fall(DeviceFallback::kData);
+  }
+  devices_->ForgetOld();
+  DevicePlan plan;
+  plan.function = expr_.function;
+  plan.aggregation = expr_.aggregation;
+  plan.first_end_ms = shift_.Reference(steps_.Time(0));
+  plan.step_ms = steps_.count > 1 ? shift_.Reference(steps_.Time(1)) - plan.first_end_ms : 0;
+  plan.range_ms = expr_.matrix->range_ms;
+  plan.steps = static_cast<uint32_t>(columns_);
+  plan.groups = static_cast<uint32_t>(groups_.series.size());
+  plan.k = expr_.k;
+  const DeviceApi& api = devices_->api();
+  if (Failed(api.begin(devices_->device(), &plan, &query_))) return false;
+  const size_t at_once = SeriesAtOnce();
+  int64_t samples = 0;
+  for (size_t first = 0; first < series_.size(); first += at_once) {
+    RETURN_IF_ERROR(state_->Check());
+    const size_t count = std::min(at_once, series_.size() - first);
+    RETURN_IF_ERROR(ReadStored(first, count));
+    batch_.Begin(block_.stripes);
+    for (size_t i = 0; i < count; ++i) {
+      if (!batch_.Add(block_.rows[i], static_cast<uint32_t>(groups_.of[first + i])))
+        return Fall(DeviceFallback::kData);
+    }
+    const DeviceBatch view = batch_.View();
+    const int64_t held = static_cast<int64_t>(batch_.compressed_bytes()) / kSampleBytes;
+    RETURN_IF_ERROR(held_.Add(held));
+    const bool failed = Failed(api.add(query_, &view));
+    held_.Release(held);
+    if (failed) return false;
+    samples += static_cast<int64_t>(batch_.samples());
+  }
+  state_->samples_read += samples;
+  return true;
+}
+
+absl::StatusOr<bool> DeviceRun::Finish() {
+  values_.resize(groups_.series.size() * columns_);
+  present_.resize(values_.size());
+  if (Failed(devices_->api().finish(query_, values_.data(), present_.data()))) return false;
+  NoteNonCounter();
+  done_ = true;
+  return true;
+}
+
+absl::StatusOr<bool> DeviceRun::Quantile(const DeviceHistograms& histograms, bool* forced) {
+  values_.resize(size_t{histograms.histograms} * columns_);
+  present_.resize(values_.size());
+  int32_t any = 0;
+  if (Failed(devices_->api().quantile(query_, &histograms, values_.data(), present_.data(), &any)))
+    return false;
+  *forced = any != 0;
+  NoteNonCounter();
+  done_ = true;
+  return true;
+}
+
+absl::StatusOr<bool> DeviceRun::Best() {
+  values_.resize(groups_.series.size() * columns_ * expr_.k);
+  best_.resize(values_.size());
+  if (Failed(devices_->api().best(query_, best_.data(), values_.data()))) return false;
+  present_.resize(values_.size());
+  for (size_t i = 0; i < best_.size(); ++i) present_[i] = best_[i] == kNoSeries ? 0 : 1;
+  NoteNonCounter();
+  done_ = true;
+  return true;
+}
+
+// All series have one name.
+void DeviceRun::NoteNonCounter() {
+  if (expr_.function != kDeviceRate && expr_.function != kDeviceIncrease) return;
+  const std::string_view name = series_[0].labels.MetricName();
+  if (LooksLikeCounterName(name)) return;
+  if (std::find(present_.begin(), present_.end(), 1) == present_.end()) return;
+  state_->annotations.Add(PossibleNonCounterText(name), expr_.call->children[0]->pos);
+}
+
+void DeviceRun::End() {
+  if (query_ != nullptr) devices_->api().end(query_);
+  query_ = nullptr;
+  held_.Release();
+  if (!done_ || begin_ns_ == 0) return;
+  devices_->Report(choice_, /*on_device=*/true, static_cast<double>(devices_->Now() - begin_ns_) / 1e9);
+  begin_ns_ = 0;
+}
+
+bool DeviceRun::Failed(int32_t status) {
+  if (status == kDeviceOk) return false;
+  (void)Fall(status == kDeviceOutOfMemory  ? DeviceFallback::kMemory
+             : status == kDeviceUnsuitable ? DeviceFallback::kData
+                                           : DeviceFallback::kLost);
+  return true;
+}
+
+bool DeviceRun::Fall(DeviceFallback why) {
+  fell_ = true;
+  devices_->Fell(why);
+  return false;
+}
+
+std::string DeviceRun::Outcome() const {
+  if (!asked_) return "";
+  const auto ms = [](double seconds) { return StrCat(FormatFloat(seconds * 1e3, 'f', 3), "ms"); };
+  return StrCat(fell_            ? "fell back to the CPU"
+                : choice_.device ? StrCat("on ", devices_->Name())
+                                 : std::string("on the CPU"),
+                "; predicted ", ms(choice_.device_seconds), " there, ", ms(choice_.cpu_seconds),
+                " on the CPU");
+}
+
+}  // namespace narthex::promql
