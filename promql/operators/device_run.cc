@@ -130,7 +130,7 @@ absl::StatusOr<bool> DeviceRun::Execute() {
   const DeviceApi& api = devices_->api();
   if (Failed(api.begin(devices_->device(), &plan, &query_))) return false;
   const size_t at_once = SeriesAtOnce();
-  int64_t samples = 0;
+  samples_ = 0;
   for (size_t first = 0; first < series_.size(); first += at_once) {
     RETURN_IF_ERROR(state_->Check());
     const size_t count = std::min(at_once, series_.size() - first);
@@ -146,9 +146,8 @@ absl::StatusOr<bool> DeviceRun::Execute() {
     const bool failed = Failed(api.add(query_, &view));
     held_.Release(held);
     if (failed) return false;
-    samples += static_cast<int64_t>(batch_.samples());
+    samples_ += static_cast<int64_t>(batch_.samples());
   }
-  state_->samples_read += samples;
   return true;
 }
 
@@ -156,8 +155,7 @@ absl::StatusOr<bool> DeviceRun::Finish() {
   values_.resize(groups_.series.size() * columns_);
   present_.resize(values_.size());
   if (Failed(devices_->api().finish(query_, values_.data(), present_.data()))) return false;
-  NoteNonCounter();
-  done_ = true;
+  Done();
   return true;
 }
 
@@ -168,8 +166,7 @@ absl::StatusOr<bool> DeviceRun::Quantile(const DeviceHistograms& histograms, boo
   if (Failed(devices_->api().quantile(query_, &histograms, values_.data(), present_.data(), &any)))
     return false;
   *forced = any != 0;
-  NoteNonCounter();
-  done_ = true;
+  Done();
   return true;
 }
 
@@ -179,13 +176,14 @@ absl::StatusOr<bool> DeviceRun::Best() {
   if (Failed(devices_->api().best(query_, best_.data(), values_.data()))) return false;
   present_.resize(values_.size());
   for (size_t i = 0; i < best_.size(); ++i) present_[i] = best_[i] == kNoSeries ? 0 : 1;
-  NoteNonCounter();
-  done_ = true;
+  Done();
   return true;
 }
 
-// All series have one name.
-void DeviceRun::NoteNonCounter() {
+// The query has its answer: what else it tells. All series have one name.
+void DeviceRun::Done() {
+  done_ = true;
+  state_->samples_read += samples_;
   if (expr_.function != kDeviceRate && expr_.function != kDeviceIncrease) return;
   const std::string_view name = series_[0].labels.MetricName();
   if (LooksLikeCounterName(name)) return;

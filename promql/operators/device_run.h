@@ -49,7 +49,7 @@ class DeviceRun {
   bool TakesNames() const;
   bool Failed(int32_t status);
   bool Fall(DeviceFallback why);
-  void NoteNonCounter();
+  void Done();
   size_t SeriesAtOnce() const;
 
   const DeviceExpr expr_;
@@ -72,7 +72,7 @@ class DeviceRun {
   std::vector<uint32_t> best_;
   Devices::Choice choice_;
   bool asked_ = false, fell_ = false, done_ = false;
-  int64_t begin_ns_ = 0;
+  int64_t begin_ns_ = 0, samples_ = 0;
 };
 
 // As RangeFunction says it where a metric does not look like a counter.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <unistd.h>
 
@@ -264,6 +265,31 @@ TEST_F(DeviceStore, KeepsToItsCacheBudgetAndStillAnswersRight) {
     ExpectSame(Run(nullptr, params), Run(devices.get(), params), query);
   }
   EXPECT_LE(Metric("narthex_promql_device_cache_bytes"), 20'000);
+}
+
+// Queries share the cache, and wait for nobody.
+TEST_F(DeviceStore, AnswersManyQueriesAtOnce) {
+  DevicesOptions options;
+  options.mode = KernelMode::kCuda;
+  options.api = cuda::HostDevice();
+  options.device.cache_bytes = 30'000;
+  options.clock = &SystemClock();
+  options.logger = &logger_;
+  options.metrics = &metrics_;
+  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  std::vector<Result> want;
+  for (const char* query : kQueries) want.push_back(Run(nullptr, Params(query, 60'000)));
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < 2 * std::size(kQueries); ++i) {
+        const size_t q = (i * (t + 1) + t) % std::size(kQueries);
+        ExpectSame(want[q], Run(devices.get(), Params(kQueries[q], 60'000)), kQueries[q]);
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(Fallbacks("lost") + Fallbacks("memory") + Fallbacks("data"), 0);
 }
 
 // Whenever the device goes away, the same query is answered by the CPU.
