@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 namespace narthex::cli {
 namespace {
@@ -38,7 +37,6 @@ std::unique_ptr<promql::Devices> OpenDevices(const ServeFlags& flags, const Cloc
   options.device.cache_bytes = static_cast<uint64_t>(std::max<int64_t>(0, flags.device_memory));
   options.device.reserve_bytes = static_cast<uint64_t>(std::max<int64_t>(0, flags.device_reserve));
   options.retention_ms = flags.retention_ms;
-  options.cpus = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.clock = clock;
   options.logger = logger;
   options.metrics = metrics;

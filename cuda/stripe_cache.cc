@@ -167,6 +167,7 @@ void StripeCache::KeepReserve() {
       Remove(entry);
     }
     backend_->Free((*victim)->base);
+    backend_->Trim();
     slab_bytes_ -= (*victim)->size;
     slabs_.erase(victim);
   }

@@ -29,8 +29,7 @@ struct DevicesOptions {
   std::vector<std::string> libraries;
   const DeviceApi* api = nullptr;  // instead of a library
   DeviceOptions device;
-  int64_t retention_ms = 0;  // 0: unlimited
-  int cpus = 1;
+  int64_t retention_ms = 0;            // 0: unlimited
   const Clock* clock = nullptr;        // required
   const Logger* logger = nullptr;      // required
   MetricsRegistry* metrics = nullptr;  // required

@@ -103,7 +103,7 @@ export function register(t) {
       const fact = (name) => page.locator(".pairs div", { hasText: name }).locator("dd");
       await eventually(async () => assert.equal(await fact("Life used").innerText(), "at most 20%"));
       await eventually(async () => assert.equal(await fact("Life left").innerText(), "about 8 years, used as it was so far"));
-      await eventually(async () => assert.equal(await fact("GPU")..first().innerText(), "NVIDIA H100"));
+      await eventually(async () => assert.equal(await fact("GPU").first().innerText(), "NVIDIA H100"));
       await shoot(t, page, "status-machine");
       await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
       await shoot(t, page, "status-queues");
