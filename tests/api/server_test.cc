@@ -163,6 +163,14 @@ TEST_F(ApiTest, RuntimeInfo) {
       << body;
 }
 
+TEST_F(ApiTest, RuntimeInfoSaysWhatQueriesComputeWith) {
+  options.kernels = [] {
+    return std::vector<std::pair<std::string, std::string>>{{"kernels", "auto"}, {"backend", "cpu"}};
+  };
+  const std::string body = Get("/api/v1/status/runtimeinfo");
+  EXPECT_TRUE(body.ends_with(R"(,"promqlKernels":{"kernels":"auto","backend":"cpu"}}})")) << body;
+}
+
 TEST_F(ApiTest, TsdbStatus) {
   Append({{"__name__", "up"}}, 990'000, 1);
   EXPECT_EQ(

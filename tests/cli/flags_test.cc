@@ -32,6 +32,15 @@ TEST(Flags, TakesBothSpellingsOfAValue) {
   EXPECT_EQ(flags->query_timeout_ms, 90'000);
 }
 
+TEST(Flags, KernelsAreOneOfThree) {
+  absl::StatusOr<ServeFlags> flags = ParseServeFlags({"--promql.kernels=cuda", "--promql.device-memory=2GB"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->promql_kernels, "cuda");
+  EXPECT_EQ(flags->device_memory, int64_t{2} << 30);
+  EXPECT_EQ(flags->device_reserve, 512 << 20);
+  EXPECT_EQ(ErrorOf({"--promql.kernels=gpu"}), "enum value must be one of auto,cpu,cuda, got 'gpu'");
+}
+
 TEST(Flags, BooleansCanBeNegated) {
   absl::StatusOr<ServeFlags> flags =
       ParseServeFlags({"--web.enable-lifecycle", "--no-alertmanager.drain-notification-queue-on-shutdown",
