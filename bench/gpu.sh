@@ -43,7 +43,7 @@ step "registers and spills"
 cuobjdump=$(command -v cuobjdump || ls /usr/local/cuda/bin/cuobjdump 2>/dev/null)
 if [ -n "$cuobjdump" ]; then "$cuobjdump" -res-usage "$library" 2>&1 | grep -E 'Function|REG' | c++filt; else
   for a in ${arch:-90}; do
-    "$nvcc" -std=c++20 -O3 -fmad=false -I"$root" -arch=sm_"$a" -Xptxas=-v -cubin -o /dev/null "$root/cuda/narthex_cuda.cu" 2>&1 |
+    "$nvcc" -std=c++20 -O3 -fmad=false -I"$root" -arch=sm_"$a" -Xptxas=-v -cubin -o /dev/null "$root/cuda/launches.cu" 2>&1 |
       grep -E 'entry function|spill|Used' | sed -e 's/ptxas info *: //' | c++filt
   done
 fi

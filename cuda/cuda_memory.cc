@@ -16,6 +16,12 @@ uint64_t Rounded(uint64_t bytes) {
 }  // namespace
 
 Queues::~Queues() {
+  // Nothing may be on its way from or to memory that is freed.
+  for (cudaStream_t stream : {copy, compute}) {
+    if (stream == nullptr) continue;
+    (void)cudaStreamSynchronize(stream);
+    cudaStreamDestroy(stream);
+  }
   for (uint8_t* chunk : chunks) cudaFreeHost(chunk);
   for (cudaEvent_t event : {uploaded, slot_done[0], slot_done[1]}) {
     if (event != nullptr) cudaEventDestroy(event);
@@ -23,8 +29,6 @@ Queues::~Queues() {
   for (cudaEvent_t event : chunk_done) {
     if (event != nullptr) cudaEventDestroy(event);
   }
-  if (copy != nullptr) cudaStreamDestroy(copy);
-  if (compute != nullptr) cudaStreamDestroy(compute);
 }
 
 int32_t Queues::Open() {

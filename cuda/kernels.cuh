@@ -2,12 +2,11 @@
 #pragma once
 
 #include "cuda/backend.h"
+#include "cuda/launches.h"
 #include "cuda/series_kernel.h"
 
 namespace narthex::cuda {
 
-inline constexpr uint32_t kSeriesWarps = 8;  // of a block
-inline constexpr uint32_t kSeriesThreads = kSeriesWarps * kLanes;
 inline constexpr uint32_t kCellThreads = 64;
 
 __global__ void WindowsKernel(const __grid_constant__ WindowBatch batch) {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cuda/cuda_stream.cuh"
+#include "cuda/cuda_stream.h"
 #include "cuda/query.h"
 #include "tsdb/format/nx_chunk.h"
 

@@ -1,8 +1,9 @@
 // The CUDA device, and the one name that the library exports.
 #include <cstdio>
+#include <new>
 #include <vector>
 
-#include "cuda/cuda_stream.cuh"
+#include "cuda/cuda_stream.h"
 
 namespace narthex::cuda {
 namespace {
@@ -17,8 +18,8 @@ class CudaBackend : public Backend {
     if (failed == cudaSuccess) failed = cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync);
     auto made = std::unique_ptr<CudaBackend>(new CudaBackend());
     if (failed == cudaSuccess) failed = cudaGetDeviceProperties(&made->properties_, 0);
-    cudaFuncAttributes attributes;
-    if (failed == cudaSuccess) failed = cudaFuncGetAttributes(&attributes, SeriesRows<false>);
+    int blocks = 0;  // fails if there is no code for the device
+    if (failed == cudaSuccess) failed = SeriesOccupancy(/*scan=*/false, 0, &blocks);
     if (failed != cudaSuccess) {
       std::snprintf(error, error_size, "%s", cudaGetErrorString(failed));
       return nullptr;
