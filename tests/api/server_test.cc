@@ -159,7 +159,7 @@ TEST_F(ApiTest, RuntimeInfo) {
       R"("lastConfigTime":"1970-01-01T00:10:00Z","corruptionCount":0,"goroutineCount":)"))
       << body;
   EXPECT_TRUE(
-      body.ends_with(R"("GOMEMLIMIT":9223372036854775807,"GOGC":"","GODEBUG":"","storageRetention":"15d"}})"))
+      body.ends_with(R"("GOMEMLIMIT":9223372036854775807,"GOGC":"","GODEBUG":"","storageRetention":"15d","narthex":{}}})"))
       << body;
 }
 
@@ -168,7 +168,7 @@ TEST_F(ApiTest, RuntimeInfoSaysWhatQueriesComputeWith) {
     return std::vector<std::pair<std::string, std::string>>{{"kernels", "auto"}, {"backend", "cpu"}};
   };
   const std::string body = Get("/api/v1/status/runtimeinfo");
-  EXPECT_TRUE(body.ends_with(R"(,"promqlKernels":{"kernels":"auto","backend":"cpu"}}})")) << body;
+  EXPECT_TRUE(body.ends_with(R"(,"narthex":{"kernels":{"kernels":"auto","backend":"cpu"}}}})")) << body;
 }
 
 TEST_F(ApiTest, TsdbStatus) {
