@@ -151,6 +151,7 @@ TEST_F(ApiTest, RuntimeInfo) {
   options.cwd = "/work";
   options.hostname = "edge";
   options.storage_retention = "15d";
+  options.disk_life = [] { return std::nullopt; };
   options.reload_status = [] { return std::pair(false, int64_t{600'000}); };
   std::string body = Get("/api/v1/status/runtimeinfo");
   EXPECT_TRUE(body.starts_with(
@@ -158,8 +159,14 @@ TEST_F(ApiTest, RuntimeInfo) {
       R"("serverTime":"1970-01-01T00:16:40Z","reloadConfigSuccess":false,)"
       R"("lastConfigTime":"1970-01-01T00:10:00Z","corruptionCount":0,"goroutineCount":)"))
       << body;
-  EXPECT_TRUE(
-      body.ends_with(R"("GOMEMLIMIT":9223372036854775807,"GOGC":"","GODEBUG":"","storageRetention":"15d","narthex":{}}})"))
+  EXPECT_TRUE(body.ends_with(R"("GOMEMLIMIT":9223372036854775807,"GOGC":"","GODEBUG":"",)"
+                             R"("storageRetention":"15d","narthex":{}}})"))
+      << body;
+  options.disk_life = [] { return DiskLife{"mmcblk0", "eMMC", 20, "normal", 0, 2920}; };
+  handler = nullptr;
+  body = Get("/api/v1/status/runtimeinfo");
+  EXPECT_TRUE(body.ends_with(R"("narthex":{"disk":{"device":"mmcblk0",)"
+                             R"("kind":"eMMC","usedPercent":20,"reserve":"normal","daysLeft":2920}}}})"))
       << body;
 }
 
@@ -167,6 +174,7 @@ TEST_F(ApiTest, RuntimeInfoSaysWhatQueriesComputeWith) {
   options.kernels = [] {
     return std::vector<std::pair<std::string, std::string>>{{"kernels", "auto"}, {"backend", "cpu"}};
   };
+  options.disk_life = [] { return std::nullopt; };
   const std::string body = Get("/api/v1/status/runtimeinfo");
   EXPECT_TRUE(body.ends_with(R"(,"narthex":{"kernels":{"kernels":"auto","backend":"cpu"}}}})")) << body;
 }
