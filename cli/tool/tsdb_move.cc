@@ -23,10 +23,11 @@ void PrintMoved(const tsdb::blocks::Moved& m, const char* verb) {
   if (m.skipped) {
     std::printf("%s: imported before\n", m.name.c_str());
   } else {
+    const std::string exemplars = m.exemplars == 0 ? "" : StrCat(", ", m.exemplars, " exemplars");
     const std::string deleted = m.deleted == 0 ? "" : StrCat(", ", m.deleted, " deleted samples left out");
-    std::printf("%s: %s %llu series, %llu samples from %s to %s%s\n", m.name.c_str(), verb,
+    std::printf("%s: %s %llu series, %llu samples from %s to %s%s%s\n", m.name.c_str(), verb,
                 static_cast<unsigned long long>(m.series), static_cast<unsigned long long>(m.samples),
-                GoTime(m.mint).c_str(), GoTime(m.maxt).c_str(), deleted.c_str());
+                GoTime(m.mint).c_str(), GoTime(m.maxt).c_str(), exemplars.c_str(), deleted.c_str());
   }
   std::fflush(stdout);
 }

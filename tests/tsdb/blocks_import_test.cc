@@ -292,9 +292,22 @@ TEST_F(ImportTest, TheHeadComesFromLogAndChunks) {
     second.t.push_back(t);
     second.v.push_back(-k);
   }
+  // The first series' exemplars; one of a series that the log does not name.
+  std::string exemplars(1, 4);
+  PutBe64(&exemplars, 1);
+  PutBe64(&exemplars, static_cast<uint64_t>(head));
+  for (int k = 0; k < 3; ++k) {
+    PutSignedVarint(&exemplars, k == 2 ? 98 : 0);
+    PutSignedVarint(&exemplars, k * 1000);
+    PutBe64(&exemplars, std::bit_cast<uint64_t>(0.5 * k));
+    PutUvarint(&exemplars, 1);
+    PutText(&exemplars, "trace_id");
+    PutText(&exemplars, StrCat("t", k));
+  }
   std::string torn = WalPart("torn record");
   torn.resize(torn.size() - 3);
-  WriteText(root_ / "prom" / "wal" / "00000003", WalPart(series) + WalPart(samples) + torn);
+  WriteText(root_ / "prom" / "wal" / "00000003",
+            WalPart(series) + WalPart(samples) + WalPart(exemplars) + torn);
   std::string chunk;
   PutBe64(&chunk, 2);
   PutBe64(&chunk, static_cast<uint64_t>(moved_out.t.front()));
@@ -314,6 +327,14 @@ TEST_F(ImportTest, TheHeadComesFromLogAndChunks) {
   ASSERT_TRUE(moved.ok()) << moved.status();
   ASSERT_EQ(moved->size(), 2u);
   EXPECT_EQ((*moved)[1].samples, 40u);
+  EXPECT_EQ((*moved)[1].exemplars, 2u);
+  const auto traced = db_->SelectExemplars({{Matcher::Equal("job", "x")}}, head, head + 10'000);
+  ASSERT_TRUE(traced.ok() && traced->size() == 1);
+  EXPECT_EQ((*traced)[0].labels.MetricName(), "h0");
+  ASSERT_EQ((*traced)[0].exemplars.size(), 2u);
+  EXPECT_EQ((*traced)[0].exemplars[1].t, head + 1000);
+  EXPECT_EQ((*traced)[0].exemplars[1].value, 0.5);
+  EXPECT_EQ((*traced)[0].exemplars[1].labels.Get("trace_id"), "t1");
   ASSERT_EQ(warnings_.size(), 1u);
   EXPECT_NE(warnings_[0].find("wal/00000003: record part runs past its page"), std::string::npos)
       << warnings_[0];

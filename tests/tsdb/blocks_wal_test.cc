@@ -121,6 +121,28 @@ TEST(WalRecord, SeriesSamplesTombstonesMetadata) {
   EXPECT_EQ(out.metadata[0].help, "Help.");
 }
 
+TEST(WalRecord, Exemplars) {
+  std::string r(1, 4);
+  PutBe64(&r, 7);
+  PutBe64(&r, 1000);
+  for (int i = 0; i < 2; ++i) {
+    PutSignedVarint(&r, i);
+    PutSignedVarint(&r, -i * 15);
+    PutBe64(&r, std::bit_cast<uint64_t>(-0.5 * i));
+    PutUvarint(&r, 1);
+    for (const char* text : {"trace_id", "abc"}) PutText(&r, text);
+  }
+  WalRecord out;
+  ASSERT_TRUE(DecodeWalRecord(r, &out).ok());
+  ASSERT_EQ(out.exemplars.size(), 2u);
+  EXPECT_EQ(out.exemplars[0].ref, 7u);
+  EXPECT_EQ(out.exemplars[1].ref, 8u);
+  EXPECT_EQ(out.exemplars[1].t, 985);
+  EXPECT_EQ(out.exemplars[1].v, -0.5);
+  EXPECT_EQ(out.exemplars[0].labels.Get("trace_id"), "abc");
+  EXPECT_FALSE(DecodeWalRecord(r.substr(0, r.size() - 1), &out).ok());
+}
+
 TEST(WalRecord, SamplesWithStartTimestamps) {
   std::string r(1, 11);
   const auto value = [&](double v) { PutBe64(&r, std::bit_cast<uint64_t>(v)); };

@@ -18,7 +18,7 @@ namespace narthex::tsdb::blocks {
 struct Moved {
   std::string name;  // ULID, or "head"
   int64_t mint = 0, maxt = 0;
-  uint64_t series = 0, samples = 0, deleted = 0, chunks = 0, bytes = 0;
+  uint64_t series = 0, samples = 0, deleted = 0, chunks = 0, bytes = 0, exemplars = 0;
   bool skipped = false;  // it was moved before
 };
 

@@ -13,6 +13,7 @@
 namespace narthex::tsdb::blocks {
 namespace {
 
+constexpr size_t kMaxExemplars = 100'000;
 constexpr std::string_view kCheckpointPrefix = "checkpoint.";
 
 void AddSample(const WalSample& s, Samples* out) {
@@ -129,6 +130,12 @@ absl::Status HeadReader::ReadLogs() {
       if (it == labels.end()) continue;
       const std::string metric(it->second.MetricName());
       metadata[metric] = {metric, m.type, m.unit, m.help};
+    }
+    for (const WalExemplar& e : r.exemplars) {
+      const auto it = labels.find(e.ref);
+      if (it == labels.end()) continue;
+      exemplars_.push_back({it->second, {e.labels, e.v, e.t, true}});
+      if (exemplars_.size() > kMaxExemplars) exemplars_.pop_front();
     }
     log_samples_ += r.samples.size();
   }));

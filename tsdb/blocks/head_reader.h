@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -13,6 +15,7 @@
 #include "model/labels.h"
 #include "tsdb/blocks/block_reader.h"
 #include "tsdb/blocks/wal_reader.h"
+#include "tsdb/tsdb.h"
 
 namespace narthex::tsdb::blocks {
 
@@ -30,6 +33,8 @@ class HeadReader {
     std::string metric, type, unit, help;
   };
   const std::vector<Metadata>& metadata() const { return metadata_; }
+  // The newest exemplars of the log, in its order, as many as a store keeps.
+  const std::deque<std::pair<Labels, Exemplar>>& exemplars() const { return exemplars_; }
   // Says which head this is: other series or other files give another text.
   std::string Fingerprint() const;
   // Visits all series that have samples, in order of labels, holding at most about `max_samples` decoded
@@ -66,6 +71,7 @@ class HeadReader {
   absl::flat_hash_map<uint64_t, uint32_t> index_of_;  // reference -> place in series_
   TombstoneMap tombstones_;                           // by reference
   std::vector<Metadata> metadata_;
+  std::deque<std::pair<Labels, Exemplar>> exemplars_;
   std::vector<std::unique_ptr<MappedFile>> chunk_files_;
   absl::flat_hash_map<uint64_t, std::vector<Located>> chunks_;
   std::vector<std::string> wal_, wbl_;

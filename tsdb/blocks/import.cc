@@ -262,11 +262,26 @@ class Importer {
           return writer->Add(&ref, labels, AsHistory(s));
         }));
     RETURN_IF_ERROR(writer->Commit());
+    RETURN_IF_ERROR(ImportExemplars(*head, writer.get(), &moved));
     for (const auto& [labels, samples] : spots) RETURN_IF_ERROR(CompareSeries(labels, samples));
     moved.deleted = head->deleted();
     RETURN_IF_ERROR(db_->PutState(NoteKey(name), kDone));
     if (moved.series > 0) Report(std::move(moved));
     return absl::OkStatus();
+  }
+
+  // What the store has already, of an earlier run, it does not take twice.
+  absl::Status ImportExemplars(const HeadReader& head, HistoryWriter* writer, Moved* moved) {
+    constexpr uint64_t kBatch = 1000;  // a record of the journal
+    std::map<Labels, SeriesRef> refs;
+    const std::unique_ptr<Appender> appender = db_->NewAppender();
+    for (const auto& [labels, exemplar] : head.exemplars()) {
+      SeriesRef& ref = refs[labels];
+      if (ref == 0) RETURN_IF_ERROR(writer->Add(&ref, labels, History{}));
+      appender->AddExemplar(ref, exemplar);
+      if (++moved->exemplars % kBatch == 0) RETURN_IF_ERROR(appender->Commit());
+    }
+    return appender->Commit();
   }
 
   Db* const db_;

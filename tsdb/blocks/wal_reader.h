@@ -37,12 +37,20 @@ struct WalMetadata {
   std::string type, unit, help;
 };
 
-// What one record holds. Exemplars and markers are left out.
+struct WalExemplar {
+  uint64_t ref = 0;
+  int64_t t = 0;
+  double v = 0;
+  Labels labels;
+};
+
+// What one record holds. Markers are left out.
 struct WalRecord {
   std::vector<WalSeries> series;
   std::vector<WalSample> samples;
   std::vector<WalTombstone> tombstones;
   std::vector<WalMetadata> metadata;
+  std::vector<WalExemplar> exemplars;
 };
 // Fills *out anew. DataLoss if the record is malformed; unknown types give an empty record.
 absl::Status DecodeWalRecord(std::string_view record, WalRecord* out);

@@ -15,6 +15,7 @@ enum Type : int {
   kSeries = 1,
   kSamples = 2,
   kTombstones = 3,
+  kExemplars = 4,
   kMetadata = 6,
   kHistograms = 7,
   kFloatHistograms = 8,
@@ -156,6 +157,21 @@ WalMetadata ReadMetadata(Cursor* in) {
   return out;
 }
 
+// Series and time against the record's first exemplar.
+void ReadExemplars(Cursor* in, std::vector<WalExemplar>* out) {
+  if (in->done()) return;
+  const uint64_t ref = in->Be64();
+  const int64_t t = static_cast<int64_t>(in->Be64());
+  while (in->ok() && !in->done()) {
+    WalExemplar e;
+    e.ref = ref + static_cast<uint64_t>(in->Varint());
+    e.t = WrapAdd(t, in->Varint());
+    e.v = ReadDouble(in);
+    e.labels = ReadLabels(in);
+    out->push_back(std::move(e));
+  }
+}
+
 }  // namespace
 
 absl::Status DecodeWalRecord(std::string_view record, WalRecord* out) {
@@ -163,6 +179,7 @@ absl::Status DecodeWalRecord(std::string_view record, WalRecord* out) {
   out->samples.clear();
   out->tombstones.clear();
   out->metadata.clear();
+  out->exemplars.clear();
   Cursor in(record);
   const int type = in.Byte();
   const auto read_float = [&](WalSample* s) { s->v = ReadDouble(&in); };
@@ -201,6 +218,9 @@ absl::Status DecodeWalRecord(std::string_view record, WalRecord* out) {
         const int64_t mint = in.Varint();
         out->tombstones.push_back({ref, mint, in.Varint()});
       }
+      break;
+    case kExemplars:
+      ReadExemplars(&in, &out->exemplars);
       break;
     case kMetadata:
       while (in.ok() && !in.done()) out->metadata.push_back(ReadMetadata(&in));
