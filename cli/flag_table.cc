@@ -54,6 +54,7 @@ constexpr FlagRow kRows[] = {
     {"storage.tsdb.delayed-compaction.max-percent", kInt, "10", false},
     {"storage.tsdb.block-reload-interval", kDuration, "1m", false},
     {"storage.sync-interval", kDuration, "5s", true},  // Narthex's own
+    {"storage.max-memory", kBytes, "0B", true},        // Narthex's own
     {"storage.agent.path", kString, "data-agent/", false},
     {"storage.agent.wal-segment-size", kBytes, "0B", false},
     {"storage.agent.wal-compression", kBool, "true", false},

@@ -163,6 +163,7 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->retention_ms = reader.Duration("storage.tsdb.retention.time");
   flags->retention_bytes = reader.Bytes("storage.tsdb.retention.size");
   flags->sync_interval_ms = reader.Duration("storage.sync-interval");
+  flags->max_storage_memory = reader.Bytes("storage.max-memory");
   flags->listen_addresses = reader.List("web.listen-address");
   flags->read_timeout_ms = reader.Duration("web.read-timeout");
   flags->max_connections = static_cast<int>(reader.Int("web.max-connections"));

@@ -20,6 +20,7 @@ struct ServeFlags {
   int64_t retention_ms = 0;  // 0 = not given
   int64_t retention_bytes = 0;
   int64_t sync_interval_ms = 5000;
+  int64_t max_storage_memory = 0;  // 0: a share of the memory limit
   std::vector<std::string> listen_addresses;
   int64_t read_timeout_ms = 0;
   int max_connections = 0;

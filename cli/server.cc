@@ -143,6 +143,8 @@ absl::Status Server::OpenStorage(const LoadedConfig& config) {
   options.retention_bytes = RetentionBytes(flags_, config);
   options.out_of_order_window_ms = config.out_of_order_window_ms;
   options.sync_interval_ms = flags_.sync_interval_ms;
+  options.memory_limit_bytes =
+      flags_.max_storage_memory > 0 ? flags_.max_storage_memory : MemoryLimitBytes() / 2;
   options.clock = clock_;
   options.logger = logger_;
   options.metrics = metrics_.get();

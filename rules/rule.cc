@@ -286,11 +286,17 @@ absl::Status Rule::Store(const RuleContext& context, int64_t t_ms, const std::ve
   }
   appender_->Begin(t_ms);
   int64_t refused = 0;
+  absl::Status full;  // no memory for a new series; known ones go on
   for (const OutputSample& sample : samples) {
     auto it = slots_.find(sample.labels);
     if (it == slots_.end()) {
-      ASSIGN_OR_RETURN(tsdb::Slot slot, appender_->AddSeries(sample.labels));
-      it = slots_.emplace(sample.labels, slot).first;
+      absl::StatusOr<tsdb::Slot> slot = appender_->AddSeries(sample.labels);
+      if (absl::IsResourceExhausted(slot.status())) {
+        full = slot.status();
+        continue;
+      }
+      RETURN_IF_ERROR(slot.status());
+      it = slots_.emplace(sample.labels, *slot).first;
     }
     tsdb::Sample stored{t_ms, sample.v, sample.h, 0};
     tsdb::AppendResult result =
@@ -304,7 +310,7 @@ absl::Status Rule::Store(const RuleContext& context, int64_t t_ms, const std::ve
         "Error on ingesting out-of-order or duplicate result from rule evaluation",
         {{"group", context.group}, {"name", spec_.name}, {"num_dropped", StrCat(refused)}});
   }
-  return absl::OkStatus();
+  return full;
 }
 
 void Rule::EndSeries(const RuleContext& context, int64_t t_ms) {

@@ -151,8 +151,14 @@ absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser&
     metrics_->exceeded_label_limits->Add();
     return limits;
   }
-  ASSIGN_OR_RETURN(tsdb::Slot slot, group_->AddSeries(labels));
-  return cache_.Add(parser.series(), slot);
+  absl::StatusOr<tsdb::Slot> slot = group_->AddSeries(labels);
+  if (absl::IsResourceExhausted(slot.status())) {
+    share_.Return();
+    if (outcome->refused++ == 0) refused_example_ = parser.series().substr(0, 200);
+    return nullptr;
+  }
+  RETURN_IF_ERROR(slot.status());
+  return cache_.Add(parser.series(), *slot);
 }
 
 absl::Status ScrapeLoop::AppendLine(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry,

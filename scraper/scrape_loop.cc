@@ -206,7 +206,7 @@ void ScrapeLoop::LogRefused(const Outcome& outcome) {
   if (refusing == refusing_) return;
   refusing_ = refusing;
   if (refusing) {
-    options_.logger->Warn("New series refused, the limit on series is reached",
+    options_.logger->Warn("New series refused, the limit on series or on memory is reached",
                           {{"scrape_pool", config_->job_name},
                            {"target", target_.url},
                            {"num_refused", std::to_string(outcome.refused)},

@@ -84,8 +84,10 @@ ScrapeMetrics::ScrapeMetrics(MetricsRegistry* r) : registry(r) {
   exceeded_label_limits =
       counter("prometheus_target_scrape_pool_exceeded_label_limits_total",
               "Total number of times scrape pools hit the label limits, during sync or config reload.");
-  series_refused = counter("narthex_scrape_series_refused_total",
-                           "Samples of new series that were refused because of the limit on series.");
+  series_refused =
+      counter("narthex_scrape_series_refused_total",
+              "Samples of new series that were refused because of the limit on series or of the storage's "
+              "memory limit.");
   exceeded_bucket_limit =
       counter("prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
               "Total number of scrapes that hit the native histogram bucket limit and were rejected.");

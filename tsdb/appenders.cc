@@ -118,6 +118,8 @@ class GroupAppenderImpl : public GroupAppender {
   }
 
   absl::StatusOr<RoundStats> Commit() override {
+    if (!IsStorableTime(round_.t))
+      return absl::InvalidArgumentError(StrCat("out of bounds: time ", round_.t));
     if (late_) {
       // Out of order as a whole: what was accepted is kept, staleness goes on from the newest round.
       RETURN_IF_ERROR(db_->CommitLoose(loose_));
@@ -185,7 +187,9 @@ class GroupAppenderImpl : public GroupAppender {
       ++stats_.duplicate;
       return AppendResult::kOk;
     }
-    r = late_ ? LateResult(sample) : db_->Check(id, sample);
+    r = !IsStorableTime(sample.t) ? AppendResult::kOutOfBounds
+        : late_                   ? LateResult(sample)
+                                  : db_->Check(id, sample);
     if (r == AppendResult::kOk && sample.t < newest && db_->ooo_window_ms_ <= 0)
       r = AppendResult::kOutOfOrder;
     if (!late_) {
@@ -248,6 +252,10 @@ class AppenderImpl : public Appender {
   explicit AppenderImpl(DbImpl* db) : db_(db) {}
 
   absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) override {
+    if (!IsStorableTime(sample.t)) {
+      CountResult(db_->metrics_, AppendResult::kOutOfBounds);
+      return AppendResult::kOutOfBounds;
+    }
     // Ids found under a ticket stay until it is given back.
     if (!ticket_) ticket_.emplace(&db_->series_use_);
     SeriesId id = static_cast<SeriesId>(*ref);
@@ -431,6 +439,7 @@ void DbImpl::AddToLoose(const std::vector<LooseSample>& samples) {
 
 absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
   if (samples.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckRoomForSamples());
   {
     ReaderMutexLock commit(&commit_mutex_);
     bool written = false;
@@ -441,11 +450,14 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
     loose_->last_sequence = sequence;
     AddToLoose(samples);
   }
+  NoteGrowth(samples.size() * 8);
   return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();
 }
 
 absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose) {
+  RETURN_IF_ERROR(CheckRoomForSamples());
   const double floats = static_cast<double>(round.present.CountOnes());
+  size_t growth = 256 + loose.size() * 8;
   {
     ReaderMutexLock commit(&commit_mutex_);
     MutexLock lock(&group->mutex);
@@ -462,6 +474,7 @@ absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<Lo
     const uint64_t sequence = AppendJournal(EncodeRoundRecord(group->id, row, bytes, loose), &written);
     // The journal misses this round: the next one must not build on it.
     if (!written) group->broken_chain = true;
+    growth += bytes.size();
     group->AddRound(sequence, std::move(bytes), std::move(round));
     for (const LooseSample& s : loose) {
       if (loose_->empty()) loose_->first_sequence = sequence;
@@ -473,6 +486,7 @@ absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<Lo
     NoteTime(t);
     metrics_.float_samples->Add(floats);
   }
+  NoteGrowth(growth);
   return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();
 }
 

@@ -35,7 +35,8 @@ DbImpl::DbImpl(Options options)
       exemplars_(kExemplars),
       ooo_window_ms_(options_.out_of_order_window_ms),
       loose_(std::make_shared<LooseStore>()),
-      tombstones_(std::make_shared<Tombstones>()) {}
+      tombstones_(std::make_shared<Tombstones>()),
+      memory_(options_.memory_limit_bytes) {}
 
 DbImpl::~DbImpl() {
   {
@@ -53,10 +54,21 @@ void DbImpl::Background() {
   int64_t since_maintain = 0;
   const int64_t tick =
       std::max<int64_t>(100, options_.sync_interval_ms > 0 ? options_.sync_interval_ms : 5000);
+  const auto wake = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stop_mutex_) { return stop_ || short_of_memory_; };
   while (true) {
+    bool short_of_memory = false;
     {
       MutexLock lock(&stop_mutex_);
-      if (stop_mutex_.AwaitWithTimeout(Condition(&stop_), absl::Milliseconds(tick))) return;
+      (void)stop_mutex_.AwaitWithTimeout(Condition(&wake), absl::Milliseconds(tick));
+      if (stop_) return;
+      short_of_memory = short_of_memory_;
+      short_of_memory_ = false;
+    }
+    if (short_of_memory) {
+      MutexLock lock(&maintain_mutex_);
+      const absl::Status s = SealForRoom();
+      if (!s.ok()) options_.logger->Error("Early seal failed", {{"err", std::string(s.message())}});
+      continue;
     }
     const absl::Status s = SyncAll();
     if (!s.ok()) options_.logger->Error("Storage sync failed", {{"err", std::string(s.message())}});
@@ -84,6 +96,11 @@ void DbImpl::NoteCorruptStripe(int64_t window, uint32_t group, uint32_t stripe) 
                                                                     {"stripe", std::to_string(stripe)}});
 }
 
+void DbImpl::NoteDamage(const std::string& what) const {
+  metrics_.damaged->Add();
+  options_.logger->Error("Index damaged, what does not check is left out", {{"err", what}});
+}
+
 void DbImpl::NoteTime(int64_t t) {
   for (int64_t seen = max_t_.load(); t > seen && !max_t_.compare_exchange_weak(seen, t);) {
   }
@@ -101,6 +118,7 @@ SeriesId DbImpl::FindSeries(const Labels& labels) const {
 absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* created) {
   *created = false;
   if (SeriesId id = FindSeries(labels); id != 0) return id;
+  RETURN_IF_ERROR(CheckRoomForSeries(labels));
   MutexLock lock(&create_mutex_);
   if (SeriesId id = FindSeries(labels); id != 0) return id;
   SeriesId id = series_use_.TakeFree();

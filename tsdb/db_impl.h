@@ -24,6 +24,7 @@
 #include "tsdb/group.h"
 #include "tsdb/journal.h"
 #include "tsdb/loose_store.h"
+#include "tsdb/memory.h"
 #include "tsdb/read_view.h"
 #include "tsdb/rocks_store.h"
 #include "tsdb/series_index.h"
@@ -38,9 +39,15 @@ struct DbMetrics {
   explicit DbMetrics(MetricsRegistry* r);
   Counter *float_samples, *histogram_samples, *series_created, *series_removed, *corruptions, *out_of_order,
       *too_old, *out_of_bounds, *duplicates, *ooo_appended, *journal_failures, *seals, *seal_failures,
-      *merges, *reloads, *bytes_written, *stripe_corruptions, *time_retentions, *size_retentions, *exemplars;
+      *merges, *reloads, *bytes_written, *stripe_corruptions, *time_retentions, *size_retentions, *exemplars,
+      *series_refused, *rounds_refused, *early_seals, *damaged, *replayed;
   Gauge *series, *chunks, *min_time, *max_time, *lowest, *blocks, *block_bytes, *symbol_bytes,
-      *retention_bytes, *retention_seconds, *wal_bytes;
+      *retention_bytes, *retention_seconds, *wal_bytes, *memory_limit, *replay_seconds;
+  struct Part {
+    int64_t MemoryUse::*bytes;
+    Gauge* gauge;
+  };
+  std::vector<Part> memory;
   HistogramMetric *fsync, *seal_seconds;
 };
 
@@ -110,6 +117,8 @@ class DbImpl : public Db {
   bool ReadLooseHead(const ReadView& view, SeriesId id, std::vector<int64_t>* times,
                      std::vector<double>* values, std::vector<Sample>* out) const;
   std::shared_ptr<Group> LookupGroup(uint32_t id) const;
+  // The memory account; measures when much was added. The caller holds no locks.
+  void NoteGrowth(size_t bytes);
 
   Options options_;
   DbMetrics metrics_;
@@ -160,6 +169,13 @@ class DbImpl : public Db {
   // seal.cc
   struct SealPlan;
   absl::Status Seal(bool force) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status RunSeal(const SealPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  // memory.cc
+  MemoryUse MeasureMemory() const;
+  void Measure(bool may_flush);
+  absl::Status CheckRoomForSeries(const Labels& labels);
+  absl::Status CheckRoomForSamples();
+  absl::Status SealForRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan* plan);
   void PlanLoose(bool force, SealPlan* plan);
   absl::Status IngestHours(const std::map<std::string, std::string>& stripes);
@@ -235,13 +251,21 @@ class DbImpl : public Db {
   std::map<int64_t, uint32_t> days_ ABSL_GUARDED_BY(windows_mutex_);  // merged days: generation of the merge
   std::shared_ptr<const Tombstones> tombstones_ ABSL_GUARDED_BY(windows_mutex_);
 
+  MemoryAccount memory_;
+  std::atomic<bool> measuring_{false};
+  std::atomic<bool> refusing_{false};      // said in the log already
+  std::atomic<bool> seal_failing_{false};  // nothing leaves memory
+
   Mutex stop_mutex_;
   bool stop_ ABSL_GUARDED_BY(stop_mutex_) = false;
+  bool short_of_memory_ ABSL_GUARDED_BY(stop_mutex_) = false;  // wakes the background thread
   std::thread thread_;
 
  public:
   // The series' slot in the group, a new one if it has none.
   Slot AddSlot(Group* group, SeriesId id);
+  // Something of the index, not of the journal or of the stripes, does not check and is left out.
+  void NoteDamage(const std::string& what) const;
   void NoteCorruptStripe(int64_t window, uint32_t group, uint32_t stripe) const;
 };
 

@@ -59,7 +59,7 @@ absl::Status DbImpl::LoadExemplars() {
     if (key.size() != 9 || value.size() < 4) return true;
     const std::string_view body = value.substr(0, value.size() - 4);
     if (GetFixed32(value.data() + body.size()) != Crc32c(0, body)) {
-      metrics_.corruptions->Add();
+      NoteDamage("exemplars");
       return true;
     }
     ByteReader in(body);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_set.h"
+#include "tsdb/memory.h"
 
 namespace narthex::tsdb {
 
@@ -23,10 +24,12 @@ bool ExemplarRing::Add(SeriesId series, const Exemplar& exemplar, uint64_t seque
   newest.second = exemplar;
   ++newest.first;
   ring_.push_back({series, exemplar, sequence});
+  label_bytes_ += HeapBytes(ring_.back().exemplar.labels.encoded());
   if (sequence == 0) saved_ = ring_.size();
   if (ring_.size() > capacity_) {
     const auto old = newest_.find(ring_.front().series);
     if (old != newest_.end() && --old->second.first == 0) newest_.erase(old);
+    label_bytes_ -= HeapBytes(ring_.front().exemplar.labels.encoded());
     ring_.pop_front();
     ++dropped_;
     if (saved_ > 0) --saved_;
@@ -75,6 +78,13 @@ uint64_t ExemplarRing::dropped() const {
 size_t ExemplarRing::size() const {
   MutexLock lock(&mutex_);
   return ring_.size();
+}
+
+// The newest of each series is kept twice.
+size_t ExemplarRing::MemoryBytes() const {
+  MutexLock lock(&mutex_);
+  const size_t labels = ring_.empty() ? 0 : label_bytes_ / ring_.size();
+  return ring_.size() * sizeof(Entry) + label_bytes_ + TableBytes(newest_) + newest_.size() * labels;
 }
 
 // Saved ones only: the caller removes no series with others.

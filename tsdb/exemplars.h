@@ -33,6 +33,7 @@ class ExemplarRing {
   // How many exemplars have left the ring since it was made.
   uint64_t dropped() const;
   size_t size() const;
+  size_t MemoryBytes() const;
   void Forget(const std::vector<SeriesId>& series);
 
  private:
@@ -48,6 +49,7 @@ class ExemplarRing {
   std::deque<Entry> ring_ ABSL_GUARDED_BY(mutex_);
   size_t saved_ ABSL_GUARDED_BY(mutex_) = 0;  // of the ring, from the front
   uint64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t label_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // heap of the ring's labels
   absl::flat_hash_map<SeriesId, std::pair<size_t, Exemplar>> newest_
       ABSL_GUARDED_BY(mutex_);  // count in ring, last
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tsdb/memory.h"
+
 namespace narthex::tsdb {
 
 int64_t WindowOf(int64_t t, int64_t window_ms) {
@@ -49,13 +51,20 @@ TilePtr BuildTile(const std::vector<RoundBytes>& rounds, uint64_t first_sequence
     tile->offsets.push_back(static_cast<uint32_t>(tile->bytes.size()));
   }
   tile->bytes.shrink_to_fit();
+  tile->offsets.shrink_to_fit();
+  tile->times.shrink_to_fit();
   return tile;
+}
+
+size_t Tile::MemoryBytes() const {
+  return HeapBytes(sizeof(Tile) + 16) + VectorBytes(times) + VectorBytes(offsets) + HeapBytes(bytes);
 }
 
 TilePtr LazyTile::Get() {
   MutexLock lock(&mutex_);
   if (!decoded_) {
     tile_ = BuildTile(rounds_, 0, 0);
+    if (tile_ != nullptr) bytes_ = tile_->MemoryBytes();
     rounds_.clear();
     decoded_ = true;
   }
@@ -136,6 +145,17 @@ void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
   for (uint32_t s : round.tracked_only) tracked.Set(s);
   last_t = round.t;
   open.last = std::move(round);
+}
+
+Group::Memory Group::MemoryBytes() const {
+  Memory out;
+  for (const TilePtr& tile : tiles) out.head += tile->MemoryBytes();
+  for (const RoundBytes& round : open.rounds)
+    out.head += HeapBytes(sizeof(std::string) + 16) + HeapBytes(*round);
+  if (open.readable != nullptr) out.head += open.readable->MemoryBytes();
+  out.slots = VectorBytes(slots) + TableBytes(slot_of) + VectorBytes(held) + VectorBytes(open.last.values) +
+              slots.size() / 4 + TableBytes(idle) + VectorBytes(released) + VectorBytes(free_slots) + 1024;
+  return out;
 }
 
 uint64_t Group::FirstSequence() const {

@@ -2,6 +2,7 @@
 // before it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -27,6 +28,7 @@ struct Tile {
   std::vector<uint32_t> offsets;  // slots + 1, into bytes; an empty range = no rows
   std::string bytes;
   uint64_t first_sequence = 0, last_sequence = 0;
+  size_t MemoryBytes() const;
   std::string_view Entry(uint32_t slot) const {
     if (slot + 1 >= offsets.size()) return {};
     return std::string_view(bytes).substr(offsets[slot], offsets[slot + 1] - offsets[slot]);
@@ -41,13 +43,15 @@ using RoundBytes = std::shared_ptr<const std::string>;
 class LazyTile {
  public:
   explicit LazyTile(std::vector<RoundBytes> rounds) : rounds_(std::move(rounds)) {}
-  TilePtr Get();  // null if there are no rounds
+  TilePtr Get();                                 // null if there are no rounds
+  size_t MemoryBytes() const { return bytes_; }  // of the tile, once it is decoded
 
  private:
   Mutex mutex_;
   bool decoded_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<RoundBytes> rounds_ ABSL_GUARDED_BY(mutex_);
   TilePtr tile_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<size_t> bytes_{0};
 };
 
 struct OpenTile {
@@ -95,6 +99,11 @@ struct Group {
   // Adds a coded round; `round` is what the bytes say.
   void AddRound(uint64_t sequence, std::string bytes, Round round);
   bool HasHead() const { return !tiles.empty() || !open.rounds.empty(); }
+  struct Memory {
+    size_t head = 0;   // rounds and tiles
+    size_t slots = 0;  // what knows its series
+  };
+  Memory MemoryBytes() const;
   uint64_t FirstSequence() const;  // of unsealed rounds, UINT64_MAX if there are none
 };
 

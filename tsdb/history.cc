@@ -76,6 +76,12 @@ uint32_t HistoryWriterImpl::TargetOf(const Labels& labels) {
 
 absl::Status HistoryWriterImpl::Add(SeriesRef* ref, const Labels& labels, const History& samples) {
   if (labels.empty()) return absl::InvalidArgumentError("empty labelset: invalid sample");
+  const auto storable = [](int64_t first, int64_t last) {
+    return IsStorableTime(first) && IsStorableTime(last);
+  };
+  if ((!samples.t.empty() && !storable(samples.t.front(), samples.t.back())) ||
+      (!samples.h.empty() && !storable(samples.h.front().t, samples.h.back().t)))
+    return absl::InvalidArgumentError(StrCat("out of bounds: times of series ", labels.ToString()));
   bool created = false;
   if (*ref == 0) {
     ASSIGN_OR_RETURN(*ref, db_->GetOrCreateSeries(labels, &created));

@@ -9,11 +9,32 @@ namespace narthex::tsdb {
 namespace {
 enum Flags : uint8_t { kHistogram = 1, kStart = 2, kSameStep = 4 };
 constexpr uint32_t kMarkEvery = 32;
+
+size_t HeapOf(const HistogramPtr& h) {
+  if (h == nullptr) return 0;
+  return HeapBytes(sizeof(FloatHistogram) + 16) + VectorBytes(h->positive_spans) +
+         VectorBytes(h->negative_spans) + VectorBytes(h->positive_buckets) +
+         VectorBytes(h->negative_buckets) + VectorBytes(h->custom_values);
+}
 }  // namespace
+
+void LooseStore::SetLast(LooseColumn* column, const Sample& sample) {
+  heap_ -= HeapOf(column->last.h);
+  column->last = sample;
+  heap_ += HeapOf(column->last.h);
+}
+
+void LooseStore::Forget(SeriesId id) {
+  const auto it = columns_.find(id);
+  if (it == columns_.end()) return;
+  heap_ -= HeapBytes(it->second.bytes) + HeapOf(it->second.last.h);
+  columns_.erase(it);
+}
 
 void LooseStore::Add(const Sample& s, LooseColumn* column) {
   LooseColumn& c = *column;
   const size_t before = c.bytes.size();
+  heap_ -= HeapBytes(c.bytes);
   const int64_t delta = WrapSub(s.t, c.coder_t);
   const bool same_step = c.count > 0 && delta == c.coder_delta;
   if (c.count > 0 && c.count % kMarkEvery == 0) {
@@ -35,7 +56,8 @@ void LooseStore::Add(const Sample& s, LooseColumn* column) {
   c.coder_delta = delta;
   ++c.count;
   ++samples_;
-  if (s.t >= c.last.t) c.last = s;
+  heap_ += HeapBytes(c.bytes);
+  if (s.t >= c.last.t) SetLast(&c, s);
   min_t_ = std::min(min_t_, s.t);
   max_t_ = std::max(max_t_, s.t);
   bytes_ += c.bytes.size() - before;
@@ -97,13 +119,13 @@ const LooseColumn* LooseStore::Find(SeriesId id) const {
 
 void LooseStore::InheritLast(const LooseStore& other, int64_t since) {
   for (const auto& [id, c] : other.columns_) {
-    if (c.last.t >= since) columns_[id].last = c.last;
+    if (c.last.t >= since) SetLast(&columns_[id], c.last);
   }
 }
 
 void LooseStore::NoteLast(SeriesId id, const Sample& sample) {
   LooseColumn& c = columns_[id];
-  if (sample.t > c.last.t) c.last = sample;
+  if (sample.t > c.last.t) SetLast(&c, sample);
 }
 
 }  // namespace narthex::tsdb

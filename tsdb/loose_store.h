@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "tsdb/format/records.h"
+#include "tsdb/memory.h"
 #include "tsdb/series_index.h"
 
 namespace narthex::tsdb {
@@ -45,6 +46,7 @@ class LooseStore {
   const LooseColumn* Find(SeriesId id) const;
   const absl::flat_hash_map<SeriesId, LooseColumn>& columns() const { return columns_; }
   size_t bytes() const { return bytes_; }
+  size_t MemoryBytes() const { return heap_ + TableBytes(columns_); }
   bool empty() const { return samples_ == 0; }
   uint64_t samples() const { return samples_; }
   int64_t min_t() const { return min_t_; }
@@ -52,13 +54,16 @@ class LooseStore {
   uint64_t first_sequence = 0, last_sequence = 0;
   // What the order checks need, for the store that takes over; series without samples since `since` are
   // forgotten.
-  void Forget(SeriesId id) { columns_.erase(id); }  // a series without samples here
+  void Forget(SeriesId id);  // a series without samples here
   void NoteLast(SeriesId id, const Sample& sample);
   void InheritLast(const LooseStore& other, int64_t since);
 
  private:
   absl::flat_hash_map<SeriesId, LooseColumn> columns_;
+  void SetLast(LooseColumn* column, const Sample& sample);
+
   size_t bytes_ = 0;
+  size_t heap_ = 0;  // what the columns own
   uint64_t samples_ = 0;
   int64_t min_t_ = INT64_MAX, max_t_ = INT64_MIN;
 };

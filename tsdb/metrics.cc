@@ -44,6 +44,13 @@ DbMetrics::DbMetrics(MetricsRegistry* r) {
       r->GetCounter("narthex_storage_bytes_written_total", "Bytes written to journal and stripe files.");
   stripe_corruptions = r->GetCounter("narthex_storage_corrupt_stripes_total",
                                      "Stripes that did not check when read and were left out.");
+  replayed = r->GetCounter("narthex_storage_replayed_records_total",
+                           "Records of the journal that were read when the storage was opened.");
+  replay_seconds = r->GetGauge(p + "data_replay_duration_seconds", "Time taken to replay the data on disk.");
+  damaged =
+      r->GetCounter("narthex_storage_damaged_ranges_total",
+                    "Ranges and rows of the index and records of its log that did not check and were left "
+                    "out; repairs of its list of files.");
   time_retentions =
       r->GetCounter(p + "time_retentions_total",
                     "The number of times that blocks were deleted because the maximum time limit was "
@@ -53,6 +60,13 @@ DbMetrics::DbMetrics(MetricsRegistry* r) {
                     "The number of times that blocks were deleted because the maximum number of bytes "
                     "was exceeded.");
   exemplars = r->GetCounter(p + "exemplar_exemplars_appended_total", "Total number of appended exemplars.");
+  series_refused = r->GetCounter("narthex_storage_series_refused_total",
+                                 "New series refused because the memory limit was reached.");
+  rounds_refused = r->GetCounter("narthex_storage_commits_refused_total",
+                                 "Commits refused because the memory limit was reached and nothing could be "
+                                 "written to disk.");
+  early_seals = r->GetCounter("narthex_storage_early_seals_total",
+                              "Seals before the end of a window, because memory was short.");
   series = r->GetGauge(p + "head_series", "Total number of series in the head block.");
   chunks = r->GetGauge(p + "head_chunks", "Total number of chunks in the head block.");
   min_time = r->GetGauge(p + "head_min_time",
@@ -74,6 +88,18 @@ DbMetrics::DbMetrics(MetricsRegistry* r) {
                   "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled");
   retention_seconds = r->GetGauge(p + "retention_limit_seconds", "How long to retain samples in storage.");
   wal_bytes = r->GetGauge(p + "wal_storage_size_bytes", "Size of the write log directory.");
+  memory_limit = r->GetGauge("narthex_storage_memory_limit_bytes",
+                             "What the store may hold in memory, 0 means no limit.");
+  const auto part = [&](int64_t MemoryUse::*bytes, const char* name) {
+    memory.push_back({bytes, r->GetGauge("narthex_storage_memory_bytes", "What the store holds in memory.",
+                                         {{"part", name}})});
+  };
+  part(&MemoryUse::index, "index");
+  part(&MemoryUse::head, "head");
+  part(&MemoryUse::exemplars, "exemplars");
+  part(&MemoryUse::windows, "windows");
+  part(&MemoryUse::buffers, "write_buffers");
+  part(&MemoryUse::caches, "caches");
   fsync = r->GetHistogram(p + "wal_fsync_duration_seconds", "Duration of write log fsync.",
                           {0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1});
   seal_seconds = r->GetHistogram(p + "compaction_duration_seconds", "Duration of compaction runs",

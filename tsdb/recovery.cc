@@ -84,7 +84,8 @@ absl::Status DbImpl::Init() {
   if (ec) return absl::InternalError(StrCat("create ", options_.path, ": ", ec.message()));
   RETURN_IF_ERROR(TakeLock());
   RETURN_IF_ERROR(CheckFormat());
-  ASSIGN_OR_RETURN(store_, RocksStore::Open(options_.path + "/store", options_.file_hooks));
+  ASSIGN_OR_RETURN(store_, RocksStore::Open(options_.path + "/store", options_.file_hooks, options_.logger,
+                                            [this](const std::string& what) { NoteDamage(what); }));
   MutexLock lock(&maintain_mutex_);
   RETURN_IF_ERROR(LoadIndex());
   RETURN_IF_ERROR(LoadManifest());
@@ -93,7 +94,6 @@ absl::Status DbImpl::Init() {
   RETURN_IF_ERROR(OpenJournal());
   CollectFree();
   RETURN_IF_ERROR(LoadLastLoose());
-  metrics_.corruptions->Add(static_cast<double>(store_->bad_ranges()));
   UpdateGauges();
   if (options_.background_work) thread_ = std::thread([this] { Background(); });
   return absl::OkStatus();
@@ -101,7 +101,6 @@ absl::Status DbImpl::Init() {
 
 absl::Status DbImpl::LoadIndex() {
   SeriesId newest = 0;
-  uint64_t bad = 0;
   RETURN_IF_ERROR(store_->Scan("S", [&](std::string_view key, std::string_view value) {
     if (key.size() != 5) return true;
     const SeriesId id = GetBig32(key.data() + 1);
@@ -109,18 +108,19 @@ absl::Status DbImpl::LoadIndex() {
     if (Labels::IsWellFormed(value))
       index_.Add(id, Labels::FromEncoded(std::string(value)));
     else
-      ++bad;
+      NoteDamage(StrCat("labels of series ", id));
     return true;
   }));
   {
     MutexLock lock(&create_mutex_);
     next_series_ = newest + 1;
   }
-  metrics_.corruptions->Add(static_cast<double>(bad));
   MutexLock lock(&groups_mutex_);
   RETURN_IF_ERROR(store_->Scan("G", [&](std::string_view key, std::string_view value) {
     if (key.size() == 5 && Labels::IsWellFormed(value)) {
       FindOrAddGroup(GetBig32(key.data() + 1), Labels::FromEncoded(std::string(value)));
+    } else {
+      NoteDamage("key of a group");
     }
     return true;
   }));
@@ -132,7 +132,10 @@ absl::Status DbImpl::LoadIndex() {
     return true;
   }));
   return store_->Scan("L", [&](std::string_view key, std::string_view value) {
-    if (key.size() != 9 || value.size() != 4) return true;
+    if (key.size() != 9 || value.size() != 4) {
+      NoteDamage("slot of a group");
+      return true;
+    }
     const auto it = groups_.find(GetBig32(key.data() + 1));
     const Slot slot = GetBig32(key.data() + 5);
     if (it == groups_.end() || slot >= kMaxSlots) return true;
@@ -148,7 +151,10 @@ absl::Status DbImpl::LoadManifest() {
   uint64_t loose_sealed = 0;
   RETURN_IF_ERROR(store_->Scan("M", [&](std::string_view key, std::string_view value) {
     Manifest m;
-    if (key.size() != 5 || !m.Decode(value)) return true;
+    if (key.size() != 5 || !m.Decode(value)) {
+      NoteDamage("note of a seal");
+      return true;
+    }
     const uint32_t id = GetBig32(key.data() + 1);
     if (id == kLooseGroup) {
       loose_sealed = m.sealed_sequence;
@@ -174,7 +180,10 @@ absl::Status DbImpl::LoadManifest() {
   }
   auto tombstones = std::make_shared<Tombstones>();
   RETURN_IF_ERROR(store_->Scan("T", [&](std::string_view key, std::string_view value) {
-    if (key.size() == 5) (*tombstones)[GetBig32(key.data() + 1)] = DecodeIntervals(value);
+    if (key.size() == 5 && value.size() % 16 == 0)
+      (*tombstones)[GetBig32(key.data() + 1)] = DecodeIntervals(value);
+    else
+      NoteDamage("deleted ranges of a series");
     return true;
   }));
   MutexLock lock(&windows_mutex_);
@@ -184,8 +193,7 @@ absl::Status DbImpl::LoadManifest() {
     const int64_t window = ParseTimeKey(key.substr(1));
     Roaring series;
     if (!DecodeSeriesSet(value, &series)) {
-      metrics_.corruptions->Add();
-      options_.logger->Warn("Series list of a window is corrupt, using all series");
+      NoteDamage(StrCat("series list of window ", window, ", all series are taken"));
       for (SeriesId id : index_.All()) series.add(id);
     }
     windows_[window] = std::make_shared<const Roaring>(std::move(series));
@@ -195,6 +203,7 @@ absl::Status DbImpl::LoadManifest() {
 
 absl::Status DbImpl::OpenJournal() {
   uint64_t bad = 0;
+  const int64_t start = options_.clock->MonotonicNs();
   Journal::OpenStats stats;
   ASSIGN_OR_RETURN(journal_, Journal::Open(
                                  options_.path + "/journal", options_.file_hooks, options_.logger,
@@ -212,6 +221,8 @@ absl::Status DbImpl::OpenJournal() {
     sealed = std::max(sealed, loose_sealed_);
   }
   journal_->RaiseSequence(sealed);
+  metrics_.replayed->Add(static_cast<double>(stats.records));
+  metrics_.replay_seconds->Set(static_cast<double>(options_.clock->MonotonicNs() - start) / 1e9);
   metrics_.corruptions->Add(static_cast<double>(stats.corruptions + bad));
   if (bad > 0) {
     options_.logger->Warn("Journal records could not be used", {{"records", std::to_string(bad)}});

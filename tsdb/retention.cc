@@ -11,11 +11,16 @@ namespace narthex::tsdb {
 
 absl::Status DbImpl::Maintain(bool force_seal) {
   MutexLock lock(&maintain_mutex_);
-  RETURN_IF_ERROR(RetryUnsaved());
+  absl::Status written = RetryUnsaved();
   if (journal_failing_) store_->Resume();
-  RETURN_IF_ERROR(Seal(force_seal));
-  RETURN_IF_ERROR(MergeDueDay());
-  RETURN_IF_ERROR(Retain());
+  if (written.ok()) written = Seal(force_seal);
+  if (written.ok()) written = SealForRoom();
+  if (written.ok()) written = MergeDueDay();
+  // Retention may be what makes room.
+  const absl::Status retained = Retain();
+  Measure(/*may_flush=*/true);
+  RETURN_IF_ERROR(written);
+  RETURN_IF_ERROR(retained);
   RETURN_IF_ERROR(RemoveDead(force_seal));
   UpdateGauges();
   return absl::OkStatus();

@@ -1,15 +1,15 @@
 #include "tsdb/rocks_options.h"
 
-#include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
 namespace narthex::tsdb {
 namespace {
 
-rocksdb::BlockBasedTableOptions TableOptions(size_t block_size) {
+rocksdb::BlockBasedTableOptions TableOptions(size_t block_size,
+                                             const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(4 << 20, /*num_shard_bits=*/2);  // two families: 8 MiB in all
+  table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;  // index blocks count against the cache, not on top of it
   table.block_size = block_size;
   table.format_version = 5;
@@ -17,6 +17,10 @@ rocksdb::BlockBasedTableOptions TableOptions(size_t block_size) {
 }
 
 }  // namespace
+
+std::shared_ptr<rocksdb::Cache> NewBlockCache() {
+  return rocksdb::NewLRUCache(kBlockCacheBytes, /*num_shard_bits=*/2);
+}
 
 rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env) {
   rocksdb::DBOptions o;
@@ -26,8 +30,8 @@ rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env) {
   o.max_background_jobs = 2;  // little is ever compacted: stripes arrive as disjoint files
   o.max_open_files = 64;      // table readers cost memory
   o.db_write_buffer_size = 8 << 20;
-  o.max_total_wal_size = 16 << 20;  // bounds the replay at open
-  o.info_log_level = rocksdb::ERROR_LEVEL;
+  o.max_total_wal_size = 16 << 20;         // bounds the replay at open
+  o.info_log_level = rocksdb::WARN_LEVEL;  // rocks_log.cc picks from it
   o.keep_log_file_num = 1;
   o.stats_dump_period_sec = 0;  // no statistics threads or tables
   o.stats_persist_period_sec = 0;
@@ -39,24 +43,24 @@ rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env) {
   return o;
 }
 
-rocksdb::ColumnFamilyOptions IndexOptions() {
+rocksdb::ColumnFamilyOptions IndexOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions o;
   o.write_buffer_size = 4 << 20;
   o.arena_block_size = 64 << 10;
   o.max_write_buffer_number = 2;
   o.compression = rocksdb::kZSTD;
-  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(8 << 10)));
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(8 << 10, cache)));
   return o;
 }
 
-rocksdb::ColumnFamilyOptions StripeOptions() {
+rocksdb::ColumnFamilyOptions StripeOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions o;
   o.write_buffer_size = 4 << 20;
   o.arena_block_size = 64 << 10;
   o.compression = rocksdb::kZSTD;  // a further 15 % on top of the chunks
   // Files come whole and go whole; the merge of a day is the compaction.
   o.disable_auto_compactions = true;
-  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(16 << 10)));
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(16 << 10, cache)));
   return o;
 }
 

@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/rocks_files.h"
+#include "tsdb/rocks_log.h"
 #include "tsdb/rocks_options.h"
 
 #define RETURN_IF_BAD(expr, what)                     \
@@ -57,7 +58,8 @@ class StripeFileImpl : public StripeFile {
       : path_(std::move(path)),
         family_(family),
         env_(env),
-        writer_(rocksdb::EnvOptions(), rocksdb::Options(RocksDbOptions(env), StripeOptions()), family) {}
+        writer_(rocksdb::EnvOptions(), rocksdb::Options(RocksDbOptions(env), StripeOptions(nullptr)),
+                family) {}
   ~StripeFileImpl() override {
     if (!ingested_) (void)env_->DeleteFile(path_);
   }
@@ -89,7 +91,8 @@ class StripeFileImpl : public StripeFile {
 
 class RocksStoreImpl : public RocksStore {
  public:
-  explicit RocksStoreImpl(FileHooks* hooks) : hooks_(hooks) {
+  RocksStoreImpl(FileHooks* hooks, const Logger* logger, DamageSink damage)
+      : hooks_(hooks), damage_(std::move(damage)), log_(NewRocksLog(logger, damage_)) {
     if (hooks != nullptr) hooked_ = NewHookedEnv(hooks);
   }
   ~RocksStoreImpl() override { CloseDb(); }
@@ -104,25 +107,32 @@ class RocksStoreImpl : public RocksStore {
       std::filesystem::remove(f.path(), ignored);
     }
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-        {rocksdb::kDefaultColumnFamilyName, IndexOptions()},
-        {"stripes", StripeOptions()},
-        {"days", StripeOptions()}};
-    absl::Status opened = OpenDb(families);
+        {rocksdb::kDefaultColumnFamilyName, IndexOptions(cache_)},
+        {"stripes", StripeOptions(cache_)},
+        {"days", StripeOptions(cache_)}};
+    // Without it RocksDB would take the directory for a new one and delete what is in it.
+    const bool headless = !std::filesystem::exists(path + "/db/CURRENT", ec) && HasTables(path + "/db");
+    absl::Status opened = headless
+                              ? absl::DataLossError(StrCat("open store: ", path, "/db/CURRENT is missing"))
+                              : OpenDb(families);
     if (!opened.ok() && IsDamage(opened)) {
       // The file that lists the others, or one that every read goes through: it is made anew from what can be
       // read. RocksDB puts what cannot into the folder "lost".
-      ++bad_ranges_;
+      damage_(StrCat("store repaired: ", opened.message()));
       CloseDb();
-      RETURN_IF_BAD(rocksdb::RepairDB(path + "/db", RocksDbOptions(hooked_.get()), families,
-                                      rocksdb::ColumnFamilyOptions(StripeOptions())),
+      RETURN_IF_BAD(rocksdb::RepairDB(path + "/db", DbOptions(), families,
+                                      rocksdb::ColumnFamilyOptions(StripeOptions(cache_))),
                     "repair store");
       opened = OpenDb(families);
     }
     return opened;
   }
 
+  absl::Status CheckRoom() const override { return CheckRoomFor(kReserve); }
+
   absl::Status Write(const IndexBatch& batch, bool sync) override {
-    RETURN_IF_ERROR(CheckRoom());
+    // What makes room may use half of the reserve.
+    RETURN_IF_ERROR(CheckRoomFor(batch.puts.empty() ? kReserve / 2 : kReserve));
     rocksdb::WriteBatch b;
     for (const auto& [k, v] : batch.puts) RETURN_IF_BAD(b.Put(handles_[0], k, v), "index write");
     for (const std::string& k : batch.deletes) RETURN_IF_BAD(b.Delete(handles_[0], k), "index write");
@@ -150,11 +160,10 @@ class RocksStoreImpl : public RocksStore {
       }
       if (it->status().ok()) return absl::OkStatus();
       if (!it->status().IsCorruption()) return Convert(it->status(), "index scan");
-      ++bad_ranges_;
+      damage_(StrCat("index range \"", prefix, "\": ", it->status().ToString()));
       if (!StepOver(it.get(), prefix, last)) return absl::OkStatus();
     }
   }
-  uint64_t bad_ranges() const override { return bad_ranges_; }
 
   absl::Status Flush() override {
     RETURN_IF_ERROR(CheckRoom());
@@ -202,6 +211,26 @@ class RocksStoreImpl : public RocksStore {
     return size;
   }
 
+  Memory MemoryBytes() override {
+    Memory out;
+    out.caches = static_cast<int64_t>(cache_->GetUsage());
+    for (rocksdb::ColumnFamilyHandle* family : handles_) {
+      for (const std::string& what :
+           {rocksdb::DB::Properties::kSizeAllMemTables, rocksdb::DB::Properties::kEstimateTableReadersMem}) {
+        uint64_t bytes = 0;
+        if (db_->GetIntProperty(family, what, &bytes)) out.buffers += static_cast<int64_t>(bytes);
+      }
+    }
+    return out;
+  }
+
+  void ShrinkTo(size_t caches, size_t buffers) override {
+    cache_->SetCapacity(std::min(caches, kBlockCacheBytes));
+    uint64_t bytes = 0;
+    if (!db_->GetIntProperty(handles_[0], rocksdb::DB::Properties::kCurSizeActiveMemTable, &bytes)) return;
+    if (bytes > buffers) (void)Flush();
+  }
+
   absl::Status Checkpoint(const std::string& path) override {
     rocksdb::Checkpoint* raw = nullptr;
     RETURN_IF_BAD(rocksdb::Checkpoint::Create(db_.get(), &raw), "snapshot");
@@ -212,7 +241,7 @@ class RocksStoreImpl : public RocksStore {
  private:
   // RocksDB does not get over a write of its log that failed (Debian's build ends the process): it is not
   // tried on a disk that is nearly full.
-  absl::Status CheckRoom() const {
+  absl::Status CheckRoomFor(uint64_t bytes) const {
     uint64_t left = UINT64_MAX;
     if (hooks_ != nullptr) {
       left = hooks_->FreeBytes();
@@ -221,17 +250,25 @@ class RocksStoreImpl : public RocksStore {
       const std::filesystem::space_info space = std::filesystem::space(path_, ec);
       if (!ec) left = space.available;
     }
-    if (left >= kReserve) return absl::OkStatus();
+    if (left >= bytes) return absl::OkStatus();
     return absl::ResourceExhaustedError(
         StrCat("write ", path_, ": No space left on device (", left, " bytes)"));
+  }
+
+  static bool HasTables(const std::string& directory) {
+    std::error_code ec;
+    for (const auto& f : std::filesystem::directory_iterator(directory, ec)) {
+      const std::string extension = f.path().extension().string();
+      if (extension == ".sst" || extension == ".log") return true;
+    }
+    return false;
   }
 
   static bool IsDamage(const absl::Status& s) { return absl::IsDataLoss(s) || absl::IsNotFound(s); }
 
   absl::Status OpenDb(const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status s =
-        rocksdb::DB::Open(RocksDbOptions(hooked_.get()), path_ + "/db", families, &handles_, &db);
+    const rocksdb::Status s = rocksdb::DB::Open(DbOptions(), path_ + "/db", families, &handles_, &db);
     if (!s.ok()) {
       // A list that names files which are not there is damage, too.
       const bool damage = s.IsCorruption() || s.IsPathNotFound() || s.IsNotFound() || s.IsInvalidArgument();
@@ -244,6 +281,12 @@ class RocksStoreImpl : public RocksStore {
       RETURN_IF_ERROR(all->status());
     }
     return absl::OkStatus();
+  }
+
+  rocksdb::DBOptions DbOptions() const {
+    rocksdb::DBOptions o = RocksDbOptions(hooked_.get());
+    o.info_log = log_;
+    return o;
   }
 
   void CloseDb() {
@@ -283,17 +326,21 @@ class RocksStoreImpl : public RocksStore {
   }
 
   FileHooks* const hooks_;
+  const DamageSink damage_;
+  const std::shared_ptr<rocksdb::Logger> log_;
   std::string path_;
+  const std::shared_ptr<rocksdb::Cache> cache_ = NewBlockCache();
   std::unique_ptr<rocksdb::Env> hooked_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
-  std::atomic<uint64_t> next_file_{1}, bad_ranges_{0};
+  std::atomic<uint64_t> next_file_{1};
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& path, FileHooks* hooks) {
-  auto store = std::make_unique<RocksStoreImpl>(hooks);
+absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& path, FileHooks* hooks,
+                                                             const Logger* logger, DamageSink damage) {
+  auto store = std::make_unique<RocksStoreImpl>(hooks, logger, std::move(damage));
   absl::Status s = store->Init(path);
   if (!s.ok()) return s;
   return std::unique_ptr<RocksStore>(std::move(store));

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/log.h"
 #include "tsdb/file_hooks.h"
 
 namespace narthex::tsdb {
@@ -50,20 +51,24 @@ class StripeFile {
 // Thread-safe.
 class RocksStore {
  public:
-  // `hooks` may be null.
-  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& path, FileHooks* hooks);
+  // `hooks` may be null. `damage` is told, by any thread, of each range or record of the index that did not
+  // check and was skipped.
+  using DamageSink = std::function<void(const std::string& what)>;
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& path, FileHooks* hooks,
+                                                          const Logger* logger, DamageSink damage);
   virtual ~RocksStore() = default;
 
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;  // false stops
   // Survives kill -9 on return; a power cut only after Sync (or sync = true).
   virtual absl::Status Write(const IndexBatch& batch, bool sync) = 0;
   virtual absl::StatusOr<std::string> Get(std::string_view key) = 0;  // NotFound
-  // Blocks that do not check are stepped over and counted in bad_ranges.
+  // Blocks that do not check are stepped over.
   virtual absl::Status Scan(std::string_view prefix, const Visitor& visit) = 0;
-  virtual uint64_t bad_ranges() const = 0;
   virtual absl::Status Sync() = 0;
   // What is in the index leaves RocksDB's log: a damaged log cannot take it back.
   virtual absl::Status Flush() = 0;
+  // Whether the disk has room for writes.
+  virtual absl::Status CheckRoom() const = 0;
   // Tries to leave the state after a failed write (disk full).
   virtual void Resume() = 0;
 
@@ -75,6 +80,13 @@ class RocksStore {
   // Drops the keys in [begin, end), file by file where whole files are in the range.
   virtual absl::Status Drop(Family family, std::string_view begin, std::string_view end) = 0;
   virtual uint64_t Bytes(Family family, std::string_view begin, std::string_view end) = 0;
+  // What it holds; and how much of that the block caches may be from now on. A write buffer over `buffers`
+  // bytes is flushed.
+  struct Memory {
+    int64_t caches = 0, buffers = 0;
+  };
+  virtual Memory MemoryBytes() = 0;
+  virtual void ShrinkTo(size_t caches, size_t buffers) = 0;
   virtual absl::Status Checkpoint(const std::string& path) = 0;
 };
 

@@ -5,8 +5,6 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kMaxBytes = 4 << 20;
-
 size_t BytesOf(const CachedRuns& runs) {
   size_t bytes = 160;
   for (const CachedRun& run : runs) bytes += sizeof(run) + run.leaders.size() * sizeof(SeriesId) + 32;
@@ -36,13 +34,29 @@ void RunCache::Put(uint64_t layout, const Key& key, std::shared_ptr<const Cached
   const size_t bytes = BytesOf(*runs);
   MutexLock lock(&mutex_);
   if (!Enter(layout) || entries_.contains(key)) return;
-  // The oldest times are asked for least.
-  while (!entries_.empty() && bytes_ + bytes > kMaxBytes) {
+  MakeRoom(bytes);
+  if (bytes > limit_) return;
+  entries_[key] = {std::move(runs), bytes};
+  bytes_ += bytes;
+}
+
+// The oldest times are asked for least.
+void RunCache::MakeRoom(size_t bytes) {
+  while (!entries_.empty() && bytes_ + bytes > limit_) {
     bytes_ -= entries_.begin()->second.bytes;
     entries_.erase(entries_.begin());
   }
-  entries_[key] = {std::move(runs), bytes};
-  bytes_ += bytes;
+}
+
+void RunCache::SetLimit(size_t bytes) {
+  MutexLock lock(&mutex_);
+  limit_ = bytes;
+  MakeRoom(0);
+}
+
+size_t RunCache::MemoryBytes() const {
+  MutexLock lock(&mutex_);
+  return bytes_;
 }
 
 }  // namespace narthex::tsdb

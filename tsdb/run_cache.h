@@ -35,6 +35,9 @@ class RunCache {
   // nullptr if it is not known.
   std::shared_ptr<const CachedRuns> Find(uint64_t layout, const Key& key);
   void Put(uint64_t layout, const Key& key, std::shared_ptr<const CachedRuns> runs);
+  // Holds this much at most from now on.
+  void SetLimit(size_t bytes);
+  size_t MemoryBytes() const;
 
  private:
   struct Entry {
@@ -42,8 +45,10 @@ class RunCache {
     size_t bytes = 0;
   };
   bool Enter(uint64_t layout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeRoom(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  size_t limit_ ABSL_GUARDED_BY(mutex_) = 4 << 20;
   uint64_t layout_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Key, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

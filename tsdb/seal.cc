@@ -179,17 +179,61 @@ absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
 }
 
 absl::Status DbImpl::Seal(bool force) {
-  const int64_t start = options_.clock->MonotonicNs();
+  // Not to be encoded again and again for a disk that takes nothing.
+  if (seal_failing_) RETURN_IF_ERROR(store_->CheckRoom());
   SealPlan plan;
   for (const auto& group : AllGroups()) PlanGroup(group, force, &plan);
   PlanLoose(force, &plan);
+  return RunSeal(plan);
+}
+
+// Over the limit, what is in memory goes to disk before its window is over: a few groups at a time, those
+// with the most first, so that the seal itself takes little memory.
+absl::Status DbImpl::SealForRoom() {
+  if (seal_failing_ && !store_->CheckRoom().ok()) return absl::OkStatus();  // Seal said so
+  Measure(/*may_flush=*/true);
+  while (memory_.Tight()) {
+    std::vector<std::pair<size_t, std::shared_ptr<Group>>> largest;
+    for (const auto& group : AllGroups()) {
+      ReaderMutexLock lock(&group->mutex);
+      if (const size_t bytes = group->MemoryBytes().head; bytes > 0) largest.emplace_back(bytes, group);
+    }
+    std::sort(largest.begin(), largest.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    size_t loose = 0;
+    {
+      ReaderMutexLock lock(&loose_mutex_);
+      loose = loose_->bytes();
+    }
+    const size_t batch = static_cast<size_t>(memory_.limit()) / 32;
+    SealPlan plan;
+    size_t taken = 0;
+    if (loose > batch || (!largest.empty() && loose > largest[0].first)) {
+      PlanLoose(/*force=*/true, &plan);
+      taken = loose;
+    }
+    for (size_t i = 0; i < largest.size() && taken < batch; ++i) {
+      PlanGroup(largest[i].second, /*force=*/true, &plan);
+      taken += largest[i].first;
+    }
+    // Small change is not worth a file.
+    if (taken < batch / 4) break;
+    RETURN_IF_ERROR(RunSeal(plan));
+    metrics_.early_seals->Add();
+    Measure(/*may_flush=*/true);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::RunSeal(const SealPlan& plan) {
   if (plan.groups.empty() && !plan.loose) return absl::OkStatus();
+  const int64_t start = options_.clock->MonotonicNs();
   // Series that the stripes name must be in the store for good before them.
   absl::Status s = store_->Sync();
   if (s.ok()) {
     s = IngestHours(plan.stripes);
   }
   if (s.ok()) s = NoteSeal(plan);
+  seal_failing_ = !s.ok();
   if (!s.ok()) {
     metrics_.seal_failures->Add();
     return s;  // everything is in memory still; the next round tries again

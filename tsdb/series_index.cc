@@ -5,11 +5,13 @@
 #include <iterator>
 
 #include "tsdb/format/bytes.h"
+#include "tsdb/memory.h"
 
 namespace narthex::tsdb {
 namespace {
 
 constexpr uint32_t kNone = 0xffffffff;
+constexpr size_t kNameBytes = 32;  // of an entry of the ordered names, nodes being three quarters full
 
 std::vector<SeriesId> Intersect(const std::vector<SeriesId>& a, const std::vector<SeriesId>& b) {
   std::vector<SeriesId> out;
@@ -106,12 +108,15 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
       text_bytes_ += added.encoded.size();
       it = pair_ids_.emplace(added.encoded, pair).first;
       names_[std::string(label.name)].emplace(added.value, pair);
+      pair_bytes_ += HeapBytes(added.encoded) + kNameBytes;
     }
     std::vector<SeriesId>& postings = pairs_[it->second].postings;
+    pair_bytes_ -= VectorBytes(postings);
     if (postings.empty() || postings.back() < id)
       postings.push_back(id);
     else
       postings.insert(std::lower_bound(postings.begin(), postings.end(), id), id);
+    pair_bytes_ += VectorBytes(postings);
     PutVarint(&ids, it->second);
     ++count;
   }
@@ -171,6 +176,7 @@ void SeriesIndex::FreePair(PairId pair) {
   if (values->second.empty()) names_.erase(values);
   pair_ids_.erase(p.encoded);
   text_bytes_ -= p.encoded.size();
+  pair_bytes_ -= HeapBytes(p.encoded) + VectorBytes(p.postings) + kNameBytes;
   p = Pair{};
   free_pairs_.push_back(pair);
 }
@@ -303,6 +309,30 @@ size_t SeriesIndex::series_count() const {
 uint64_t SeriesIndex::text_bytes() const {
   ReaderMutexLock lock(&mutex_);
   return text_bytes_;
+}
+
+size_t SeriesIndex::MemoryBytes() const {
+  size_t bytes = 0;
+  {
+    MutexLock lock(&order_mutex_);
+    bytes = VectorBytes(sorted_) + (ranks_ == nullptr ? 0 : VectorBytes(*ranks_));
+  }
+  ReaderMutexLock lock(&mutex_);
+  return bytes + pair_bytes_ + pairs_.size() * sizeof(Pair) + HeapBytes(arena_) + VectorBytes(offsets_) +
+         TableBytes(pair_ids_) + TableBytes(by_hash_) + VectorBytes(free_pairs_);
+}
+
+size_t SeriesIndex::NextStep() const {
+  ReaderMutexLock lock(&mutex_);
+  const auto full = [](const auto& table) {
+    return table.size() + 16 > table.capacity() - table.capacity() / 8;
+  };
+  size_t bytes = 0;
+  if (full(by_hash_)) bytes += TableBytes(by_hash_);
+  if (full(pair_ids_)) bytes += TableBytes(pair_ids_);
+  if (offsets_.size() == offsets_.capacity()) bytes += VectorBytes(offsets_);
+  if (arena_.size() + 256 > arena_.capacity()) bytes += HeapBytes(arena_);
+  return bytes;
 }
 
 std::vector<SeriesId> SeriesIndex::AllLocked() const {

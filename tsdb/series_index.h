@@ -55,6 +55,9 @@ class SeriesIndex {
   std::vector<Candidate> Values(std::string_view name, const Filter& filter) const;
   void FillStatus(size_t limit, Status* status) const;
   uint64_t text_bytes() const;
+  // What it holds on the heap; and how much one more series may add at once, because a table is full.
+  size_t MemoryBytes() const;
+  size_t NextStep() const;
 
  private:
   struct Pair {
@@ -100,6 +103,7 @@ class SeriesIndex {
   mutable std::atomic<bool> reused_{false};        // an id was used again since the last sort
   size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t text_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t pair_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // heap of pairs_' elements and names_
 };
 
 }  // namespace narthex::tsdb

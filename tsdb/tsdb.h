@@ -36,6 +36,7 @@ struct Options {
   int64_t retention_bytes = 0;                     // 0 = unlimited; counts everything in the directory
   int64_t out_of_order_window_ms = 0;              // storage.tsdb.out_of_order_time_window
   int64_t sync_interval_ms = 5000;                 // 0 = fdatasync on each commit
+  int64_t memory_limit_bytes = 0;                  // of what the store holds; 0 = unlimited
   int64_t window_ms = 3600'000;                    // a stripe's time span
   bool background_work = true;                     // tests call Maintain() themselves
   FileHooks* file_hooks = nullptr;                 // tests only: sees every change of a file
@@ -66,6 +67,11 @@ struct Sample {
   int64_t start_t = 0;  // start timestamp, 0 = none
 };
 
+// Times that can be stored: windows and days around them still fit into 64 bits. 146 million years either
+// way.
+inline constexpr int64_t kMinTime = -(int64_t{1} << 62), kMaxTime = int64_t{1} << 62;
+inline bool IsStorableTime(int64_t t) { return t >= kMinTime && t <= kMaxTime; }
+
 enum class AppendResult { kOk, kOutOfOrder, kDuplicate, kTooOld, kOutOfBounds };
 
 // Rounds of one scrape target (or rule group): every sample without a timestamp of its own is at the round's
@@ -75,7 +81,7 @@ class GroupAppender {
  public:
   virtual ~GroupAppender() = default;
   // The slot of a series, created if new. Stable until it is released. Labels must include the
-  // target's.
+  // target's. ResourceExhausted: there is no memory for a new series; known ones go on.
   virtual absl::StatusOr<Slot> AddSeries(const Labels& labels) = 0;
   // Undoes one AddSeries: the caller forgets the slot. A slot that is released as often as it was added may
   // go to another series.

@@ -24,12 +24,14 @@ TEST(Flags, DefaultsArePrometheuss) {
 }
 
 TEST(Flags, TakesBothSpellingsOfAValue) {
-  absl::StatusOr<ServeFlags> flags = ParseServeFlags(
-      {"--config.file=a.yml", "--storage.tsdb.retention.time", "30d", "--query.timeout=1m30s"});
+  absl::StatusOr<ServeFlags> flags =
+      ParseServeFlags({"--config.file=a.yml", "--storage.tsdb.retention.time", "30d", "--query.timeout=1m30s",
+                       "--storage.max-memory=96MB"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->config_file, "a.yml");
   EXPECT_EQ(flags->retention_ms, 30LL * 24 * 3600 * 1000);
   EXPECT_EQ(flags->query_timeout_ms, 90'000);
+  EXPECT_EQ(flags->max_storage_memory, 96 << 20);
 }
 
 TEST(Flags, KernelsAreOneOfThree) {

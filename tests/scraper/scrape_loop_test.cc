@@ -373,6 +373,37 @@ TEST_F(ScrapeLoopTest, SeriesBeyondTheLimitAreRefusedAndKnownOnesGoOn) {
   EXPECT_EQ(Samples("late"), (Strings{"50:1"})) << "series that ended make place";
 }
 
+TEST_F(ScrapeLoopTest, KnownSeriesGoOnWhenStorageTakesNoNewOnes) {
+  const std::unique_ptr<tsdb::Db> db = testing::NewMemoryDb(/*max_series=*/8);
+  ManagerOptions options = Options();
+  options.db = db.get();
+  MetricsRegistry registry;
+  options.metrics = &registry;
+  ScrapeContext limited(options);
+  ScrapeLoop one(&limited, std::make_shared<ScrapeConfig>(config_), Loop().target());
+  auto scrape = [&](std::string body) {
+    HttpClientResponse response;
+    response.status = 200;
+    response.content_type = "text/plain";
+    response.body = std::move(body);
+    one.Process(std::move(response), clock_.NowMs(), clock_.MonotonicNs());
+    clock_.AdvanceMs(10000);
+    EXPECT_EQ(one.State().last_error, "");
+    EXPECT_EQ(one.State().health, "up");
+  };
+  // Three of its own and up, scrape_duration_seconds, ...
+  scrape("a 1\nb 1\nc 1\n");
+  const double before = limited.metrics.series_refused->value();
+  scrape("new1 1\na 2\nnew2 1\nb 2\nc 2\n");
+  EXPECT_EQ(limited.metrics.series_refused->value(), before + 2);
+  const auto set =
+      *(*db->NewQuerier(0, INT64_MAX / 2))->Select({Matcher::Equal("__name__", "a")}, 0, INT64_MAX / 2, {});
+  std::vector<tsdb::Row> rows;
+  ASSERT_TRUE(set->ReadBlock(0, set->size(), &rows).ok());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(std::vector<double>(rows[0].v.begin(), rows[0].v.end()), (std::vector<double>{1, 2}));
+}
+
 std::string NativeHistogram(std::initializer_list<int64_t> deltas) {
   testing::ProtoWriter span = testing::ProtoWriter().Signed(1, 0).Int(2, deltas.size());
   testing::ProtoWriter h =

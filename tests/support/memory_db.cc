@@ -28,6 +28,7 @@ bool SameBits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 // Everything the store holds. Thread-safe through its mutex.
 struct Data {
   mutable Mutex mutex;
+  size_t max_series = SIZE_MAX;
   std::map<Labels, std::shared_ptr<StoredSeries>> series ABSL_GUARDED_BY(mutex);
   std::vector<std::shared_ptr<StoredSeries>> by_ref ABSL_GUARDED_BY(mutex);
   std::vector<std::pair<Labels, Exemplar>> exemplars ABSL_GUARDED_BY(mutex);
@@ -70,6 +71,8 @@ class MemoryGroup : public GroupAppender {
   MemoryGroup(Data* data, Labels key) : data_(data), key_(std::move(key)) {}
 
   absl::StatusOr<Slot> AddSeries(const Labels& labels) override {
+    if (labels_.size() >= data_->max_series && !slots_.contains(labels))
+      return absl::ResourceExhaustedError("new series refused");
     auto [it, added] = slots_.try_emplace(labels, static_cast<Slot>(labels_.size()));
     if (added) labels_.push_back(labels);
     return it->second;
@@ -260,6 +263,7 @@ class MemoryQuerier : public Querier {
 
 class MemoryDb : public Db {
  public:
+  explicit MemoryDb(size_t max_series) { data_.max_series = max_series; }
   absl::StatusOr<std::unique_ptr<Querier>> NewQuerier(int64_t mint, int64_t maxt) const override {
     return std::make_unique<MemoryQuerier>(&data_);
   }
@@ -356,6 +360,6 @@ class MemoryDb : public Db {
 
 }  // namespace
 
-std::unique_ptr<tsdb::Db> NewMemoryDb() { return std::make_unique<MemoryDb>(); }
+std::unique_ptr<tsdb::Db> NewMemoryDb(size_t max_series) { return std::make_unique<MemoryDb>(max_series); }
 
 }  // namespace narthex::testing

@@ -2,12 +2,15 @@
 // files.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "tsdb/tsdb.h"
 
 namespace narthex::testing {
 
-std::unique_ptr<tsdb::Db> NewMemoryDb();
+// Groups are refused series beyond `max_series`, as by a memory limit.
+std::unique_ptr<tsdb::Db> NewMemoryDb(size_t max_series = SIZE_MAX);
 
 }  // namespace narthex::testing

@@ -1,7 +1,6 @@
-// Flipped bits, clocks that step, names that come and go.
+// Clocks that step, names that come and go, restarts.
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 
 #include "tests/tsdb/db_fixture.h"
 #include "tests/tsdb/workload.h"
@@ -16,93 +15,7 @@ class FaultsTest : public DbTest {
     o.window_ms = 60'000;
     return o;
   }
-  // A directory with everything in it: journal, index, sealed windows, merged days.
-  Content Build(const std::string& name) {
-    const Workload work(21, kStart);
-    Model model;
-    auto db = Db::Open(WorkOptions(name));
-    EXPECT_TRUE(db.ok()) << db.status();
-    {
-      Driver driver(db->get(), &clock_);
-      for (int i = 0; i < 650; ++i) {
-        const Step s = work.At(i);
-        if (s.kind == Step::kDelete || s.kind == Step::kClean) continue;
-        EXPECT_TRUE(driver.Do(s).ok());
-        model.Apply(s);
-      }
-    }
-    return model.content();
-  }
-  double Counter(const std::string& name) {
-    const std::string text = metrics_.Expose();
-    const size_t at = text.find("\n" + name + " ");
-    return at == std::string::npos ? 0 : std::atof(text.c_str() + at + name.size() + 2);
-  }
-  double Found() {
-    return Counter("prometheus_tsdb_wal_corruptions_total") +
-           Counter("narthex_storage_corrupt_stripes_total");
-  }
-  // Samples of `got` that `want` does not have like that; and how many of `want` are missing.
-  static std::string Wrong(const Content& want, const Content& got, size_t* missing) {
-    *missing = 0;
-    for (const auto& [labels, cells] : want) {
-      const auto it = got.find(labels);
-      for (const auto& [t, cell] : cells) *missing += it == got.end() || !it->second.contains(t) ? 1 : 0;
-    }
-    for (const auto& [labels, cells] : got) {
-      const auto it = want.find(labels);
-      for (const auto& [t, cell] : cells) {
-        if (it == want.end() || !it->second.contains(t))
-          return labels + " at " + std::to_string(t) + ": " + cell;
-        if (it->second.at(t) != cell) return labels + " at " + std::to_string(t) + ": " + cell;
-      }
-    }
-    return "";
-  }
 };
-
-TEST_F(FaultsTest, AFlippedBitAnywhereIsFoundAndTheRestIsServed) {
-  const Content want = Build("whole");
-  size_t total = 0;
-  for (const auto& [labels, cells] : want) total += cells.size();
-  std::vector<std::pair<fs::path, uint64_t>> files;
-  for (const auto& f : fs::recursive_directory_iterator(root_ / "whole")) {
-    const std::string name = f.path().filename().string();
-    if (f.is_regular_file() && f.file_size() > 0 && name != "lock" && name != "FORMAT" && name != "LOG" &&
-        name != "IDENTITY" && name != "LOCK" && name.rfind("OPTIONS", 0) != 0) {
-      files.emplace_back(f.path().lexically_relative(root_ / "whole"), f.file_size());
-    }
-  }
-  std::mt19937_64 random(5);
-  for (int round = 0; round < 36; ++round) {
-    const auto& [file, size] = files[static_cast<size_t>(round) % files.size()];
-    fs::copy(root_ / "whole", root_ / "bad", fs::copy_options::recursive);
-    // Journal segments are mostly empty: aim at what is written.
-    const uint64_t reach =
-        file.parent_path().filename() == "journal" ? std::min<uint64_t>(size, 20'000) : size;
-    const uint64_t at = random() % reach;
-    {
-      std::fstream f(root_ / "bad" / file, std::ios::in | std::ios::out | std::ios::binary);
-      f.seekg(static_cast<std::streamoff>(at));
-      const char byte = static_cast<char>(f.get());
-      f.seekp(static_cast<std::streamoff>(at));
-      f.put(static_cast<char>(byte ^ (1 << (random() % 8))));
-    }
-    const double before = Found();
-    auto db = Db::Open(WorkOptions("bad"));
-    ASSERT_TRUE(db.ok()) << file << " byte " << at << ": " << db.status();
-    const Content got = ReadContent(**db);
-    size_t missing = 0;
-    EXPECT_EQ(Wrong(want, got, &missing), "") << file << " byte " << at;
-    // RocksDB's own log does not tell of records that it skips.
-    if (missing > 0 && file.extension() != ".log") {
-      EXPECT_GT(Found(), before) << file << " byte " << at << ": " << missing << " of " << total
-                                 << " missing";
-    }
-    db->reset();
-    fs::remove_all(root_ / "bad");
-  }
-}
 
 TEST_F(FaultsTest, ClockStepsDeleteNothing) {
   constexpr int64_t kHour = 3600'000;
