@@ -183,7 +183,7 @@ class GroupAppenderImpl : public GroupAppender {
     if (id == 0) return AppendResult::kOutOfBounds;
     if (!late_) Grow(slot);
     const int64_t newest = late_ ? INT64_MIN : NewestOfRound(slot, id);
-    if (sample.t == newest) {
+    if (sample.t == newest && IsStorableTime(sample.t)) {
       ++stats_.duplicate;
       return AppendResult::kOk;
     }
