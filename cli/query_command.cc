@@ -12,6 +12,8 @@
 #include "base/http_client.h"
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/devices.h"
+#include "cli/flags.h"
 #include "promql/promql.h"
 #include "tsdb/tsdb.h"
 
@@ -21,7 +23,7 @@ namespace {
 struct QueryArgs {
   bool range = false;
   std::string target, expr;
-  std::string time, start, end, step;
+  std::string time, start, end, step, kernels = "cpu";
   bool json = false;
   bool explain = false;
 };
@@ -29,7 +31,8 @@ struct QueryArgs {
 int Usage(const std::string& message) {
   std::fprintf(stderr,
                "narthex: error: %s\nusage: narthex query instant [--time=T] [--explain] SERVER|DIR EXPR\n"
-               "       narthex query range [--start=T] [--end=T] [--step=D] SERVER|DIR EXPR\n",
+               "       narthex query range [--start=T] [--end=T] [--step=D] SERVER|DIR EXPR\n"
+               "       of a directory also with --promql.kernels=auto|cpu|cuda\n",
                message.c_str());
   return 2;
 }
@@ -41,8 +44,11 @@ absl::StatusOr<QueryArgs> ParseArgs(const std::vector<std::string>& args) {
   }
   out.range = args[0] == "range";
   std::vector<std::string> positional;
-  const std::pair<std::string_view, std::string*> named[] = {
-      {"--time=", &out.time}, {"--start=", &out.start}, {"--end=", &out.end}, {"--step=", &out.step}};
+  const std::pair<std::string_view, std::string*> named[] = {{"--time=", &out.time},
+                                                             {"--start=", &out.start},
+                                                             {"--end=", &out.end},
+                                                             {"--step=", &out.step},
+                                                             {"--promql.kernels=", &out.kernels}};
   for (size_t i = 1; i < args.size(); ++i) {
     std::string_view arg = args[i];
     bool known = false;
@@ -148,6 +154,10 @@ int QueryDirectory(const QueryArgs& args) {
   promql::EngineOptions options;
   options.clock = &SystemClock();
   options.metrics = &metrics;
+  absl::StatusOr<ServeFlags> flags = ParseServeFlags({StrCat("--promql.kernels=", args.kernels)});
+  if (!flags.ok()) return Usage(std::string(flags.status().message()));
+  const std::unique_ptr<promql::Devices> devices = OpenDevices(*flags, &SystemClock(), &logger, &metrics);
+  options.devices = devices.get();
   promql::Engine engine(options);
   int64_t now = SystemClock().NowMs();
   promql::QueryParams params;

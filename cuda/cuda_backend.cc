@@ -124,7 +124,7 @@ bool CudaBackend::Calibrate() {
 
 // rate() over many series that are all the same chunk: 241 samples, each 4 bits.
 double CudaBackend::MeasureSamples(CudaStream* stream) {
-  constexpr uint32_t kSeries = 16384, kSamples = 241, kSteps = 60;
+  constexpr uint32_t kSeries = 131072, kSamples = 241, kSteps = 60;
   std::vector<uint8_t> chunk = {kNxMonotonic, 0, 1};
   for (uint32_t i = 1; i < kSamples; i += kNxBlock) {
     const uint32_t n = kSamples - i < kNxBlock ? kSamples - i : kNxBlock;

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 python3 tools/check_layers.py
 python3 tools/check_sizes.py
 python3 tools/check_docs.py
-git ls-files '*.h' '*.cc' | xargs clang-format-14 --dry-run -Werror
+git ls-files '*.h' '*.cc' '*.cu' '*.cuh' | xargs clang-format-14 --dry-run -Werror
 # Nothing sleeps for luck, and only base/ asks the system for the time.
 if git grep -nE 'std::this_thread::sleep|usleep\(|[^a-z_]sleep\([0-9]' -- 'tests/*.cc' ; then
   echo "tests must not sleep" >&2
