@@ -48,6 +48,11 @@ if [ -n "$cuobjdump" ]; then "$cuobjdump" -res-usage "$library" 2>&1 | grep -E '
   done
 fi
 
+step "no contracted multiply-add"
+"$nvcc" -std=c++20 -O3 -fmad=false -I"$root" -ptx -o "$build/kernels.ptx" "$root/cuda/launches.cu" &&
+  grep -q 'add\.rn\.f64' "$build/kernels.ptx" && ! grep -qE 'fma\.rn\.f64|\.approx|\.ftz' "$build/kernels.ptx"
+check "every f64 operation of the PTX rounds by itself" $?
+
 step "the device against the host's code, $fuzz s"
 "$build/gpu_check" "$library" "$fuzz" 1
 check "differential fuzzing" $?
