@@ -17,7 +17,8 @@ constexpr double kCpuSample = 1.0e-9, kCpuOutput = 1.5e-9;
 constexpr double kHostSeries = 150e-9, kHostByte = 0.15e-9;
 // The device must be this much faster: its memory and its time are wanted by others.
 constexpr double kWorthIt = 0.7;
-constexpr double kLearn = 0.2;  // weight of the last outcome
+constexpr double kLearn = 0.2;    // weight of the last outcome
+constexpr double kForget = 0.01;  // by how much the other side's factor comes back to 1
 
 void Learn(double actual, double predicted, std::atomic<double>* factor) {
   const double seen = std::clamp(actual / std::max(predicted, 1e-9), 0.05, 20.0);
@@ -179,6 +180,9 @@ void Devices::Report(const Choice& choice, bool on_device, double seconds) {
     Learn(seconds, choice.device_seconds / device_factor_.load(), &device_factor_);
   else
     Learn(seconds, choice.cpu_seconds / cpu_factor_.load(), &cpu_factor_);
+  // What is not used any more is not measured any more: a bad hour must not count for ever.
+  std::atomic<double>& other = on_device ? cpu_factor_ : device_factor_;
+  other.store(other.load() * (1 - kForget) + kForget);
 }
 
 void Devices::Fell(DeviceFallback why) {

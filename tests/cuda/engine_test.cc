@@ -352,6 +352,65 @@ TEST_F(DeviceStore, ExplainSaysWhereItRan) {
   EXPECT_NE(run.find("DeviceChoice sum(rate): on host"), std::string::npos) << run;
 }
 
+// With the rates of a large GPU.
+TEST_F(DeviceTest, TheModelTakesTheDeviceForLargeWorkUntilItTurnsOutSlow) {
+  DeviceApi api = *cuda::HostDevice();
+  api.info = [](void* device, DeviceInfo* out) {
+    cuda::HostDevice()->info(device, out);
+    out->copy_rate = 5e10;
+    out->device_rate = 3e12;
+    out->sample_rate = 1.8e11;
+    out->launch_seconds = 1e-5;
+  };
+  DevicesOptions options;
+  options.api = &api;
+  options.clock = &SystemClock();
+  options.logger = &logger_;
+  options.metrics = &metrics_;
+  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  DeviceWork large;
+  large.series = 1e6;
+  large.samples = 1.44e9;
+  large.bytes = large.resident = 5.76e8;
+  large.outputs = 3.6e8;
+  large.results = 4e6;
+  const Devices::Choice first = devices->Choose(large);
+  EXPECT_TRUE(first.device);
+  EXPECT_GT(first.cpu_seconds, 3 * first.device_seconds);
+  DeviceWork cold = large;
+  cold.resident = 0;
+  EXPECT_GE(devices->Choose(cold).device_seconds, first.device_seconds);
+  DeviceWork small;
+  small.series = 100;
+  small.samples = 2000;
+  small.bytes = 4000;
+  small.outputs = 100;
+  small.results = 1;
+  EXPECT_FALSE(devices->Choose(small).device);
+  for (int i = 0; i < 20; ++i) devices->Report(devices->Choose(large), /*on_device=*/true, 100);
+  EXPECT_FALSE(devices->Choose(large).device);
+  EXPECT_EQ(Ran(), 20);
+  const Devices::Choice now = devices->Choose(large);
+  for (int i = 0; i < 1000; ++i) devices->Report(now, /*on_device=*/false, now.cpu_seconds);
+  EXPECT_TRUE(devices->Choose(large).device);
+}
+
+TEST_F(DeviceTest, AGpuInsideTheProcessorIsUsedOnlyIfAskedFor) {
+  DeviceApi api = *cuda::HostDevice();
+  api.info = [](void* device, DeviceInfo* out) {
+    cuda::HostDevice()->info(device, out);
+    out->integrated = 1;
+  };
+  DevicesOptions options;
+  options.api = &api;
+  options.clock = &SystemClock();
+  options.logger = &logger_;
+  options.metrics = &metrics_;
+  EXPECT_FALSE(Devices::Create(options)->available());
+  options.mode = KernelMode::kCuda;
+  EXPECT_TRUE(Devices::Create(options)->available());
+}
+
 TEST_F(DeviceTest, WithoutADeviceOneLineSaysSo) {
   faults_.opens = false;
   const std::unique_ptr<Devices> devices = Open();
