@@ -67,7 +67,7 @@ for tool in memcheck racecheck; do
 done
 
 step "figures"
-timeout 120 "$build/gpu_bench" "${GPU_MILLIONS:-1}"
+timeout 120 "$build/gpu_figures" "${GPU_MILLIONS:-1}"
 check "figures" $?
 
 step "server end to end"

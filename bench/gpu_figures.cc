@@ -1,5 +1,5 @@
 // The device's part of the figures in docs/gpu.md: kernels alone (events around them), copies, small queries.
-//   gpu_bench [MILLIONS_OF_SERIES]
+//   gpu_figures [MILLIONS_OF_SERIES]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -338,7 +338,7 @@ int main(int argc, char** argv) {
   int devices = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error != cudaSuccess || devices == 0) {
-    std::printf("SKIPPED gpu_bench: no CUDA device: %s\n", cudaGetErrorString(error));
+    std::printf("SKIPPED gpu_figures: no CUDA device: %s\n", cudaGetErrorString(error));
     return 77;
   }
   narthex::cuda::BenchBackend backend;
