@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "base/strings.h"
 #include "rules/rules.h"
@@ -13,6 +14,7 @@ absl::StatusOr<std::vector<std::string>> ExpandGlobs(const std::vector<std::stri
   std::vector<std::string> files;
   for (const std::string& pattern : patterns) {
     std::string path = pattern.starts_with("/") ? pattern : StrCat(base_dir, "/", pattern);
+    path = std::filesystem::path(path).lexically_normal().string();
     glob_t found = {};
     int rc = ::glob(path.c_str(), 0, nullptr, &found);
     for (size_t i = 0; rc == 0 && i < found.gl_pathc; ++i) files.emplace_back(found.gl_pathv[i]);
