@@ -84,7 +84,7 @@ if [ -x "${NARTHEX_SERVER:-}" ] && [ -d "${NARTHEX_DATA:-}" ]; then
       curl -s -o "$build/answer-$kernels" -w "$kernels run $i: %{time_total} s\n" --get 127.0.0.1:19191/api/v1/query_range \
         --data-urlencode "query=$query" -d start="${NARTHEX_START:?}" -d end="${NARTHEX_END:?}" -d step=60
     done
-    curl -s 127.0.0.1:19191/api/v1/status/runtimeinfo | grep -o '"promqlKernels.*'
+    curl -s 127.0.0.1:19191/api/v1/status/runtimeinfo | grep -o '"kernels":{.*'
     kill $pid; wait $pid 2>/dev/null
   done
   cmp "$build/answer-cpu" "$build/answer-cuda"
