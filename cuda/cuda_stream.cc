@@ -115,7 +115,11 @@ void CudaStream::Clear(void* at, uint64_t bytes) {
 
 // Through pinned memory; one chunk is on its way while the one before is copied out.
 int32_t CudaStream::Download(void* to, const void* from, uint64_t bytes) {
-  if (Wait() != promql::kDeviceOk) return status_;
+  // The pinned chunks must be free; the kernels before it are waited for by the copies.
+  if (status_ == promql::kDeviceOk) Flush();
+  Note(cudaStreamSynchronize(queues_->copy));
+  fill_ = 0;
+  if (status_ != promql::kDeviceOk) return status_;
   uint8_t* out = static_cast<uint8_t*>(to);
   const uint8_t* source = static_cast<const uint8_t*>(from);
   const uint64_t chunks = (bytes + Queues::kChunk - 1) / Queues::kChunk;

@@ -1,6 +1,7 @@
 #include "cuda/query.h"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -90,10 +91,11 @@ int32_t Query::Begin() {
   place_of_group_.assign(plan_.groups, promql::kNoSeries);
   Layout layout;
   const uint64_t faults = layout.Add(sizeof(uint32_t));
+  // What Finish() brings back lies together.
   const uint64_t value = layout.Add(ranking_ ? 0 : cells_ * sizeof(double));
+  const uint64_t any = layout.Add(ranking_ ? 0 : cells_);
   const uint64_t low = layout.Add(ranking_ ? 0 : cells_ * sizeof(double));
   const uint64_t count = layout.Add(ranking_ ? 0 : cells_ * sizeof(double));
-  const uint64_t any = layout.Add(ranking_ ? 0 : cells_);
   const uint64_t running = layout.Add(ranking_ ? 0 : cells_);
   const uint64_t best_value = layout.Add(ranking_ ? cells_ * plan_.k * sizeof(double) : 0);
   const uint64_t best_series = layout.Add(ranking_ ? cells_ * plan_.k * sizeof(uint32_t) : 0);
@@ -261,28 +263,40 @@ int32_t Query::Add(const DeviceBatch& batch) {
   return stream_->Status();
 }
 
-// Checks what the kernels found, and turns sums into results.
-int32_t Query::FinishGroups() {
+int32_t Query::CheckFaults() {
   uint32_t faults = 0;
   if (const int32_t bad = stream_->Download(&faults, faults_, sizeof(faults)); bad != kDeviceOk) return bad;
-  if (faults != 0) return kDeviceUnsuitable;
-  if (!finished_ && !ranking_) stream_->FinishGroups(plan_, state_, cells_);
-  finished_ = true;
-  return stream_->Status();
+  return faults == 0 ? kDeviceOk : kDeviceUnsuitable;
 }
 
+// Turns sums into results, once.
+void Query::FinishGroups() {
+  if (!finished_) stream_->FinishGroups(plan_, state_, cells_);
+  finished_ = true;
+}
+
+// In one download: each is a wait.
 int32_t Query::Finish(double* values, uint8_t* present) {
-  if (const int32_t bad = FinishGroups(); bad != kDeviceOk) return bad;
-  if (const int32_t bad = stream_->Download(values, state_.value, cells_ * sizeof(double));
-      bad != kDeviceOk) {
-    return bad;
-  }
-  return stream_->Download(present, state_.any, cells_);
+  if (ranking_) return kDeviceUnsuitable;
+  FinishGroups();
+  const uint8_t* const begin = reinterpret_cast<const uint8_t*>(faults_);
+  const uint64_t value = static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(state_.value) - begin);
+  const uint64_t any = static_cast<uint64_t>(state_.any - begin);
+  std::vector<uint8_t> all(any + cells_);
+  if (const int32_t bad = stream_->Download(all.data(), begin, all.size()); bad != kDeviceOk) return bad;
+  uint32_t faults = 0;
+  std::memcpy(&faults, all.data(), sizeof(faults));
+  if (faults != 0) return kDeviceUnsuitable;
+  std::memcpy(values, all.data() + value, cells_ * sizeof(double));
+  std::memcpy(present, all.data() + any, cells_);
+  return kDeviceOk;
 }
 
 int32_t Query::Quantile(const promql::DeviceHistograms& h, double* values, uint8_t* present,
                         int32_t* forced) {
-  if (const int32_t bad = FinishGroups(); bad != kDeviceOk) return bad;
+  if (ranking_) return kDeviceUnsuitable;
+  if (const int32_t bad = CheckFaults(); bad != kDeviceOk) return bad;
+  FinishGroups();
   const uint32_t buckets = h.bucket_begin[h.histograms];
   for (uint32_t i = 0; i < buckets; ++i) {
     if (h.bucket_group[i] >= plan_.groups) return kDeviceUnsuitable;
@@ -334,7 +348,7 @@ int32_t Query::Quantile(const promql::DeviceHistograms& h, double* values, uint8
 }
 
 int32_t Query::Best(uint32_t* series, double* values) {
-  if (const int32_t bad = FinishGroups(); bad != kDeviceOk) return bad;
+  if (const int32_t bad = CheckFaults(); bad != kDeviceOk) return bad;
   const uint64_t places = cells_ * plan_.k;
   if (const int32_t bad = stream_->Download(series, state_.best_series, places * sizeof(uint32_t));
       bad != 0) {

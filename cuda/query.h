@@ -55,7 +55,8 @@ class Query {
 
   int32_t Check(const promql::DeviceBatch& batch) const;
   void LetGo(Slot* slot, bool uploaded);
-  int32_t FinishGroups();
+  int32_t CheckFaults();
+  void FinishGroups();
   uint32_t RingSize(const promql::DeviceBatch& batch) const;
 
   Backend* const backend_;
