@@ -267,6 +267,8 @@ class RocksStoreImpl : public RocksStore {
   static bool IsDamage(const absl::Status& s) { return absl::IsDataLoss(s) || absl::IsNotFound(s); }
 
   absl::Status OpenDb(const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
+    std::error_code error;
+    std::filesystem::create_directories(path_ + "/db", error);  // RocksDB would log its absence as an error
     rocksdb::DB* db = nullptr;
     const rocksdb::Status s = rocksdb::DB::Open(DbOptions(), path_ + "/db", families, &handles_, &db);
     if (!s.ok()) {
