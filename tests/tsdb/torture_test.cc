@@ -33,6 +33,7 @@ TEST_F(TortureChild, WritesUntilItIsKilled) {
   const char* const path = std::getenv("NARTHEX_TORTURE_PATH");
   if (path == nullptr) GTEST_SKIP() << "started by AKilledProcessHasLostNothing";
   const Workload work(std::strtoull(std::getenv("NARTHEX_TORTURE_SEED"), nullptr, 10), kStart);
+  fs::remove_all(root_);  // nobody will after the kill
   Options options = WorkOptions();
   options.path = path;
   auto db = Db::Open(options);
