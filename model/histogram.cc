@@ -176,11 +176,14 @@ absl::Status ValidateExponential(const FloatHistogram& h) {
 }  // namespace
 
 double BucketBound(int32_t index, int32_t schema) {
-  // Fractions of a power of two in [0.5, 1) at the finest schema; coarser schemas use every 2^n-th.
+  // Fractions of a power of two in [0.5, 1) at the finest schema; coarser schemas use every 2^n-th. Each is a
+  // product of roots of two, rounded as Prometheus's table is: not always the double next to the exact value.
   static const std::array<double, 256> kFractions = [] {
     std::array<double, 256> out;
-    for (size_t i = 0; i < out.size(); ++i) {
-      out[i] = static_cast<double>(std::exp2(static_cast<long double>(i) / out.size()) / 2);
+    out[0] = 0.5;
+    double root = 2 / std::sqrt(2.0);
+    for (size_t step = out.size() / 2; step > 0; step /= 2, root = std::sqrt(root)) {
+      for (size_t i = step; i < out.size(); i += 2 * step) out[i] = out[i - step] * root;
     }
     return out;
   }();

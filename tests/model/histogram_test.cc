@@ -34,10 +34,32 @@ TEST(BucketBoundTest, IsExactAtPowersOfTwoAndAtTheLargestFloat) {
   EXPECT_EQ(BucketBound(3, 0), 8);
   EXPECT_EQ(BucketBound(-1, -1), 0.25);
   EXPECT_EQ(BucketBound(4, 2), 2);
-  EXPECT_EQ(BucketBound(1, 1), std::sqrt(2.0));
   EXPECT_EQ(BucketBound(1024, 0), std::numeric_limits<double>::max());
   EXPECT_EQ(BucketBound(1024 * 256, 8), std::numeric_limits<double>::max());
   EXPECT_EQ(BucketBound(1025, 0), std::numeric_limits<double>::infinity());
+}
+
+// As Prometheus prints them; several are not the doubles next to the powers of two.
+TEST(BucketBoundTest, FractionsAreRoundedAsPrometheusRoundsThem) {
+  EXPECT_EQ(BucketBound(-1, 1), 0.7071067811865475);
+  EXPECT_EQ(BucketBound(1, 1), 1.414213562373095);
+  EXPECT_EQ(BucketBound(-3, 2), 0.5946035575013605);
+  EXPECT_EQ(BucketBound(-1, 2), 0.8408964152537144);
+  EXPECT_EQ(BucketBound(-7, 3), 0.5452538663326288);
+  EXPECT_EQ(BucketBound(-5, 3), 0.6484197773255048);
+  EXPECT_EQ(BucketBound(-3, 3), 0.7711054127039704);
+  EXPECT_EQ(BucketBound(-1, 3), 0.9170040432046711);
+  EXPECT_EQ(BucketBound(-255, 8), 0.5013556375251013);
+  EXPECT_EQ(BucketBound(-1, 8), 0.9972960560854698);
+}
+
+TEST(BucketBoundTest, ABoundIsTheSameInEverySchemaThatHasIt) {
+  for (int schema = 1; schema < 8; ++schema) {
+    for (int index = -(1 << schema); index <= 1 << schema; ++index) {
+      EXPECT_EQ(BucketBound(index, schema), BucketBound(index * 2, schema + 1)) << schema << " " << index;
+      EXPECT_NEAR(BucketBound(index, schema), std::exp2(std::ldexp(index, -schema)), 2e-15);
+    }
+  }
 }
 
 TEST(FloatHistogramTest, CompactDropsEmptyBucketsAndJoinsSpans) {
