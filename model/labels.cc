@@ -164,7 +164,11 @@ bool IsLegacyLabelName(std::string_view name) {
 }
 
 Labels WithoutMetadata(const Labels& labels) {
-  return LabelsBuilder(labels).Del(kMetricName).Del("__type__").Del("__unit__").Build();
+  std::string kept;
+  for (auto it = labels.begin(); !(it == labels.end()); ++it) {
+    if (it->name != kMetricName && it->name != kTypeLabel && it->name != kUnitLabel) kept += it.encoded();
+  }
+  return Labels::FromEncoded(std::move(kept));
 }
 
 bool IsLegacyMetricName(std::string_view name) {

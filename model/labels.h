@@ -13,6 +13,7 @@
 namespace narthex {
 
 inline constexpr std::string_view kMetricName = "__name__";
+inline constexpr std::string_view kTypeLabel = "__type__", kUnitLabel = "__unit__";
 
 struct LabelView {
   std::string_view name;
@@ -62,6 +63,8 @@ class Labels {
   // Checks framing and order of outside bytes; false if malformed.
   static bool IsWellFormed(std::string_view encoded);
   const std::string& encoded() const { return data_; }
+  // Drops so many bytes in front of the encoded form: whole pairs.
+  void RemoveFront(size_t bytes) { data_.erase(0, bytes); }
 
   Iterator begin() const { return Iterator(data_.data(), data_.data() + data_.size()); }
   Iterator end() const {

@@ -85,6 +85,8 @@ class MergedQuerier : public tsdb::Querier {
   absl::StatusOr<std::unique_ptr<tsdb::SeriesSet>> Select(const Matchers& matchers, int64_t mint,
                                                           int64_t maxt,
                                                           const tsdb::SelectHints& hints) override {
+    tsdb::SelectHints local_hints = hints;
+    local_hints.labels.reset();  // series are told from each other by all their labels here
     std::vector<RemoteSeries> found;
     for (const RemoteReadConfig& config : setup_->configs) {
       // What storage has itself need not be asked for.
@@ -99,7 +101,8 @@ class MergedQuerier : public tsdb::Querier {
             {{"component", "remote"}, {"url", config.url}, {"err", std::string(answer.status().message())}});
       }
     }
-    ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> local, local_->Select(matchers, mint, maxt, hints));
+    ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> local,
+                     local_->Select(matchers, mint, maxt, local_hints));
     if (found.empty()) return local;
     ASSIGN_OR_RETURN(std::vector<RemoteSeries> own, ReadAll(local.get()));
     return std::make_unique<MemorySet>(Merge(std::move(own), std::move(found)));

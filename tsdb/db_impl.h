@@ -111,10 +111,11 @@ class DbImpl : public Db {
   std::shared_ptr<const Tombstones> tombstones() const;
   std::vector<std::shared_ptr<Group>> AllGroups() const;
   // What a query of these series reads from now on.
-  std::unique_ptr<ReadView> Pin(std::span<const SeriesId> ids, int64_t mint, int64_t maxt) const;
-  // The loose samples in memory of a series: true with times and values if they are floats in order (those in
-  // range are among them), else false with all of them appended to *out.
-  bool ReadLooseHead(const ReadView& view, SeriesId id, std::vector<int64_t>* times,
+  std::unique_ptr<ReadView> Pin(std::span<const SeriesId> ids, int64_t mint, int64_t maxt,
+                                const SelectHints& hints = {}) const;
+  // The loose samples in memory of series `i` of the view: true with times and values if they are floats in
+  // order (those in range are among them), else false with all of them appended to *out.
+  bool ReadLooseHead(const ReadView& view, size_t i, SeriesId id, std::vector<int64_t>* times,
                      std::vector<double>* values, std::vector<Sample>* out) const;
   std::shared_ptr<Group> LookupGroup(uint32_t id) const;
   // The memory account; measures when much was added. The caller holds no locks.
@@ -151,10 +152,17 @@ class DbImpl : public Db {
   absl::Status SyncAll();
   absl::Status RetryUnsaved();
 
-  void PinPlaces(std::span<const SeriesId> ids, ReadView* view) const
+  struct PinnedGroup;
+  using PinnedGroups = absl::flat_hash_map<uint32_t, PinnedGroup>;
+  PinnedGroups PinPlaces(std::span<const SeriesId> ids, ReadView* view) const
       ABSL_SHARED_LOCKS_REQUIRED(layout_mutex_);
-  void PinLoose(std::span<const SeriesId> ids, ReadView* view) const
+  void PinHead(std::span<const SeriesId> ids, const SelectHints& hints, ReadView* view) const
       ABSL_SHARED_LOCKS_REQUIRED(layout_mutex_);
+  void PinCursors(size_t series, const SelectHints& hints, ReadView* view) const
+      ABSL_SHARED_LOCKS_REQUIRED(layout_mutex_);
+  void PinNewest(std::span<const SeriesId> ids, const PinnedGroups& groups, class NewestSamples* newest,
+                 const ReadView* view) const ABSL_SHARED_LOCKS_REQUIRED(layout_mutex_)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
   int64_t DayMs() const { return 24 * options_.window_ms; }
   // Calls f(group) for each group that has or had rounds of the series.
   template <typename F>

@@ -89,8 +89,13 @@ bool LooseStore::ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* t
   times->clear();
   values->clear();
   const auto it = columns_.find(id);
-  if (it == columns_.end()) return true;
-  const LooseColumn& c = it->second;
+  return it == columns_.end() || ReadFloats(it->second, limit, times, values, mint);
+}
+
+bool LooseStore::ReadFloats(const LooseColumn& c, uint32_t limit, std::vector<int64_t>* times,
+                            std::vector<double>* values, int64_t mint) {
+  times->clear();
+  values->clear();
   if (!c.plain) return false;
   const uint32_t count = std::min(limit, c.count);
   // The newest mark with all wanted samples behind it.

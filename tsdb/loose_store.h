@@ -43,6 +43,9 @@ class LooseStore {
   // `mint` may be left out. False (and nothing read) if it has others.
   bool ReadFloats(SeriesId id, uint32_t limit, std::vector<int64_t>* times, std::vector<double>* values,
                   int64_t mint = INT64_MIN) const;
+  // The same of a column that was found before.
+  static bool ReadFloats(const LooseColumn& column, uint32_t limit, std::vector<int64_t>* times,
+                         std::vector<double>* values, int64_t mint);
   const LooseColumn* Find(SeriesId id) const;
   const absl::flat_hash_map<SeriesId, LooseColumn>& columns() const { return columns_; }
   size_t bytes() const { return bytes_; }

@@ -18,7 +18,7 @@ class QuerierImpl : public Querier {
     std::vector<SeriesId> ids = db_->index_.Select(matchers);
     RangeFilter(db_, mint, maxt).Keep(&ids);
     std::shared_ptr<const SeriesIndex::Ranks> ranks = SortByLabels(&ids);
-    return MakeSeriesSet(db_, std::move(ids), std::move(ranks), mint, maxt);
+    return MakeSeriesSet(db_, std::move(ids), std::move(ranks), mint, maxt, hints);
   }
 
   absl::StatusOr<std::vector<std::string>> LabelNames(const LabelQuery& query) override {

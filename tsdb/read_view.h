@@ -39,22 +39,49 @@ struct ReadView {
   RunCache* cache = nullptr;  // may be null
   uint64_t layout = 0;        // of the store, for the cache
   std::shared_ptr<const Tombstones> dead;
-  std::unique_ptr<Cursor> hours, days;
+  std::unique_ptr<Cursor> hours, days;  // null: there is nothing to read there
+  struct Cursors {
+    std::unique_ptr<Cursor> hours, days;
+  };
+  std::vector<Cursors> spare;                        // for other readers
   std::vector<int64_t> windows;                      // with stripes as sealed, in range, ascending
   std::vector<std::pair<int64_t, uint32_t>> merged;  // days in range and the generation of their merge
   absl::flat_hash_map<uint32_t, HeadView> heads;     // by group
-  // The groups of each selected series, and its slot where it has one.
+  // The group of each selected series (0: none), and its slot where it has one. What is said "of each series"
+  // has the order of the selection.
+  static constexpr Slot kNoSlot = UINT32_MAX;
   struct Place {
     uint32_t group = 0;
     Slot slot = kNoSlot;
   };
-  static constexpr Slot kNoSlot = UINT32_MAX;
-  absl::flat_hash_map<SeriesId, std::vector<Place>> places;
+  std::vector<Place> places;
+  absl::flat_hash_map<size_t, std::vector<Place>> more_places;  // of series in several groups: the others
+  // Calls f(place) for each group of a series.
+  template <typename F>
+  void ForEachPlace(size_t i, F f) const {
+    if (places[i].group == 0) return;
+    f(places[i]);
+    const auto more = more_places.find(i);
+    if (more == more_places.end()) return;
+    for (const Place& place : more->second) f(place);
+  }
   // Loose samples in memory, in order of arrival: the stores, and how many samples of a series count in the
   // last one.
   std::vector<std::shared_ptr<const LooseStore>> loose;
   const LooseStore* written = nullptr;  // the last one, if it was still written to
-  absl::flat_hash_map<SeriesId, uint32_t> loose_counts;
+  std::vector<uint32_t> loose_counts;   // of each series; empty if `written` is null
+
+  // Of each series, if only one sample was asked for: the newest in range, where memory alone tells which it
+  // is. A stale marker is a sample. Empty if more was asked for.
+  struct Newest {
+    int64_t t = INT64_MIN;  // INT64_MIN: not known
+    double v = 0;
+    bool known() const { return t != INT64_MIN; }
+  };
+  std::vector<Newest> newest;
+
+  // The same view for another thread; nullptr: there are no cursors left for it.
+  std::unique_ptr<ReadView> NewReader();
 };
 
 }  // namespace narthex::tsdb

@@ -58,12 +58,14 @@ void SeriesIndex::ForEachPair(SeriesId id, F f) const {
   for (uint64_t n = in.Varint(); n > 0; --n) f(static_cast<PairId>(in.Varint()));
 }
 
+void SeriesIndex::AppendLabels(SeriesId id, std::string* encoded) const {
+  ForEachPair(id, [&](PairId p) { encoded->append(by_id_[p]->encoded); });
+}
+
 Labels SeriesIndex::LabelsLocked(SeriesId id) const {
-  size_t size = 0;
-  ForEachPair(id, [&](PairId p) { size += pairs_[p].encoded.size(); });
   std::string encoded;
-  encoded.reserve(size);
-  ForEachPair(id, [&](PairId p) { encoded += pairs_[p].encoded; });
+  AppendLabels(id, &encoded);
+  encoded.shrink_to_fit();
   return Labels::FromEncoded(std::move(encoded));
 }
 
@@ -97,7 +99,7 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
     if (it == pair_ids_.end()) {
       PairId pair = static_cast<PairId>(pairs_.size());
       if (free_pairs_.empty()) {
-        pairs_.emplace_back();
+        by_id_.push_back(&pairs_.emplace_back());
       } else {
         pair = free_pairs_.back();
         free_pairs_.pop_back();
@@ -212,7 +214,34 @@ std::vector<Labels> SeriesIndex::LabelsOf(std::span<const SeriesId> ids) const {
   ReaderMutexLock lock(&mutex_);
   std::vector<Labels> out;
   out.reserve(ids.size());
-  for (SeriesId id : ids) out.push_back(LabelsLocked(id));
+  std::string encoded;
+  for (SeriesId id : ids) {
+    encoded.clear();
+    AppendLabels(id, &encoded);
+    out.push_back(Labels::FromEncoded(encoded));
+  }
+  return out;
+}
+
+std::vector<Labels> SeriesIndex::LabelsOf(std::span<const SeriesId> ids,
+                                          const std::vector<std::string>& names) const {
+  std::vector<Labels> out(ids.size());
+  if (names.empty()) return out;
+  ReaderMutexLock lock(&mutex_);
+  std::vector<bool> wanted(pairs_.size(), false);
+  for (const std::string& name : names) {
+    const auto values = names_.find(name);
+    if (values == names_.end()) continue;
+    for (const auto& [value, pair] : values->second) wanted[pair] = true;
+  }
+  std::string encoded;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    encoded.clear();
+    ForEachPair(ids[i], [&](PairId p) {
+      if (wanted[p]) encoded += by_id_[p]->encoded;
+    });
+    if (!encoded.empty()) out[i] = Labels::FromEncoded(encoded);
+  }
   return out;
 }
 

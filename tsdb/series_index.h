@@ -34,6 +34,8 @@ class SeriesIndex {
   void Remove(const std::vector<SeriesId>& ids);
   Labels LabelsOf(SeriesId id) const;  // empty if unknown
   std::vector<Labels> LabelsOf(std::span<const SeriesId> ids) const;
+  // Only the labels with these names.
+  std::vector<Labels> LabelsOf(std::span<const SeriesId> ids, const std::vector<std::string>& names) const;
   bool Has(SeriesId id) const;
   size_t series_count() const;
 
@@ -69,6 +71,7 @@ class SeriesIndex {
   // Calls f(PairId) for each label of the series, in their order.
   template <typename F>
   void ForEachPair(SeriesId id, F f) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void AppendLabels(SeriesId id, std::string* encoded) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   Labels LabelsLocked(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<SeriesId> AllLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // The series with a value of the matcher's label that the matcher accepts (accept) or refuses (!accept).
@@ -92,6 +95,7 @@ class SeriesIndex {
   mutable Mutex mutex_;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 1;  // series that came or went
   std::deque<Pair> pairs_ ABSL_GUARDED_BY(mutex_);
+  std::vector<const Pair*> by_id_ ABSL_GUARDED_BY(mutex_);  // into pairs_: quicker to find there
   absl::flat_hash_map<std::string_view, PairId> pair_ids_ ABSL_GUARDED_BY(mutex_);  // keys point into pairs_
   // name -> value -> pair, in the order that the API lists them
   absl::btree_map<std::string, absl::btree_map<std::string_view, PairId>> names_ ABSL_GUARDED_BY(mutex_);

@@ -38,6 +38,45 @@ struct Found {
   std::vector<Sample> loose;  // of the loose head, where it is no piece
 };
 
+// The times of rows made of the same columns.
+struct Timeline {
+  std::vector<Times> columns;
+  std::vector<int64_t> times;
+  // If only the newest sample before each of some times is wanted: which of each column's are left in
+  // `times`.
+  bool thinned = false;
+  std::vector<uint32_t> kept;
+  std::vector<size_t> first_kept;  // of each column, into `kept`; and the end
+
+  // False, and nothing is changed, if most times are wanted.
+  bool Thin(const SelectHints::Instants& instants, int64_t mint, int64_t maxt) {
+    size_t all = 0;
+    for (const Times& column : columns) all += column->size();
+    int step = 0;
+    int64_t next = instants.first;  // the first instant at or after what has been looked at
+    for (size_t c = 0; c < columns.size(); ++c) {
+      first_kept.push_back(kept.size());
+      const std::vector<int64_t>& t = *columns[c];
+      for (size_t i = 0; i < t.size() && t[i] <= maxt; ++i) {
+        while (step < instants.count && next < t[i]) next = instants.first + instants.step * ++step;
+        if (step == instants.count) break;
+        // Not the newest, if the one behind it is there by then as well.
+        const bool last = i + 1 == t.size();
+        const bool more = !last || c + 1 < columns.size();
+        if (t[i] < mint || (more && (last ? columns[c + 1]->front() : t[i + 1]) <= next)) continue;
+        kept.push_back(static_cast<uint32_t>(i));
+        times.push_back(t[i]);
+      }
+    }
+    first_kept.push_back(kept.size());
+    thinned = kept.size() < all * 3 / 4;
+    if (thinned) return true;
+    kept.clear();
+    times.clear();
+    return false;
+  }
+};
+
 // Bytes that stay where they are until the block is done.
 class ByteArena {
  public:
@@ -65,17 +104,35 @@ class ByteArena {
 class SeriesSetImpl : public SeriesSet {
  public:
   SeriesSetImpl(const DbImpl* db, std::vector<SeriesId> ids, std::shared_ptr<const SeriesIndex::Ranks> ranks,
-                int64_t mint, int64_t maxt)
+                int64_t mint, int64_t maxt, const SelectHints& hints)
       : db_(db),
         ids_(std::move(ids)),
-        labels_(db->index_.LabelsOf(ids_)),
+        labels_(hints.labels ? db->index_.LabelsOf(ids_, *hints.labels) : db->index_.LabelsOf(ids_)),
         mint_(mint),
         maxt_(maxt),
-        view_(db->Pin(ids_, mint, maxt)),
+        instants_(hints.instants),
+        view_(db->Pin(ids_, mint, maxt, hints)),
         dead_(view_->dead),
-        stripes_(view_.get(), std::move(ranks), [db](int64_t window, uint32_t group, uint32_t stripe) {
-          db->NoteCorruptStripe(window, group, stripe);
-        }) {}
+        ranks_(std::move(ranks)),
+        stripes_(view_.get(), ranks_, CorruptNote(db)) {}
+
+  // Another reader of the same selection.
+  SeriesSetImpl(const SeriesSetImpl& first, std::unique_ptr<ReadView> view)
+      : db_(first.db_),
+        ids_(first.ids_),
+        mint_(first.mint_),
+        maxt_(first.maxt_),
+        instants_(first.instants_),
+        view_(std::move(view)),
+        dead_(view_->dead),
+        ranks_(first.ranks_),
+        stripes_(view_.get(), ranks_, CorruptNote(db_)) {}
+
+  std::unique_ptr<SeriesSet> NewReader() override {
+    std::unique_ptr<ReadView> view = view_->NewReader();
+    if (view == nullptr) return nullptr;
+    return std::make_unique<SeriesSetImpl>(*this, std::move(view));
+  }
 
   size_t size() const override { return ids_.size(); }
   const Labels& labels(size_t i) const override { return labels_[i]; }
@@ -83,38 +140,65 @@ class SeriesSetImpl : public SeriesSet {
 
   absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) override {
     rows->assign(count, Row{});
-    RETURN_IF_ERROR(Find(first, count));
-    for (size_t i = 0; i < count; ++i) FillRow(ids_[first + i], &found_[i], &(*rows)[i]);
+    if (first + count > ids_.size()) return absl::OutOfRangeError("block past the end of the series set");
+    if (mint_ > maxt_) return absl::OkStatus();
+    FillNewest(first, count, rows);
+    if (members_.empty()) return absl::OkStatus();
+    FindPieces();
+    Reserve();
+    for (size_t k = 0; k < members_.size(); ++k)
+      FillRow(member_ids_[k], &found_[k], &(*rows)[members_[k] - first]);
     return absl::OkStatus();
   }
 
   absl::StatusOr<bool> ReadStored(size_t first, size_t count, StoredBlock* block) override {
     block->rows.assign(count, StoredRow{});
     block->stripes.clear();
+    if (first + count > ids_.size()) return absl::OutOfRangeError("block past the end of the series set");
+    if (mint_ > maxt_) return true;
+    members_.clear();
+    for (size_t i = first; i < first + count; ++i) members_.push_back(i);
+    member_ids_.assign(ids_.begin() + static_cast<ptrdiff_t>(first),
+                       ids_.begin() + static_cast<ptrdiff_t>(first + count));
     stored_ = block;
-    const absl::Status status = Find(first, count);
+    FindPieces();
     stored_ = nullptr;
-    RETURN_IF_ERROR(status);
     for (size_t i = 0; i < count; ++i) FillStored(ids_[first + i], &found_[i], &block->rows[i]);
     return true;
   }
 
  private:
-  // The pieces of the series of a block.
-  absl::Status Find(size_t first, size_t count) {
-    Clear(count);
-    if (first + count > ids_.size()) return absl::OutOfRangeError("block past the end of the series set");
-    if (mint_ > maxt_) return absl::OkStatus();
-    const std::span<const SeriesId> ids = std::span(ids_).subspan(first, count);
-    ReadLooseHead(ids);
-    ReadGroupHeads(ids);
-    ReadStripes(ids);
-    if (stored_ == nullptr) Reserve();
-    return absl::OkStatus();
+  static StripeReader::Corrupt CorruptNote(const DbImpl* db) {
+    return [db](int64_t window, uint32_t group, uint32_t stripe) {
+      db->NoteCorruptStripe(window, group, stripe);
+    };
   }
 
-  void Clear(size_t count) {
-    found_.resize(count);
+  // The rows that the view knows. The others are left for members_.
+  void FillNewest(size_t first, size_t count, std::vector<Row>* rows) {
+    members_.clear();
+    member_ids_.clear();
+    for (size_t i = first; i < first + count; ++i) {
+      if (view_->newest.empty() || !view_->newest[i].known()) {
+        members_.push_back(i);
+        member_ids_.push_back(ids_[i]);
+        continue;
+      }
+      (*rows)[i - first].t = std::span(&view_->newest[i].t, 1);
+      (*rows)[i - first].v = std::span(&view_->newest[i].v, 1);
+    }
+  }
+
+  // Of the members.
+  void FindPieces() {
+    Clear();
+    ReadLooseHead();
+    ReadGroupHeads();
+    ReadStripes();
+  }
+
+  void Clear() {
+    found_.resize(members_.size());
     for (Found& f : found_) {  // what they hold goes, their room stays
       f.pieces.clear();
       f.loose.clear();
@@ -122,6 +206,7 @@ class SeriesSetImpl : public SeriesSet {
     by_group_.clear();
     arena_.Clear();
     stripe_places_.clear();
+    stripes_.NextBlock();
     timelines_.clear();
     own_times_.clear();
     own_values_.clear();
@@ -129,56 +214,56 @@ class SeriesSetImpl : public SeriesSet {
     values_used_ = 0;
   }
 
-  void ReadLooseHead(std::span<const SeriesId> ids) {
+  void ReadLooseHead() {
     std::vector<int64_t> times;
     std::vector<double> values;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      if (!db_->ReadLooseHead(*view_, ids[i], &times, &values, &found_[i].loose) || times.empty()) continue;
-      if (times.back() < mint_ || times.front() > maxt_) continue;
-      found_[i].Add(Piece::kLoose, stripes_.columns()->Intern(std::move(times)), {}, std::move(values));
+    for (size_t k = 0; k < members_.size(); ++k) {
+      if (!db_->ReadLooseHead(*view_, members_[k], member_ids_[k], &times, &values, &found_[k].loose))
+        continue;
+      if (times.empty() || times.back() < mint_ || times.front() > maxt_) continue;
+      found_[k].Add(Piece::kLoose, stripes_.columns()->Intern(std::move(times)), {}, std::move(values));
     }
   }
 
   // Tiles of the groups that the series belong to.
-  void ReadGroupHeads(std::span<const SeriesId> ids) {
-    for (size_t i = 0; i < ids.size(); ++i) {
-      const auto places = view_->places.find(ids[i]);
-      if (places == view_->places.end()) continue;
-      for (const ReadView::Place& place : places->second) {
-        by_group_[place.group].push_back(i);
+  void ReadGroupHeads() {
+    for (size_t k = 0; k < members_.size(); ++k) {
+      view_->ForEachPlace(members_[k], [&](const ReadView::Place& place) {
+        by_group_[place.group].push_back(k);
         const auto head = view_->heads.find(place.group);
-        if (head == view_->heads.end() || place.slot == ReadView::kNoSlot) continue;
+        if (head == view_->heads.end() || place.slot == ReadView::kNoSlot) return;
         for (const TilePtr& tile : head->second.Tiles()) {
           if (tile->times.empty() || tile->times.back() < mint_ || tile->times.front() > maxt_) continue;
           const std::string_view entry = tile->Entry(place.slot);
-          if (!entry.empty()) found_[i].Add(Piece::kRounds, Times(tile, &tile->times), entry);
+          if (!entry.empty()) found_[k].Add(Piece::kRounds, Times(tile, &tile->times), entry);
         }
-      }
+      });
     }
   }
 
-  void ReadStripes(std::span<const SeriesId> ids) {
-    const auto add = [&](Piece::Kind kind, size_t i, const StripeReader::Source& source, const Times& times,
+  void ReadStripes() {
+    const auto add = [&](Piece::Kind kind, size_t k, const StripeReader::Source& source, const Times& times,
                          std::string_view entry) {
       if (times->empty() || times->back() < mint_ || times->front() > maxt_) return;
-      if (stored_ == nullptr) return found_[i].Add(kind, times, arena_.Copy(entry));
+      if (stored_ == nullptr) return found_[k].Add(kind, times, source.stays ? entry : arena_.Copy(entry));
       const uint32_t stripe = KeepStripe(source, times->back());
       const size_t at = static_cast<size_t>(entry.data() - source.stripe.data());
-      found_[i].Add(kind, times, stored_->stripes[stripe].bytes.substr(at, entry.size()));
-      found_[i].pieces.back().stripe = stripe;
+      found_[k].Add(kind, times, stored_->stripes[stripe].bytes.substr(at, entry.size()));
+      found_[k].pieces.back().stripe = stripe;
     };
+    std::vector<SeriesId> mine;
     for (const auto& [group, members] : by_group_) {
-      std::vector<SeriesId> mine;
-      for (size_t i : members) mine.push_back(ids[i]);
-      stripes_.Read(group, mine,
-                    [&, &members = members](size_t k, const StripeReader::Source& source, const Times& times,
-                                            std::string_view entry) {
-                      add(Piece::kSealedRounds, members[k], source, times, entry);
-                    });
+      mine.clear();
+      for (size_t k : members) mine.push_back(member_ids_[k]);
+      stripes_.Read(
+          group, mine,
+          [&](size_t i, const StripeReader::Source& source, const Times& times, std::string_view entry) {
+            add(Piece::kSealedRounds, members[i], source, times, entry);
+          });
     }
-    stripes_.Read(kLooseGroup, ids,
-                  [&](size_t i, const StripeReader::Source& source, const Times& times,
-                      std::string_view entry) { add(Piece::kSealedLoose, i, source, times, entry); });
+    stripes_.Read(kLooseGroup, member_ids_,
+                  [&](size_t k, const StripeReader::Source& source, const Times& times,
+                      std::string_view entry) { add(Piece::kSealedLoose, k, source, times, entry); });
   }
 
   // A whole stripe, once in the block, under a name that comes from its key and its checksum.
@@ -284,7 +369,15 @@ class SeriesSetImpl : public SeriesSet {
   // their times. False if an entry is malformed.
   bool FillDense(const std::vector<Piece>& pieces, Row* row) {
     if (pieces.empty()) return true;
+    const Timeline* const line = TimelineOf(pieces);
     double* const begin = values_.get() + values_used_;
+    if (line != nullptr && line->thinned) {
+      if (!DecodeThinned(pieces, *line, begin)) return false;
+      values_used_ += line->times.size();
+      row->t = line->times;
+      row->v = {begin, line->times.size()};
+      return true;
+    }
     double* to = begin;
     for (const Piece& p : pieces) {
       if (p.entry.empty()) {
@@ -298,26 +391,41 @@ class SeriesSetImpl : public SeriesSet {
     // Only the first and the last piece can reach beyond the range.
     const size_t skip = LowerRow(pieces.front()), cut = pieces.back().times->size() - UpperRow(pieces.back());
     const size_t all = static_cast<size_t>(to - begin);
-    row->t = TimelineOf(pieces).subspan(skip, all - skip - cut);
+    const std::span<const int64_t> times = line == nullptr ? std::span(*pieces[0].times) : line->times;
+    row->t = times.subspan(skip, all - skip - cut);
     row->v = std::span<const double>(begin, all).subspan(skip, all - skip - cut);
     return true;
   }
 
-  // The times of the pieces, one behind the other.
-  std::span<const int64_t> TimelineOf(const std::vector<Piece>& pieces) {
-    if (pieces.size() == 1) return *pieces[0].times;
+  static bool DecodeThinned(const std::vector<Piece>& pieces, const Timeline& line, double* to) {
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      const Piece& p = pieces[i];
+      const std::span<const uint32_t> at =
+          std::span(line.kept).subspan(line.first_kept[i], line.first_kept[i + 1] - line.first_kept[i]);
+      if (p.entry.empty()) {
+        for (size_t k = 0; k < at.size(); ++k) to[k] = p.values[at[k]];
+      } else if (!at.empty() && !DecodeDenseAt(p.entry, p.times->size(), at, to)) {
+        return false;
+      }
+      to += at.size();
+    }
+    return true;
+  }
+
+  // The times of the pieces, one behind the other; nullptr: those of the only piece.
+  const Timeline* TimelineOf(const std::vector<Piece>& pieces) {
+    if (pieces.size() == 1 && instants_.count == 0) return nullptr;
     for (auto it = timelines_.rbegin(); it != timelines_.rend(); ++it) {
       if (std::equal(it->columns.begin(), it->columns.end(), pieces.begin(), pieces.end(),
                      [](const Times& a, const Piece& b) { return a == b.times; })) {
-        return it->times;
+        return &*it;
       }
     }
     Timeline& made = timelines_.emplace_back();
-    for (const Piece& p : pieces) {
-      made.columns.push_back(p.times);
-      made.times.insert(made.times.end(), p.times->begin(), p.times->end());
-    }
-    return made.times;
+    for (const Piece& p : pieces) made.columns.push_back(p.times);
+    if (instants_.count > 0 && made.Thin(instants_, mint_, maxt_)) return &made;
+    for (const Piece& p : pieces) made.times.insert(made.times.end(), p.times->begin(), p.times->end());
+    return &made;
   }
 
   // Floats and stale markers with gaps: a row with times of its own.
@@ -410,17 +518,17 @@ class SeriesSetImpl : public SeriesSet {
   const std::vector<SeriesId> ids_;
   std::vector<Labels> labels_;
   const int64_t mint_, maxt_;
+  const SelectHints::Instants instants_;
   const std::unique_ptr<ReadView> view_;
   const std::shared_ptr<const Tombstones> dead_;
+  const std::shared_ptr<const SeriesIndex::Ranks> ranks_;
   StripeReader stripes_;
 
   // The current block.
-  struct Timeline {
-    std::vector<Times> columns;
-    std::vector<int64_t> times;
-  };
+  std::vector<size_t> members_;  // the series that are read piece by piece
+  std::vector<SeriesId> member_ids_;
   std::vector<Found> found_;
-  std::map<uint32_t, std::vector<size_t>> by_group_;  // the block's series in each group
+  std::map<uint32_t, std::vector<size_t>> by_group_;  // the members in each group
   ByteArena arena_;
   StoredBlock* stored_ = nullptr;  // while ReadStored looks for pieces
   absl::flat_hash_map<uint64_t, uint32_t> stripe_places_;
@@ -436,8 +544,8 @@ class SeriesSetImpl : public SeriesSet {
 
 std::unique_ptr<SeriesSet> MakeSeriesSet(const DbImpl* db, std::vector<SeriesId> ids,
                                          std::shared_ptr<const SeriesIndex::Ranks> ranks, int64_t mint,
-                                         int64_t maxt) {
-  return std::make_unique<SeriesSetImpl>(db, std::move(ids), std::move(ranks), mint, maxt);
+                                         int64_t maxt, const SelectHints& hints) {
+  return std::make_unique<SeriesSetImpl>(db, std::move(ids), std::move(ranks), mint, maxt, hints);
 }
 
 }  // namespace narthex::tsdb

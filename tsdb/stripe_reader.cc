@@ -172,8 +172,10 @@ void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::s
     while (end < ids.size() && (part == run.parts.end() || RankOf(ids[end]) < part->rank)) ++end;
     --part;
     for (uint32_t s = part->begin; s < part->end; ++s) {
-      for (const Stripe& stripe : Load(run, group, s).windows) {
-        VisitStripe(stripe, number, ids.subspan(i, end - i), i, visit);
+      const Loaded& loaded = Load(run, group, s);
+      for (const Stripe& stripe : loaded.windows) {
+        const Source source{stripe.window, number, stripe.bytes, stripe.id, loaded.stays_for == block_};
+        VisitStripe(stripe, source, ids.subspan(i, end - i), i, visit);
       }
     }
     i = end;
@@ -181,8 +183,8 @@ void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::s
 }
 
 // Both sides have the order of labels, but for entries whose series is gone.
-void StripeReader::VisitStripe(const Stripe& stripe, size_t run, std::span<const SeriesId> ids, size_t offset,
-                               const Visitor& visit) {
+void StripeReader::VisitStripe(const Stripe& stripe, const Source& source, std::span<const SeriesId> ids,
+                               size_t offset, const Visitor& visit) {
   auto entry = stripe.entries.begin();
   for (size_t i = 0; i < ids.size(); ++i) {
     const uint32_t rank = RankOf(ids[i]);
@@ -190,8 +192,7 @@ void StripeReader::VisitStripe(const Stripe& stripe, size_t run, std::span<const
       const uint32_t have = RankOf(entry->series);
       if (have == SeriesIndex::kNoRank || have < rank) continue;
       if (have > rank) break;
-      visit(offset + i, {stripe.window, run, stripe.bytes, stripe.id}, stripe.columns[entry->column],
-            entry->bytes);
+      visit(offset + i, source, stripe.columns[entry->column], entry->bytes);
     }
   }
 }
@@ -241,6 +242,7 @@ const StripeReader::Loaded& StripeReader::Load(const Run& run, uint32_t group, u
   const auto have = by_key_.find(key);
   if (have != by_key_.end()) {
     loaded_.splice(loaded_.begin(), loaded_, have->second);
+    LetStay(&loaded_.front());
     return loaded_.front();
   }
   Loaded& made = loaded_.emplace_front();
@@ -251,12 +253,25 @@ const StripeReader::Loaded& StripeReader::Load(const Run& run, uint32_t group, u
     LoadHour(run, group, stripe, &made);
   by_key_[std::move(key)] = loaded_.begin();
   bytes_ += made.bytes;
-  while (bytes_ > kMaxKeptBytes && loaded_.size() > 1) {
-    bytes_ -= loaded_.back().bytes;
-    by_key_.erase(loaded_.back().key);
-    loaded_.pop_back();
-  }
+  LetStay(&made);
+  Evict();
   return made;
+}
+
+void StripeReader::LetStay(Loaded* loaded) {
+  if (loaded->stays_for == block_ || staying_ + loaded->bytes > kMaxKeptBytes) return;
+  loaded->stays_for = block_;
+  staying_ += loaded->bytes;
+}
+
+void StripeReader::Evict() {
+  for (auto it = loaded_.end(); bytes_ > kMaxKeptBytes && it != loaded_.begin();) {
+    --it;
+    if (it == loaded_.begin() || it->stays_for == block_) continue;
+    bytes_ -= it->bytes;
+    by_key_.erase(it->key);
+    it = loaded_.erase(it);
+  }
 }
 
 }  // namespace narthex::tsdb

@@ -34,14 +34,17 @@ class StripeReader {
     size_t run = 0;
     std::string_view stripe;  // the bytes that the entry is part of
     uint64_t id = 0;          // of the stripe
+    bool stays = false;       // the bytes are valid until NextBlock, else during the call only
   };
-  // `i` is the place of the entry's series in `ids`. The bytes are valid during the call only.
+  // `i` is the place of the entry's series in `ids`.
   using Visitor =
       std::function<void(size_t i, const Source& source, const Times& times, std::string_view entry)>;
   // Visits the entries of the series (sorted by rank) in a group, those that count less first.
   void Read(uint32_t group, std::span<const SeriesId> ids, const Visitor& visit);
   // All series of the group's stripes, sorted by rank.
   std::vector<SeriesId> SeriesOf(uint32_t group);
+  // Nobody needs the bytes visited so far any more.
+  void NextBlock() { ++block_, staying_ = 0; }
   TimeColumns* columns() { return &columns_; }
 
  private:
@@ -57,6 +60,7 @@ class StripeReader {
     std::string key;
     std::vector<Stripe> windows;
     size_t bytes = 0;
+    uint64_t stays_for = 0;  // the block for which it may not be evicted
   };
   // Stripes [begin, end) of a run, and the rank of the first series that can be in them.
   struct Part {
@@ -84,9 +88,12 @@ class StripeReader {
   uint32_t RankOf(SeriesId id) const { return id < ranks_->size() ? (*ranks_)[id] : SeriesIndex::kNoRank; }
   void ReadRun(const Run& run, size_t number, uint32_t group, std::span<const SeriesId> ids,
                const Visitor& visit);
-  void VisitStripe(const Stripe& stripe, size_t run, std::span<const SeriesId> ids, size_t offset,
+  void VisitStripe(const Stripe& stripe, const Source& source, std::span<const SeriesId> ids, size_t offset,
                    const Visitor& visit);
   const Loaded& Load(const Run& run, uint32_t group, uint32_t stripe);
+  // Keeps it for this block, if there is room.
+  void LetStay(Loaded* loaded);
+  void Evict();
   void LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
   void LoadDay(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
   void Parse(int64_t window, uint32_t group, uint32_t stripe, std::string_view bytes, Loaded* out);
@@ -100,7 +107,8 @@ class StripeReader {
   bool has_younger_ = false;  // a directory names series that have no rank here yet
   std::list<Loaded> loaded_;  // the one used last in front
   absl::flat_hash_map<std::string, std::list<Loaded>::iterator> by_key_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, staying_ = 0;
+  uint64_t block_ = 1;
   TimeColumns columns_;
 };
 

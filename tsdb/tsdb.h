@@ -153,11 +153,20 @@ struct StoredBlock {
   std::vector<StoredRow> rows;
 };
 
+// What a query will look at. Storage may give more of everything.
 struct SelectHints {
   int64_t start = 0, end = 0, step = 0, range = 0;  // ms; what the query asks for
   std::string function;  // innermost function or aggregation, "" if none ("series": labels only)
   std::vector<std::string> grouping;
   bool by = false;
+  // Of each series only the newest sample (stale markers included) at or before each of these times.
+  struct Instants {
+    int64_t first = 0, step = 0;
+    int count = 0;  // 0: all samples are wanted
+  } instants;
+  // Only the labels with these names; the order of the series stays that of all their labels.
+  std::optional<std::vector<std::string>> labels;
+  int readers = 1;  // how many threads may want to read at once: see SeriesSet::NewReader
 };
 
 // The series that a selector found, sorted by labels. Not thread-safe. Keeps its snapshot alive.
@@ -172,6 +181,9 @@ class SeriesSet {
   virtual absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) = 0;
   // The same as it is stored, valid until the next call of either. False: there is no other form than rows.
   virtual absl::StatusOr<bool> ReadStored(size_t first, size_t count, StoredBlock* block) { return false; }
+  // The same series for another thread, to read rows only (it may have no labels). To be called by the thread
+  // that has the set; nullptr: there are no more readers than so.
+  virtual std::unique_ptr<SeriesSet> NewReader() { return nullptr; }
 };
 
 struct LabelQuery {

@@ -1,4 +1,5 @@
 // libFuzzer: any bytes as stripe, entry, directory, time column, value chunk and histograms.
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -23,7 +24,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<double> values(n);
   if (!input.empty() && traits.dense && n > 0) (void)DecodeDense(input, n, values.data());
   ByteReader chunk(input);
-  if (n > 0) (void)ReadNxChunk(&chunk, values.data(), n);
+  const bool whole = n > 0 && ReadNxChunk(&chunk, values.data(), n);
+  std::vector<uint32_t> at;
+  for (uint32_t i = static_cast<uint32_t>(size % 3); i < n; i += 3) at.push_back(i);
+  std::vector<double> some(at.size());
+  ByteReader chunk_again(input);
+  const bool partly = ReadNxChunkAt(&chunk_again, n, at, some.data());
+  if (whole && !partly) __builtin_trap();
+  for (size_t k = 0; whole && k < at.size(); ++k) {
+    if (std::bit_cast<uint64_t>(some[k]) != std::bit_cast<uint64_t>(values[at[k]])) __builtin_trap();
+  }
   ByteReader times_in(input);
   std::vector<int64_t> times;
   if (ReadTimeColumn(&times_in, &times)) {

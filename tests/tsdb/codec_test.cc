@@ -78,6 +78,36 @@ TEST(Codecs, NxChunksAreExactForAllMixturesOfEdges) {
   }
 }
 
+TEST(Codecs, NxChunksGiveTheValuesAtSomePlacesOnly) {
+  const std::vector<double> edges = EdgeValues();
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<double> values(1 + random() % 100);
+    const double base = edges[random() % edges.size()];
+    for (double& v : values) {
+      v = round % 4 == 0   ? base
+          : round % 4 == 1 ? base + static_cast<double>(random() % 3)
+                           : AnyEdge(&random);
+    }
+    if (round % 4 == 3) {  // few changes
+      for (size_t i = 1; i < values.size(); ++i) {
+        if (random() % 20 != 0) values[i] = values[i - 1];
+      }
+    }
+    std::string bytes;
+    PutNxChunk(&bytes, values.data(), values.size());
+    std::vector<uint32_t> at;
+    for (uint32_t i = 0; i < values.size(); ++i) {
+      if (random() % (1 + round % 7) == 0) at.push_back(i);
+    }
+    std::vector<double> got(at.size());
+    ByteReader in(bytes);
+    ASSERT_TRUE(ReadNxChunkAt(&in, values.size(), at, got.data()));
+    for (size_t k = 0; k < at.size(); ++k)
+      ASSERT_EQ(BitsOf(got[k]), BitsOf(values[at[k]])) << round << " " << at[k];
+  }
+}
+
 TEST(Codecs, ValueDeltasAreExactBetweenAnyTwoEdges) {
   const std::vector<double> edges = EdgeValues();
   for (double a : edges) {

@@ -137,42 +137,27 @@ class ValueOf {
   const double power_;
 };
 
-// One block of up to 32 deltas behind *current.
 template <bool kIsMonotonic>
-void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& value_of, int64_t* current,
-                 double* values) {
-  const auto next = [&](size_t k) {
-    const uint64_t d = kIsMonotonic ? block.codes[k] : static_cast<uint64_t>(UnZigZag(block.codes[k]));
-    return static_cast<int64_t>(static_cast<uint64_t>(*current) + d * gcd);
-  };
+uint64_t DeltaOf(uint64_t code) {
+  return kIsMonotonic ? code : static_cast<uint64_t>(UnZigZag(code));
+}
+
+// The integers of a block of up to 32 deltas behind *current. Returns all bits that are set in any of their
+// distances from -2^51.
+template <bool kIsMonotonic>
+uint64_t DecodeInts(const IntBlock& block, size_t n, uint64_t gcd, int64_t* current, int64_t* ints) {
   const size_t changes = CountOnes(block.changed);
-  if (changes < n / 4) {
-    // Runs of one value between the changes.
-    size_t i = 0, k = 0;
-    double value = value_of(*current);
-    for (uint32_t mask = block.changed; mask != 0; mask &= mask - 1, ++k) {
-      const size_t at = static_cast<size_t>(std::countr_zero(mask));
-      std::fill(values + i, values + at, value);
-      *current = next(k);
-      value = value_of(*current);
-      i = at;
-    }
-    std::fill(values + i, values + n, value);
-    return;
-  }
-  int64_t ints[kIntBlock];
   uint64_t span = 0, sum = static_cast<uint64_t>(*current);
   if (changes == n) {
     for (size_t i = 0; i < n; ++i) {
-      ints[i] = *current = next(i);
-      span |= static_cast<uint64_t>(*current) + (uint64_t{1} << 51);
+      sum += DeltaOf<kIsMonotonic>(block.codes[i]) * gcd;
+      ints[i] = static_cast<int64_t>(sum);
+      span |= sum + (uint64_t{1} << 51);
     }
   } else {
     // Without a branch: which values change is not to be foreseen.
     uint64_t deltas[kIntBlock + 1] = {};
-    for (size_t k = 0; k < changes; ++k) {
-      deltas[k] = (kIsMonotonic ? block.codes[k] : static_cast<uint64_t>(UnZigZag(block.codes[k]))) * gcd;
-    }
+    for (size_t k = 0; k < changes; ++k) deltas[k] = DeltaOf<kIsMonotonic>(block.codes[k]) * gcd;
     for (size_t i = 0, k = 0; i < n; ++i) {
       const uint64_t bit = block.changed >> i & 1;
       sum += deltas[k] & (0 - bit);
@@ -180,35 +165,110 @@ void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& v
       ints[i] = static_cast<int64_t>(sum);
       span |= sum + (uint64_t{1} << 51);
     }
-    *current = static_cast<int64_t>(sum);
   }
+  *current = static_cast<int64_t>(sum);
+  return span;
+}
+
+// Calls put(begin, end, integer) for the runs of one value in a block of few changes.
+template <bool kIsMonotonic, typename Put>
+void DecodeRuns(const IntBlock& block, size_t n, uint64_t gcd, int64_t* current, Put put) {
+  size_t i = 0, k = 0;
+  for (uint32_t mask = block.changed; mask != 0; mask &= mask - 1, ++k) {
+    const size_t at = static_cast<size_t>(std::countr_zero(mask));
+    put(i, at, *current);
+    *current =
+        static_cast<int64_t>(static_cast<uint64_t>(*current) + DeltaOf<kIsMonotonic>(block.codes[k]) * gcd);
+    i = at;
+  }
+  put(i, n, *current);
+}
+
+bool HasFewChanges(const IntBlock& block, size_t n) { return CountOnes(block.changed) < n / 4; }
+
+template <bool kIsMonotonic>
+void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& value_of, int64_t* current,
+                 double* values) {
+  if (HasFewChanges(block, n)) {
+    DecodeRuns<kIsMonotonic>(block, n, gcd, current, [&](size_t begin, size_t end, int64_t k) {
+      if (begin < end) std::fill(values + begin, values + end, value_of(k));
+    });
+    return;
+  }
+  int64_t ints[kIntBlock];
+  const uint64_t span = DecodeInts<kIsMonotonic>(block, n, gcd, current, ints);
   value_of.Convert(ints, n, span, values);
+}
+
+// What all chunks begin with.
+struct ChunkHead {
+  bool Read(ByteReader* in) {
+    const uint8_t header = in->Byte();
+    mode = header & 3;
+    ordered = (header & kOrdered) != 0;
+    exponent = header >> 4;
+    first = in->SignedVarint();
+    if ((header & 4) != 0 || mode > kSigned) in->Fail();
+    if (in->ok() && mode != kConstant) gcd = in->Varint();
+    return in->ok();
+  }
+  int mode = 0, exponent = 0;
+  bool ordered = false;
+  int64_t first = 0;
+  uint64_t gcd = 0;
+};
+
+template <bool kIsMonotonic>
+bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<const uint32_t> at,
+                  double* values) {
+  const ValueOf value_of(head.ordered, head.exponent);
+  int64_t current = head.first;
+  size_t next = 0;  // into `at`
+  if (!at.empty() && at[0] == 0) values[next++] = value_of(current);
+  IntBlock block;
+  int64_t ints[kIntBlock];
+  for (size_t i = 1; i < n && next < at.size(); i += kIntBlock) {
+    const size_t m = std::min(kIntBlock, n - i);
+    if (!ReadBlock(in, m, &block)) return false;
+    DecodeInts<kIsMonotonic>(block, m, head.gcd, &current, ints);
+    for (; next < at.size() && at[next] < i + m; ++next) values[next] = value_of(ints[at[next] - i]);
+  }
+  return in->ok();
 }
 
 }  // namespace
 
+bool ReadNxChunkAt(ByteReader* in, size_t n, std::span<const uint32_t> at, double* values) {
+  if (n == 0) return in->ok();
+  ChunkHead head;
+  if (!head.Read(in)) return false;
+  if (head.mode == kConstant) {
+    std::fill(values, values + at.size(), ValueOf(head.ordered, head.exponent)(head.first));
+    return true;
+  }
+  return head.mode == kMonotonic ? ReadBlocksAt<true>(in, n, head, at, values)
+                                 : ReadBlocksAt<false>(in, n, head, at, values);
+}
+
 bool ReadNxChunk(ByteReader* in, double* values, size_t n) {
   if (n == 0) return in->ok();
-  const uint8_t header = in->Byte();
-  const int mode = header & 3;
-  const ValueOf value_of((header & kOrdered) != 0, header >> 4);
-  int64_t current = in->SignedVarint();
-  if ((header & 4) != 0 || mode > kSigned) in->Fail();
-  if (!in->ok()) return false;
-  if (mode == kConstant) {
+  ChunkHead head;
+  if (!head.Read(in)) return false;
+  const ValueOf value_of(head.ordered, head.exponent);
+  int64_t current = head.first;
+  if (head.mode == kConstant) {
     std::fill(values, values + n, value_of(current));
     return true;
   }
-  const uint64_t gcd = in->Varint();
   values[0] = value_of(current);
   IntBlock block;
   for (size_t i = 1; i < n; i += kIntBlock) {
     const size_t m = std::min(kIntBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
-    if (mode == kMonotonic)
-      DecodeBlock<true>(block, m, gcd, value_of, &current, values + i);
+    if (head.mode == kMonotonic)
+      DecodeBlock<true>(block, m, head.gcd, value_of, &current, values + i);
     else
-      DecodeBlock<false>(block, m, gcd, value_of, &current, values + i);
+      DecodeBlock<false>(block, m, head.gcd, value_of, &current, values + i);
   }
   return in->ok();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace narthex::tsdb {
 void PutNxChunk(std::string* out, const double* values, size_t n);
 // False (and the reader failed) if the bytes are malformed.
 bool ReadNxChunk(ByteReader* in, double* values, size_t n);
+// The values at the places at[0], at[1] .. (ascending, below n) of a chunk of n; what is behind the last of
+// them is not looked at.
+bool ReadNxChunkAt(ByteReader* in, size_t n, std::span<const uint32_t> at, double* values);
 
 // True if value == mantissa / 10^exponent bit for bit with |mantissa| < 2^53.
 bool ExactDecimal(double value, int exponent, int64_t* mantissa);

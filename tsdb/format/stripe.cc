@@ -78,6 +78,11 @@ bool DecodeDense(std::string_view entry, size_t n, double* values) {
   return ReadNxChunk(&in, values, n);
 }
 
+bool DecodeDenseAt(std::string_view entry, size_t n, std::span<const uint32_t> at, double* values) {
+  ByteReader in(entry.substr(1));
+  return ReadNxChunkAt(&in, n, at, values);
+}
+
 std::string EncodeDenseEntry(const double* values, size_t n) {
   std::string out(1, '\0');
   PutNxChunk(&out, values, n);
