@@ -123,6 +123,7 @@ class NullDb : public tsdb::Db {
     return None();
   }
   absl::Status DeleteState(std::string_view) override { return None(); }
+  absl::Status ChangeState(const std::vector<tsdb::StateChange>&) override { return None(); }
   absl::Status DeleteSeries(const Matchers&, int64_t, int64_t) override { return None(); }
   absl::Status CleanTombstones() override { return None(); }
   absl::StatusOr<std::string> Snapshot(const std::string&, bool) override { return None(); }
