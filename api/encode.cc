@@ -54,6 +54,26 @@ char* PutTimestamp(int64_t ms, char* out) {
 
 constexpr size_t kMaxValueText = 32;
 
+// Writes a positive value with a few digits behind the point, as most gauges have; nullptr if it is none. A
+// decimal of at most 15 digits that is the value is its shortest text.
+char* PutDecimal(double magnitude, char* out) {
+  static constexpr double kPower[] = {1, 1e1, 1e2, 1e3, 1e4};
+  static constexpr uint64_t kInteger[] = {1, 10, 100, 1000, 10000};
+  const double all = magnitude * kPower[4];
+  if (magnitude >= 1e10 || std::fabs(all - std::floor(all + 0.5)) > all * 0x1p-51) return nullptr;
+  for (int digits = 1; digits <= 4; ++digits) {
+    const double scaled = magnitude * kPower[digits];
+    const uint64_t k = static_cast<uint64_t>(scaled + 0.5);
+    if (static_cast<double>(k) / kPower[digits] != magnitude) continue;
+    out = std::to_chars(out, out + 20, k / kInteger[digits]).ptr;
+    *out = '.';
+    uint64_t rest = k % kInteger[digits];
+    for (int i = digits; i > 0; --i, rest /= 10) out[i] = static_cast<char>('0' + rest % 10);
+    return out + digits + 1;
+  }
+  return nullptr;
+}
+
 // Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are
 // written without an exponent.
 char* PutValue(double value, char* out) {
@@ -63,8 +83,10 @@ char* PutValue(double value, char* out) {
     return std::to_chars(out, out + kMaxValueText, static_cast<int64_t>(value)).ptr;
   }
   if (!(magnitude >= 1e-6 && magnitude < 1e15)) return nullptr;
+  if (value < 0) *out++ = '-';
+  if (char* end = PutDecimal(magnitude, out); end != nullptr) return end;
   const std::to_chars_result result =
-      std::to_chars(out, out + kMaxValueText, value, std::chars_format::fixed);
+      std::to_chars(out, out + kMaxValueText - 1, magnitude, std::chars_format::fixed);
   return result.ec == std::errc() ? result.ptr : nullptr;
 }
 
@@ -153,19 +175,31 @@ void WriteTime(int64_t ms, JsonWriter* json) {
   json->String(ms == 0 ? std::string("0001-01-01T00:00:00Z") : FormatRfc3339(ms));
 }
 
-void WriteQueryStats(int64_t samples_read, int64_t peak_samples, double seconds, JsonWriter* json) {
+void WriteQueryStats(int64_t start_ms, int64_t step_ms, const promql::QueryStats& stats, JsonWriter* json) {
+  const auto seconds = [](int64_t ns) { return static_cast<double>(ns) / 1e9; };
+  const int64_t eval_ns = stats.prepare_ns + stats.eval_ns + stats.sort_ns;
   json->BeginObject();
   json->Key("timings").BeginObject();
-  json->Key("evalTotalTime").Number(seconds);
-  json->Key("resultSortTime").Int(0);
-  json->Key("queryPreparationTime").Int(0);
-  json->Key("innerEvalTime").Number(seconds);
-  json->Key("execQueueTime").Int(0);
-  json->Key("execTotalTime").Number(seconds);
+  json->Key("evalTotalTime").Number(seconds(eval_ns));
+  json->Key("resultSortTime").Number(seconds(stats.sort_ns));
+  json->Key("queryPreparationTime").Number(seconds(stats.prepare_ns));
+  json->Key("innerEvalTime").Number(seconds(stats.eval_ns));
+  json->Key("execQueueTime").Number(seconds(stats.queue_ns));
+  json->Key("execTotalTime").Number(seconds(stats.queue_ns + eval_ns));
   json->EndObject();
   json->Key("samples").BeginObject();
-  json->Key("totalQueryableSamples").Int(samples_read);
-  json->Key("peakSamples").Int(peak_samples);
+  if (!stats.samples_per_step.empty()) {
+    json->Key("totalQueryableSamplesPerStep").BeginArray();
+    for (size_t i = 0; i < stats.samples_per_step.size(); ++i) {
+      json->BeginArray();
+      WriteTimestamp(start_ms + static_cast<int64_t>(i) * step_ms, json);
+      json->Int(stats.samples_per_step[i]);
+      json->EndArray();
+    }
+    json->EndArray();
+  }
+  json->Key("totalQueryableSamples").Int(stats.samples);
+  json->Key("peakSamples").Int(stats.peak_samples);
   json->EndObject().EndObject();
 }
 

@@ -26,8 +26,8 @@ void WritePoint(const FloatPoint& point, JsonWriter* json);
 // The text that the function above writes: large answers are little else.
 void AppendPoint(const FloatPoint& point, std::string* out);
 void WritePoint(const HistogramPoint& point, JsonWriter* json);
-// The `stats` of a query.
-void WriteQueryStats(int64_t samples_read, int64_t peak_samples, double seconds, JsonWriter* json);
+// The `stats` of a query with these times.
+void WriteQueryStats(int64_t start_ms, int64_t step_ms, const promql::QueryStats& stats, JsonWriter* json);
 // RFC 3339 text in quotes; 0 means never and is Go's zero time.
 void WriteTime(int64_t ms, JsonWriter* json);
 

@@ -36,6 +36,7 @@ absl::Status ReadLimits(const Call& call, promql::QueryParams* params) {
     params->lookback_delta_ms = std::max<int64_t>(0, *ns / kNsPerMs);
   }
   params->query = call.Param("query");
+  params->per_step_stats = call.Param("stats") == "all";
   params->cancelled = call.request.cancelled;
   return absl::OkStatus();
 }
@@ -99,12 +100,7 @@ absl::Status WriteSeriesList(promql::ValueType type, std::vector<promql::ResultS
   return absl::OkStatus();
 }
 
-double SecondsSince(const Call& call, int64_t began_ns) {
-  return static_cast<double>(call.options.clock->MonotonicNs() - began_ns) / 1e9;
-}
-
-void Log(const Call& call, const promql::QueryParams& params, const absl::StatusOr<promql::Result>& result,
-         int64_t began_ns) {
+void Log(const Call& call, const promql::QueryParams& params, const absl::StatusOr<promql::Result>& result) {
   if (call.options.query_log == nullptr) return;
   LoggedQuery logged;
   logged.query = params.query;
@@ -113,8 +109,8 @@ void Log(const Call& call, const promql::QueryParams& params, const absl::Status
   logged.step_ms = params.step_ms;
   if (!result.ok()) logged.error = std::string(MessageOf(result.status()));
   JsonWriter stats;
-  WriteQueryStats(result.ok() ? result->samples_read : 0, result.ok() ? result->peak_samples : 0,
-                  SecondsSince(call, began_ns), &stats);
+  WriteQueryStats(params.start_ms, params.step_ms, result.ok() ? result->stats : promql::QueryStats(),
+                  &stats);
   logged.stats_json = stats.Take();
   std::string_view address = call.request.remote_address;
   logged.client_ip = std::string(address.substr(0, address.rfind(':')));
@@ -123,17 +119,18 @@ void Log(const Call& call, const promql::QueryParams& params, const absl::Status
   call.options.query_log->Write(logged);
 }
 
-absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& params, int64_t began_ns) {
+absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& params) {
   absl::StatusOr<promql::Result> result = call.options.engine->Run(
       call.options.storage != nullptr ? *call.options.storage : *call.options.db, params);
   if (!result.ok() && result.status().code() == absl::StatusCode::kInvalidArgument) {
     return InvalidParameter("query", result.status());  // it did not run: nothing to log
   }
-  Log(call, params, result, began_ns);
+  Log(call, params, result);
   return result;
 }
 
-absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, int64_t began_ns) {
+absl::Status WriteResult(const Call& call, const promql::QueryParams& params, promql::Result result,
+                         size_t limit) {
   std::vector<std::string> warnings = std::move(result.warnings);
   if (limit > 0 && result.series.size() > limit) {
     result.series.resize(limit);
@@ -160,7 +157,7 @@ absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, 
   }
   if (!call.Param("stats").empty()) {
     json->Key("stats");
-    WriteQueryStats(result.samples_read, result.peak_samples, SecondsSince(call, began_ns), json);
+    WriteQueryStats(params.start_ms, params.step_ms, result.stats, json);
   }
   json->EndObject();
   return body.Finish(warnings, result.infos);
@@ -169,18 +166,16 @@ absl::Status WriteResult(const Call& call, promql::Result result, size_t limit, 
 }  // namespace
 
 absl::Status Query(Call& call) {
-  int64_t began_ns = call.options.clock->MonotonicNs();
   ASSIGN_OR_RETURN(size_t limit, LimitParam(call));
   promql::QueryParams params;
   ASSIGN_OR_RETURN(params.start_ms, TimeParam(call, "time", call.options.clock->NowMs()));
   params.end_ms = params.start_ms;
   RETURN_IF_ERROR(ReadLimits(call, &params));
-  ASSIGN_OR_RETURN(promql::Result result, Run(call, params, began_ns));
-  return WriteResult(call, std::move(result), limit, began_ns);
+  ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
+  return WriteResult(call, params, std::move(result), limit);
 }
 
 absl::Status QueryRange(Call& call) {
-  int64_t began_ns = call.options.clock->MonotonicNs();
   ASSIGN_OR_RETURN(size_t limit, LimitParam(call));
   promql::QueryParams params;
   absl::StatusOr<int64_t> start = ParseTimeMs(call.Param("start"));
@@ -204,8 +199,8 @@ absl::Status QueryRange(Call& call) {
   params.end_ms = *end;
   params.step_ms = std::max<int64_t>(1, *step_ns / kNsPerMs);
   RETURN_IF_ERROR(ReadLimits(call, &params));
-  ASSIGN_OR_RETURN(promql::Result result, Run(call, params, began_ns));
-  return WriteResult(call, std::move(result), limit, began_ns);
+  ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
+  return WriteResult(call, params, std::move(result), limit);
 }
 
 }  // namespace narthex::api

@@ -65,7 +65,7 @@ void QueryLog::WriteRule(const rules::RuleQuery& query) {
   logged.error = query.error;
   logged.start_ms = logged.end_ms = query.t_ms;
   JsonWriter stats;
-  WriteQueryStats(query.samples_read, query.peak_samples, query.seconds, &stats);
+  WriteQueryStats(query.t_ms, 0, query.stats, &stats);
   logged.stats_json = stats.Take();
   logged.rule_file = query.file;
   logged.rule_group = query.group;

@@ -86,6 +86,7 @@ constexpr FlagRow kRows[] = {
     {"promql.kernels", kString, "auto", true},           // Narthex's own
     {"promql.device-memory", kBytes, "0B", true},        // Narthex's own
     {"promql.device-reserve", kBytes, "512MB", true},    // Narthex's own
+    {"query.disable-pass", kList, "", true},             // Narthex's own
     {"scrape.adjust-timestamps", kBool, "true", true},
     {"scrape.timestamp-tolerance", kDuration, "2ms", true},
     {"scrape.discovery-reload-interval", kDuration, "5s", true},

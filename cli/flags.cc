@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "base/yaml.h"
 #include "cli/flag_table.h"
+#include "promql/promql.h"
 
 namespace narthex::cli {
 namespace {
@@ -210,6 +211,7 @@ void ReadTypedFlags(const Reader& reader, ServeFlags* flags) {
   flags->discovery_reload_interval_ms = reader.Duration("scrape.discovery-reload-interval");
   flags->series_limit = reader.Int("scrape.series-limit");
   flags->job_series_limit = reader.Int("scrape.job-series-limit");
+  flags->disabled_passes = reader.List("query.disable-pass");
   for (const std::string& list : reader.List("enable-feature")) {
     for (absl::string_view name : absl::StrSplit(list, ',', absl::SkipEmpty()))
       flags->features.emplace_back(name);
@@ -232,6 +234,14 @@ absl::StatusOr<ServeFlags> ParseServeFlags(const std::vector<std::string>& args)
   if (std::find(std::begin(kKernels), std::end(kKernels), flags.promql_kernels) == std::end(kKernels)) {
     return absl::InvalidArgumentError(
         StrCat("enum value must be one of auto,cpu,cuda, got '", flags.promql_kernels, "'"));
+  }
+  for (const std::string& pass : flags.disabled_passes) {
+    const std::vector<std::string> known = promql::PassNames();
+    if (std::find(known.begin(), known.end(), pass) == known.end()) {
+      return absl::InvalidArgumentError(StrCat("unknown value \"", pass,
+                                               "\" for --query.disable-pass: must be one of ",
+                                               absl::StrJoin(known, ", ")));
+    }
   }
   for (const FlagRow& row : FlagTable()) {
     std::string value = absl::StrJoin(reader.List(row.name), ",");

@@ -49,6 +49,7 @@ struct ServeFlags {
   int64_t series_limit = 0, job_series_limit = 0;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kLogfmt;
+  std::vector<std::string> disabled_passes;
   std::vector<std::string> features;
   // Every flag with its value in force, sorted by name: what /api/v1/status/flags shows.
   std::vector<std::pair<std::string, std::string>> all;

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <thread>
 
 #include "base/duration.h"
 #include "base/status_macros.h"
@@ -166,6 +168,9 @@ void Server::CreateEngines() {
       flags_.max_query_memory > 0 ? flags_.max_query_memory : MemoryLimitBytes() / 4;
   engine.max_query_bytes =
       flags_.max_memory_per_query > 0 ? flags_.max_memory_per_query : engine.max_total_query_bytes / 2;
+  engine.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  engine.per_step_stats = flags_.Feature("promql-per-step-stats");
+  engine.disabled_passes = flags_.disabled_passes;
   engine.delayed_name_removal = flags_.Feature("promql-delayed-name-removal");
   engine.use_start_timestamps = flags_.Feature("use-start-timestamps");
   engine.parser.experimental_functions = flags_.Feature("promql-experimental-functions");

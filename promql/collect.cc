@@ -8,14 +8,16 @@
 namespace narthex::promql {
 namespace {
 
-void SortByLabels(std::vector<ResultSeries>* series) {
-  std::sort(series->begin(), series->end(),
-            [](const ResultSeries& a, const ResultSeries& b) { return a.labels < b.labels; });
+void SortByLabels(const Clock& clock, Result* result) {
+  const int64_t began_ns = clock.MonotonicNs();
+  const auto less = [](const ResultSeries& a, const ResultSeries& b) { return a.labels < b.labels; };
+  if (!std::is_sorted(result->series.begin(), result->series.end(), less))
+    std::sort(result->series.begin(), result->series.end(), less);
+  result->stats.sort_ns = clock.MonotonicNs() - began_ns;
 }
 
-ResultSeries RowResult(const Labels& labels, const Batch& batch, size_t row, const Steps& steps) {
+ResultSeries RowResult(const Batch& batch, size_t row, const Steps& steps) {
   ResultSeries out;
-  out.labels = labels;
   const Batch::Cell* cells = batch.cells(row);
   out.floats.reserve(static_cast<size_t>(std::count(cells, cells + steps.count, Batch::kFloat)));
   for (int i = 0; i < steps.count; ++i) {
@@ -26,14 +28,19 @@ ResultSeries RowResult(const Labels& labels, const Batch& batch, size_t row, con
   return out;
 }
 
-int64_t SampleCount(const ResultSeries& series) {
+int64_t PointCount(const ResultSeries& series) {
   return static_cast<int64_t>(series.floats.size() + series.histograms.size());
+}
+
+void CountPoints(const ResultSeries& series, SampleCounts* counts) {
+  counts->Add(0, static_cast<int64_t>(series.floats.size()));
+  for (const HistogramPoint& point : series.histograms) counts->Add(0, SampleCount(*point.h));
 }
 
 }  // namespace
 
 absl::Status CollectSeries(Operator* root, bool range_query, QueryState* state, Result* result) {
-  ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* series, root->Series());
+  ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, root->TakeSeries());
   Batch batch;
   size_t at = 0;
   while (true) {
@@ -41,15 +48,16 @@ absl::Status CollectSeries(Operator* root, bool range_query, QueryState* state, 
     ASSIGN_OR_RETURN(bool more, root->Next(&batch));
     if (!more) break;
     for (size_t r = 0; r < batch.series(); ++r, ++at) {
-      ResultSeries row = RowResult((*series)[at].labels, batch, r, state->steps);
-      int64_t samples = SampleCount(row);
+      ResultSeries row = RowResult(batch, r, state->steps);
+      int64_t samples = PointCount(row);
       if (samples == 0) continue;
+      row.labels = std::move(series[at].labels);
       RETURN_IF_ERROR(state->Hold(samples));
       result->series.push_back(std::move(row));
     }
   }
   if (range_query) {
-    SortByLabels(&result->series);
+    SortByLabels(*state->clock, result);
   } else if (result->type == ValueType::kScalar && !result->series.empty()) {
     result->scalar = result->series[0].floats.at(0);
     result->series.clear();
@@ -72,12 +80,14 @@ absl::Status CollectMatrix(RangeSource* source, QueryState* state, Result* resul
       std::span<const HistogramPoint> histograms = HistogramWindow(points[r].histograms, start, end);
       row.floats.assign(floats.begin(), floats.end());
       row.histograms.assign(histograms.begin(), histograms.end());
-      if (SampleCount(row) == 0) continue;
-      RETURN_IF_ERROR(state->Hold(SampleCount(row)));
+      if (PointCount(row) == 0) continue;
+      RETURN_IF_ERROR(state->Hold(PointCount(row)));
+      if (source->inner_counts == nullptr) CountPoints(row, state->counts);
       result->series.push_back(std::move(row));
     }
   }
-  SortByLabels(&result->series);
+  if (source->inner_counts != nullptr) state->counts->Add(0, source->inner_counts->total);
+  SortByLabels(*state->clock, result);
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include "promql/plan_node.h"
 #include "promql/promql.h"
 #include "promql/query_gate.h"
+#include "promql/query_threads.h"
 
 namespace narthex::promql {
 namespace {
@@ -68,6 +69,11 @@ absl::Status CheckParams(const Expr& expr, const QueryParams& params) {
   return absl::OkStatus();
 }
 
+void StartCounting(bool per_step, QueryState* state) {
+  SampleCounts* const counts = state->NewCounts();
+  if (per_step) counts->per_step.assign(static_cast<size_t>(state->steps.count), 0);
+}
+
 // The bytes of one query; all of them go back when it ends, however it ends.
 class QueryAccount {
  public:
@@ -88,7 +94,9 @@ struct Engine::Impl {
         metrics(options.metrics, options.max_concurrency),
         gate(options.max_concurrency, metrics.running),
         subquery_step_ms(options.default_subquery_step_ms),
-        memory(options.max_total_query_bytes) {}
+        memory(options.max_total_query_bytes) {
+    if (options.threads > 1) threads = std::make_unique<QueryThreads>(options.threads - 1);
+  }
 
   QueryState NewState(const QueryParams& params, QueryAccount* account) const {
     QueryState state;
@@ -103,6 +111,8 @@ struct Engine::Impl {
     state.steps = StepsOf(params);
     state.cancelled = params.cancelled;
     state.devices = options.devices;
+    state.threads = threads.get();
+    state.min_shared_samples = options.min_shared_samples;
     return state;
   }
   int64_t Timeout(const QueryParams& params) const {
@@ -118,7 +128,7 @@ struct Engine::Impl {
     RETURN_IF_ERROR(CheckParams(expr, params));
     ExprPtr tree = expr.Clone();
     RETURN_IF_ERROR(ResolveDurations(tree.get(), state.steps));
-    if (state.steps.count > 1) MarkStepInvariant(&tree);
+    RunPasses(options.disabled_passes, &tree);
     return tree;
   }
 
@@ -145,14 +155,17 @@ struct Engine::Impl {
     ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier,
                      storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
     state.querier = querier.get();
+    StartCounting(options.per_step_stats && params.per_step_stats, &state);
     Result result;
     result.type = TypeOf(tree);
     RETURN_IF_ERROR(Evaluate(tree, params, &state, &result));
     if (params.step_ms > 0) result.type = ValueType::kMatrix;
     CollectAnnotations(state.annotations, params.query, &result);
-    result.samples_read = state.samples_read;
-    result.peak_samples = state.peak_samples;
-    metrics.samples->Add(static_cast<double>(state.samples_read));
+    SampleCounts& counts = state.all_counts.front();
+    result.stats.samples = counts.total;
+    result.stats.samples_per_step = std::move(counts.per_step);
+    result.stats.peak_samples = state.peak_samples;
+    metrics.samples->Add(static_cast<double>(counts.total));
     return result;
   }
 
@@ -166,6 +179,7 @@ struct Engine::Impl {
     ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier,
                      storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
     state.querier = querier.get();
+    StartCounting(/*per_step=*/false, &state);
     Result result;
     result.type = TypeOf(*tree);
     std::string out;
@@ -185,8 +199,15 @@ struct Engine::Impl {
   EngineMetrics metrics;
   QueryGate gate;
   std::atomic<int64_t> subquery_step_ms;
-  MemoryBudget memory;  // of all queries
+  MemoryBudget memory;                    // of all queries
+  std::unique_ptr<QueryThreads> threads;  // null: each query has its own thread only
 };
+
+std::vector<std::string> PassNames() {
+  std::vector<std::string> names;
+  for (const Pass& pass : OptionalPasses()) names.emplace_back(pass.name);
+  return names;
+}
 
 Engine::Engine(EngineOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Engine::~Engine() = default;
@@ -203,14 +224,22 @@ absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& e
   QueryState state = impl_->NewState(params, &account);
   RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params)));
   impl_->metrics.queue->Observe(impl_->SecondsSince(begin));
-  int64_t entered = impl_->options.clock->MonotonicNs();
+  int64_t entered = impl_->options.clock->MonotonicNs(), prepared = entered;
   absl::StatusOr<Result> result = [&]() -> absl::StatusOr<Result> {
     ASSIGN_OR_RETURN(ExprPtr tree, impl_->Prepare(expr, params, state));
-    impl_->metrics.prepare->Observe(impl_->SecondsSince(entered));
+    prepared = impl_->options.clock->MonotonicNs();
+    impl_->metrics.prepare->Observe(static_cast<double>(prepared - entered) / 1e9);
     return impl_->RunPrepared(storage, *tree, params, std::move(state));
   }();
   impl_->gate.Leave();
-  impl_->metrics.eval->Observe(impl_->SecondsSince(entered));
+  impl_->metrics.eval->Observe(impl_->SecondsSince(prepared));
+  if (result.ok()) {
+    QueryStats& stats = result->stats;
+    stats.queue_ns = entered - begin;
+    stats.prepare_ns = prepared - entered;
+    stats.eval_ns = impl_->options.clock->MonotonicNs() - prepared - stats.sort_ns;
+    impl_->metrics.sort->Observe(static_cast<double>(stats.sort_ns) / 1e9);
+  }
   return result;
 }
 

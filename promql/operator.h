@@ -1,7 +1,8 @@
 // CONTRACT of the operators: how the parts of a running query talk to each other.
 //
-// Call order: Series() once, then Next() until it answers false, then Close(). Close() may be called at any
-// time and more than once; nothing else may follow it. An operator owns its children and closes them.
+// Call order: Series() or TakeSeries() once, then Next() until it answers false, then Close(). Close() may be
+// called at any time and more than once; nothing else may follow it. An operator owns its children and closes
+// them.
 #pragma once
 
 #include <cstdint>
@@ -101,6 +102,12 @@ class Operator {
   virtual ~Operator() = default;
   // The series that will come, in the order in which Next() delivers them. Valid until Close().
   virtual absl::StatusOr<const std::vector<SeriesMeta>*> Series() = 0;
+  // The same in the place of Series(), for who keeps the list or changes it.
+  virtual absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() {
+    absl::StatusOr<const std::vector<SeriesMeta>*> series = Series();
+    if (!series.ok()) return series.status();
+    return **series;
+  }
   // The next at most kBatchSeries series; false after the last.
   virtual absl::StatusOr<bool> Next(Batch* batch) = 0;
   virtual void Close() = 0;

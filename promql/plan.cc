@@ -34,8 +34,13 @@ absl::StatusOr<OperatorPtr> PlanStepInvariant(const Expr& e, QueryState* state, 
   Steps once = steps;
   once.end_ms = steps.start_ms;
   once.count = 1;
-  ASSIGN_OR_RETURN(OperatorPtr child, PlanNode(*e.children[0], state, once));
-  return NewStepInvariant(std::move(child), steps);
+  // What it looks at is looked at for every step.
+  SampleCounts* const outer = state->counts;
+  SampleCounts* const inner = state->NewCounts();
+  absl::StatusOr<OperatorPtr> child = PlanNode(*e.children[0], state, once);
+  state->counts = outer;
+  RETURN_IF_ERROR(child.status());
+  return NewStepInvariant(*std::move(child), steps, inner, outer);
 }
 
 absl::StatusOr<OperatorPtr> PlanUnary(const Expr& e, QueryState* state, Steps steps) {
@@ -146,8 +151,12 @@ absl::StatusOr<std::unique_ptr<RangeSource>> PlanRange(const Expr& expr, QuerySt
   const Expr& e = Unwrapped(expr);
   if (e.kind == ExprKind::kMatrixSelector) return NewMatrixSource(e, state, steps);
   Steps inner = SubquerySteps(e, ShiftOf(e, state->steps), steps, state->default_subquery_step_ms);
-  ASSIGN_OR_RETURN(OperatorPtr child, PlanNode(*e.children[0], state, inner));
-  return NewSubquerySource(e, std::move(child), state, inner);
+  SampleCounts* const outer = state->counts;
+  const SampleCounts* const counts = state->NewCounts();
+  absl::StatusOr<OperatorPtr> child = PlanNode(*e.children[0], state, inner);
+  state->counts = outer;
+  RETURN_IF_ERROR(child.status());
+  return NewSubquerySource(e, *std::move(child), state, inner, counts);
 }
 
 absl::StatusOr<OperatorPtr> PlanQuery(const Expr& expr, QueryState* state, Steps steps) {

@@ -31,14 +31,21 @@ struct EngineOptions {
   int64_t max_query_bytes = 0;        // of one query; 0 = unlimited
   int64_t max_total_query_bytes = 0;  // of all queries together; 0 = unlimited
   int max_concurrency = 20;
+  int threads = 1;                       // that may work on one query at once
+  int64_t min_shared_samples = 250'000;  // a selection of so many samples, about, is worth more than one
+  bool per_step_stats = false;
   int64_t default_subquery_step_ms = 60'000;  // the global evaluation_interval; see SetDefaultSubqueryStep
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
+  std::vector<std::string> disabled_passes;  // of promql/passes, by name
   ParserOptions parser;
   Devices* devices = nullptr;          // may be null; outlives the engine
   const Clock* clock = nullptr;        // required
   MetricsRegistry* metrics = nullptr;  // required
 };
+
+// The names that EngineOptions::disabled_passes may have.
+std::vector<std::string> PassNames();
 
 // One series of a result. Range results: points at the steps. Instant vector: one point each.
 struct ResultSeries {
@@ -47,13 +54,21 @@ struct ResultSeries {
   std::vector<HistogramPoint> histograms;
 };
 
+// What a query cost, counted as upstream counts it.
+struct QueryStats {
+  int64_t samples = 0;                    // looked at: of a range selector, those in the window of every step
+  int64_t peak_samples = 0;               // in memory at once
+  std::vector<int64_t> samples_per_step;  // if QueryParams::per_step_stats
+  int64_t queue_ns = 0, prepare_ns = 0, eval_ns = 0, sort_ns = 0;
+};
+
 struct Result {
   ValueType type = ValueType::kNone;
   std::vector<ResultSeries> series;  // kVector (in result order), kMatrix (range queries: sorted by labels)
   FloatPoint scalar;                 // kScalar, kString's time
   std::string string;                // kString
   std::vector<std::string> warnings, infos;  // "PromQL warning: ... (1:5)"
-  int64_t samples_read = 0, peak_samples = 0;
+  QueryStats stats;
 };
 
 // Errors of a query, as absl codes: kInvalidArgument = bad_data (parse), kDeadlineExceeded = timeout,
@@ -65,6 +80,7 @@ struct QueryParams {
   int64_t step_ms = 0;                           // 0 = instant query at start_ms
   int64_t timeout_ms = 0;                        // 0 = the engine's
   int64_t lookback_delta_ms = 0;                 // 0 = the engine's
+  bool per_step_stats = false;                   // if the engine has them, too
   std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
 };
 

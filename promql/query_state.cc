@@ -6,6 +6,13 @@
 
 namespace narthex::promql {
 
+int64_t SampleCount(const FloatHistogram& h) {
+  constexpr size_t kFixed = 168;  // upstream's struct
+  const size_t lists = h.positive_spans.size() + h.negative_spans.size() + h.positive_buckets.size() +
+                       h.negative_buckets.size() + h.custom_values.size();
+  return static_cast<int64_t>((kFixed + 8 * lists + 8) / 16);
+}
+
 absl::Status QueryState::Check() const {
   if (cancelled && cancelled->load(std::memory_order_relaxed)) {
     return absl::CancelledError("query was canceled in expression evaluation");
@@ -29,8 +36,7 @@ absl::Status QueryState::Hold(int64_t samples) {
 
 absl::StatusOr<Matrix> Materialize(Operator* child, QueryState* state, int steps, HeldSamples* held) {
   Matrix out;
-  ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* series, child->Series());
-  out.series = *series;
+  ASSIGN_OR_RETURN(out.series, child->TakeSeries());
   size_t columns = static_cast<size_t>(steps);
   out.rows.Reset(out.series.size(), columns);
   size_t row = 0;

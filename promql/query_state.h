@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -18,9 +20,27 @@
 namespace narthex::promql {
 
 class Devices;
+class QueryThreads;  // promql/query_threads.h
 
 // What a sample held in memory is charged with: a timestamp and a value.
 inline constexpr int64_t kSampleBytes = 16;
+
+// Samples that a part of a query looks at, counted as upstream counts them.
+struct SampleCounts {
+  int64_t total = 0;
+  std::vector<int64_t> per_step;  // empty: not wanted
+  void Add(size_t step, int64_t samples) {
+    total += samples;
+    if (!per_step.empty()) per_step[step] += samples;
+  }
+  // Adds counts[i] to every step.
+  void Add(const std::vector<int64_t>& counts, int64_t sum) {
+    total += sum;
+    for (size_t i = 0; i < per_step.size(); ++i) per_step[i] += counts[i];
+  }
+};
+// What a histogram counts: as many samples as floats of its size.
+int64_t SampleCount(const FloatHistogram& h);
 
 // Owned by the engine for the length of one query; used by one thread.
 struct QueryState {
@@ -40,8 +60,15 @@ struct QueryState {
   // Selections that were made before their selector's operator asks for them.
   absl::flat_hash_map<const Expr*, std::unique_ptr<tsdb::SeriesSet>> selected;
   bool profile = false;  // whether operators count what they do
-  int64_t samples_read = 0, current_samples = 0, peak_samples = 0;
+  int64_t current_samples = 0, peak_samples = 0;
+  // Of the query (the first), and of parts that upstream counts apart.
+  std::deque<SampleCounts> all_counts;
+  SampleCounts* counts = nullptr;   // those of the part that is being planned; not null
+  QueryThreads* threads = nullptr;  // null: one core does it all
+  int64_t min_shared_samples = 0;   // selections of so many samples, about, are worth sharing out
 
+  // Counts for a part that is planned next.
+  SampleCounts* NewCounts() { return counts = &all_counts.emplace_back(); }
   // Between batches: deadline and cancellation.
   absl::Status Check() const;
   // Counts samples held in memory against the limits; give them back with Release. An error holds nothing.

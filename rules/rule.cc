@@ -114,7 +114,7 @@ absl::StatusOr<int64_t> Rule::Evaluate(const RuleContext& context, int64_t t_ms)
   return static_cast<int64_t>(samples->size());
 }
 
-void Rule::ReportQuery(const RuleContext& context, int64_t t_ms, int64_t begin_ns,
+void Rule::ReportQuery(const RuleContext& context, int64_t t_ms,
                        const absl::StatusOr<promql::Result>& answer) const {
   if (!context.options->on_query) return;
   RuleQuery query;
@@ -122,10 +122,8 @@ void Rule::ReportQuery(const RuleContext& context, int64_t t_ms, int64_t begin_n
   query.file = context.file;
   query.group = context.group;
   query.t_ms = t_ms;
-  query.seconds = static_cast<double>(context.options->clock->MonotonicNs() - begin_ns) / 1e9;
   if (answer.ok()) {
-    query.samples_read = answer->samples_read;
-    query.peak_samples = answer->peak_samples;
+    query.stats = answer->stats;
   } else {
     query.error = std::string(answer.status().message());
   }
@@ -136,10 +134,9 @@ absl::StatusOr<std::vector<Rule::OutputSample>> Rule::RunQuery(const RuleContext
   promql::QueryParams params;
   params.query = spec_.expr;
   params.start_ms = params.end_ms = t_ms - context.query_offset_ms;
-  int64_t begin_ns = context.options->clock->MonotonicNs();
   absl::StatusOr<promql::Result> answer =
       context.options->engine->Run(*context.options->db, *spec_.tree, params);
-  ReportQuery(context, params.start_ms, begin_ns, answer);
+  ReportQuery(context, params.start_ms, answer);
   RETURN_IF_ERROR(answer.status());
   promql::Result& result = *answer;
   std::vector<OutputSample> out;

@@ -60,7 +60,7 @@ class Rule {
   absl::StatusOr<std::vector<OutputSample>> EvaluateRecording(const RuleContext& context, int64_t t_ms);
   absl::StatusOr<std::vector<OutputSample>> EvaluateAlerting(const RuleContext& context, int64_t t_ms);
   absl::StatusOr<std::vector<OutputSample>> RunQuery(const RuleContext& context, int64_t t_ms);
-  void ReportQuery(const RuleContext& context, int64_t t_ms, int64_t begin_ns,
+  void ReportQuery(const RuleContext& context, int64_t t_ms,
                    const absl::StatusOr<promql::Result>& answer) const;
   absl::StatusOr<Alert> MakeAlert(const RuleContext& context, const OutputSample& sample, int64_t t_ms) const;
   std::string Expand(const RuleContext& context, const std::string& text, const OutputSample& sample,

@@ -97,8 +97,8 @@ struct GroupView {
 struct RuleQuery {
   const promql::Expr* tree = nullptr;  // lives as long as the call
   std::string file, group, error;
-  int64_t t_ms = 0, samples_read = 0, peak_samples = 0;
-  double seconds = 0;
+  int64_t t_ms = 0;
+  promql::QueryStats stats;
 };
 
 struct ManagerOptions {

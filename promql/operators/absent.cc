@@ -44,7 +44,8 @@ class AbsentOverTime : public WholeMatrixOperator {
   AbsentOverTime(const Expr& call, std::unique_ptr<RangeSource> source, QueryState* state, Steps steps)
       : WholeMatrixOperator("AbsentOverTime", state, steps),
         labels_(AbsentLabels(*call.children[0])),
-        source_(std::move(source)) {}
+        source_(std::move(source)),
+        counts_(state->counts) {}
 
  private:
   absl::StatusOr<Matrix> Compute() override {
@@ -57,8 +58,13 @@ class AbsentOverTime : public WholeMatrixOperator {
       for (const RangeSource::Points& p : points) {
         for (int i = 0; i < steps_.count; ++i) {
           int64_t end = source_->shift.Reference(steps_.Time(i)), start = end - source_->range_ms;
-          present[static_cast<size_t>(i)] |= !FloatWindow(p.floats, start, end).empty() ||
-                                             !HistogramWindow(p.histograms, start, end).empty();
+          const size_t floats = FloatWindow(p.floats, start, end).size();
+          const std::span<const HistogramPoint> histograms = HistogramWindow(p.histograms, start, end);
+          present[static_cast<size_t>(i)] |= floats > 0 || !histograms.empty();
+          counts_->Add(static_cast<size_t>(i), static_cast<int64_t>(floats));
+          for (const HistogramPoint& point : histograms) {
+            counts_->Add(static_cast<size_t>(i), SampleCount(*point.h));
+          }
         }
       }
     }
@@ -74,6 +80,7 @@ class AbsentOverTime : public WholeMatrixOperator {
 
   const Labels labels_;
   std::unique_ptr<RangeSource> source_;
+  SampleCounts* const counts_;
 };
 
 }  // namespace

@@ -36,12 +36,18 @@ class Aggregate : public Operator {
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* input, child_->Series());
     groups_ = GroupSeries(*input, aggregate_.grouping, aggregate_.without);
+    group_count_ = groups_.series.size();
     return &groups_.series;
+  }
+
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    RETURN_IF_ERROR(Series().status());
+    return std::move(groups_.series);
   }
 
   absl::StatusOr<bool> Next(Batch* batch) override {
     if (!consumed_) RETURN_IF_ERROR(Consume());
-    const size_t count = std::min(kBatchSeries, groups_.series.size() - at_);
+    const size_t count = std::min(kBatchSeries, group_count_ - at_);
     if (count == 0) return false;
     batch->Reset(count, columns_);
     for (size_t r = 0; r < count; ++r) StoreRow((at_ + r) * columns_, r, batch);
@@ -67,7 +73,7 @@ class Aggregate : public Operator {
  private:
   absl::Status Consume() {
     consumed_ = true;
-    const size_t cells = groups_.series.size() * columns_;
+    const size_t cells = group_count_ * columns_;
     RETURN_IF_ERROR(held_.Add(static_cast<int64_t>(cells)));
     const bool extreme = kind_ == Aggregation::kMin || kind_ == Aggregation::kMax;
     value_.assign(cells, extreme ? NormalNan() : 0);  // NaN is beaten by everything
@@ -263,6 +269,7 @@ class Aggregate : public Operator {
   const size_t columns_;
   HeldSamples held_;
   Groups groups_;
+  size_t group_count_ = 0;
   // Group by group, all steps; what each is depends on the aggregation.
   std::vector<double> value_, low_, count_;
   std::vector<uint8_t> has_float_;
@@ -279,10 +286,10 @@ OperatorPtr NewAggregate(const Expr& aggregate, OperatorPtr child, QueryState* s
 }
 
 bool MatrixOutput::Next(Batch* batch) {
-  size_t count = std::min(kBatchSeries, matrix.series.size() - at_);
+  size_t count = std::min(kBatchSeries, count_ - at_);
   if (count == 0) return false;
-  batch->Reset(count, matrix.rows.steps());
-  for (size_t r = 0; r < count; ++r) batch->CopyRow(r, matrix.rows, at_ + r);
+  batch->Reset(count, matrix_.rows.steps());
+  for (size_t r = 0; r < count; ++r) batch->CopyRow(r, matrix_.rows, at_ + r);
   at_ += count;
   return true;
 }

@@ -22,11 +22,21 @@ OperatorPtr NewRanked(const Expr& aggregate, OperatorPtr parameter, OperatorPtr 
 // A finished matrix, delivered in batches: what operators that must see everything first hand out.
 class MatrixOutput {
  public:
-  Matrix matrix;
+  // Call one of them first.
+  const std::vector<SeriesMeta>* Start(Matrix matrix) {
+    matrix_ = std::move(matrix);
+    count_ = matrix_.series.size();
+    return &matrix_.series;
+  }
+  std::vector<SeriesMeta> TakeSeries(Matrix matrix) {
+    Start(std::move(matrix));
+    return std::move(matrix_.series);
+  }
   bool Next(Batch* batch);
 
  private:
-  size_t at_ = 0;
+  Matrix matrix_;
+  size_t count_ = 0, at_ = 0;
 };
 
 }  // namespace narthex::promql

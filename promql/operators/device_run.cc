@@ -183,7 +183,7 @@ absl::StatusOr<bool> DeviceRun::Best() {
 // The query has its answer: what else it tells. All series have one name.
 void DeviceRun::Done() {
   done_ = true;
-  state_->samples_read += samples_;
+  state_->all_counts.front().Add(0, samples_);
   if (expr_.function != kDeviceRate && expr_.function != kDeviceIncrease) return;
   const std::string_view name = series_[0].labels.MetricName();
   if (LooksLikeCounterName(name)) return;

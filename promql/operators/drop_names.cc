@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
@@ -14,25 +15,33 @@ class DropNames : public Operator {
       : child_(std::move(child)), drop_(drop), state_(state), steps_(steps), held_(state) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
-    ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* inner, child_->Series());
-    if (drop_ && child_->SeriesDiffer() && StayDifferent(*inner)) return Stripped(inner);
+    ASSIGN_OR_RETURN(std::vector<SeriesMeta> inner, child_->TakeSeries());
+    if (drop_ && child_->SeriesDiffer() && StayDifferent(inner)) {
+      Strip(&inner);
+      series_ = std::move(inner);
+      return &series_;
+    }
     absl::flat_hash_map<Labels, size_t> seen;
-    rows_.reserve(inner->size());
-    for (const SeriesMeta& meta : *inner) {
+    rows_.reserve(inner.size());
+    for (const SeriesMeta& meta : inner) {
       bool drop = drop_ && meta.drop_name;
       Labels labels = drop ? WithoutMetadata(meta.labels) : meta.labels;
       auto [it, added] = seen.try_emplace(labels, series_.size());
       if (added) series_.push_back({std::move(labels), !drop_ && meta.drop_name});
       rows_.push_back(it->second);
     }
-    merge_ = series_.size() < inner->size();
+    merge_ = series_.size() < inner.size();
     if (merge_) RETURN_IF_ERROR(Merge());
     return &series_;
+  }
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    RETURN_IF_ERROR(Series().status());
+    return std::move(series_);
   }
 
   absl::StatusOr<bool> Next(Batch* batch) override {
     if (!merge_) return child_->Next(batch);
-    size_t count = std::min(kBatchSeries, series_.size() - at_);
+    size_t count = std::min(kBatchSeries, merged_.series() - at_);
     if (count == 0) return false;
     batch->Reset(count, static_cast<size_t>(steps_.count));
     for (size_t r = 0; r < count; ++r) {
@@ -51,41 +60,39 @@ class DropNames : public Operator {
   void LetNamesStay() override { may_stay_ = true; }
 
  private:
-  // Whether series that are different stay so: none loses its name, or all lose the same one.
+  // Whether series that are different stay so: none loses a name, or all lose the same one.
   static bool StayDifferent(const std::vector<SeriesMeta>& series) {
     if (series.empty()) return true;
     const bool drop = series[0].drop_name;
-    std::string_view name;
+    const std::optional<std::string_view> name = NamePiece(series[0].labels);
     for (const SeriesMeta& meta : series) {
       if (meta.drop_name != drop) return false;
-      if (!drop) continue;
-      const std::string_view own = NamePiece(meta.labels);
-      if (&meta == &series[0]) name = own;
-      if (own.empty() || own != name) return false;
+      if (drop && (!name || NamePiece(meta.labels) != name)) return false;
     }
     return true;
   }
 
-  // The metric name as it stands in front of the encoded labels; empty if it does not, or if there are other
-  // labels that go with it.
-  static std::string_view NamePiece(const Labels& labels) {
-    auto it = labels.begin();
-    if (it == labels.end() || it->name != kMetricName) return {};
-    const std::string_view piece = it.encoded();
-    for (++it; !(it == labels.end()) && it->name.starts_with("__"); ++it) {
-      if (it->name == "__type__" || it->name == "__unit__") return {};
+  // The metric name as it stands in front of the encoded labels, empty if there is none. Nothing if it stands
+  // elsewhere, or if there are other labels that go with it.
+  static std::optional<std::string_view> NamePiece(const Labels& labels) {
+    std::string_view piece;
+    bool first = true;
+    for (auto it = labels.begin(); !(it == labels.end()) && it->name <= kUnitLabel; ++it, first = false) {
+      if (it->name == kTypeLabel || it->name == kUnitLabel) return std::nullopt;
+      if (it->name != kMetricName) continue;
+      if (!first) return std::nullopt;
+      piece = it.encoded();
     }
     return piece;
   }
 
-  const std::vector<SeriesMeta>* Stripped(const std::vector<SeriesMeta>* inner) {
-    if (may_stay_ || inner->empty() || !inner->front().drop_name) return inner;
-    const size_t name = NamePiece(inner->front().labels).size();
-    series_.reserve(inner->size());
-    for (const SeriesMeta& meta : *inner) {
-      series_.push_back({Labels::FromEncoded(meta.labels.encoded().substr(name)), false});
+  void Strip(std::vector<SeriesMeta>* series) const {
+    if (may_stay_ || series->empty() || !series->front().drop_name) return;
+    const size_t name = NamePiece(series->front().labels)->size();
+    for (SeriesMeta& meta : *series) {
+      if (name > 0) meta.labels.RemoveFront(name);
+      meta.drop_name = false;
     }
-    return &series_;
   }
 
   // Series that became equal share a row, as long as no step has two values.

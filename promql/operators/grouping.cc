@@ -6,9 +6,6 @@
 
 namespace narthex::promql {
 
-namespace {
-
-// The encoded form of the labels that are left.
 void AppendGroup(const Labels& labels, const std::vector<std::string>& names, bool without,
                  std::string* out) {
   for (auto it = labels.begin(); !(it == labels.end()); ++it) {
@@ -18,8 +15,6 @@ void AppendGroup(const Labels& labels, const std::vector<std::string>& names, bo
     out->append(it.encoded());
   }
 }
-
-}  // namespace
 
 Labels GroupLabels(const Labels& labels, const std::vector<std::string>& names, bool without) {
   std::string encoded;

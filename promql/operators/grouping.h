@@ -15,6 +15,8 @@ struct Groups {
 
 // The labels that `by`/`without` leave of a series.
 Labels GroupLabels(const Labels& labels, const std::vector<std::string>& names, bool without);
+// Appends their encoded form.
+void AppendGroup(const Labels& labels, const std::vector<std::string>& names, bool without, std::string* out);
 Groups GroupSeries(const std::vector<SeriesMeta>& input, const std::vector<std::string>& names, bool without);
 
 }  // namespace narthex::promql

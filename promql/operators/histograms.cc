@@ -21,10 +21,11 @@ struct HistogramGroup {
   size_t waiting = 0;  // input series that have not come yet
   struct Bucket {
     double bound = 0;
-    std::vector<Batch::Cell> cells;
-    std::vector<double> counts;
+    size_t at = 0;  // of its steps in `cells` and `counts`
   };
   std::vector<Bucket> buckets;
+  std::vector<Batch::Cell> cells;
+  std::vector<double> counts;
   std::vector<HistogramPtr> natives;  // by step; empty if there are none
   int64_t held = 0;                   // samples
   bool done = false;
@@ -91,8 +92,14 @@ class HistogramOperator : public WholeMatrixOperator {
 
   void FindMembers(const std::vector<SeriesMeta>& series) {
     members_.reserve(series.size());
+    std::string text;  // the last bound: neighbours often have the same
+    std::optional<double> bound = ParseGoFloat(text);
     for (const SeriesMeta& meta : series) {
-      const std::optional<double> bound = ParseGoFloat(meta.labels.Get("le"));
+      const std::string_view le = meta.labels.Get("le");
+      if (le != text) {
+        text = le;
+        bound = ParseGoFloat(le);
+      }
       const size_t group = GroupOf(meta, /*with_bound=*/!bound.has_value());
       ++groups_[group].waiting;
       members_.push_back({group, bound});
@@ -103,11 +110,18 @@ class HistogramOperator : public WholeMatrixOperator {
   size_t GroupOf(const SeriesMeta& meta, bool with_bound) {
     static const std::vector<std::string> kBound = {"le"}, kNothing;
     // With delayed name removal the name tells histograms apart; else it is no part of the group.
-    Labels key = GroupLabels(meta.labels, with_bound ? kNothing : kBound, /*without=*/true);
+    key_.clear();
+    AppendGroup(meta.labels, with_bound ? kNothing : kBound, /*without=*/true, &key_);
     const std::string_view metric = meta.labels.MetricName();
-    if (state_->delayed_name_removal) key = LabelsBuilder(key).Set(kMetricName, metric).Build();
-    auto [it, added] = index_.try_emplace(key, groups_.size());
-    if (added) groups_.push_back({{std::move(key), true}, std::string(metric), 0, {}, {}, 0, false});
+    if (state_->delayed_name_removal && !metric.empty()) {
+      key_ = LabelsBuilder(Labels::FromEncoded(key_)).Set(kMetricName, metric).Build().encoded();
+    }
+    const auto [it, added] = index_.try_emplace(key_, groups_.size());
+    if (added) {
+      HistogramGroup& group = groups_.emplace_back();
+      group.meta = {Labels::FromEncoded(key_), true};
+      group.metric = metric;
+    }
     return it->second;
   }
 
@@ -119,8 +133,10 @@ class HistogramOperator : public WholeMatrixOperator {
       Annotate(BadBucketLabelText(meta.labels.MetricName(), meta.labels.Get("le")));
     } else if (any_float) {
       RETURN_IF_ERROR(Hold(std::count(cells, end, Batch::kFloat), &groups_[member.group]));
-      const double* counts = batch.values(r);
-      groups_[member.group].buckets.push_back({*member.bound, {cells, end}, {counts, counts + columns()}});
+      HistogramGroup& group = groups_[member.group];
+      group.buckets.push_back({*member.bound, group.counts.size()});
+      group.cells.insert(group.cells.end(), cells, end);
+      group.counts.insert(group.counts.end(), batch.values(r), batch.values(r) + columns());
     }
     // Native histograms of a series with a bound are a group of their own.
     if (any_native) {
@@ -158,6 +174,8 @@ class HistogramOperator : public WholeMatrixOperator {
       for (size_t i = 0; i < columns(); ++i) Step(group, i, k, g * Outputs() + k);
     }
     group.buckets = {};
+    group.cells = {};
+    group.counts = {};
     group.natives = {};
     held_.Release(group.held);
     group.held = 0;
@@ -166,7 +184,8 @@ class HistogramOperator : public WholeMatrixOperator {
   void Step(const HistogramGroup& group, size_t i, size_t k, size_t row) {
     step_buckets_.clear();
     for (const HistogramGroup::Bucket& bucket : group.buckets) {
-      if (bucket.cells[i] == Batch::kFloat) step_buckets_.push_back({bucket.bound, bucket.counts[i]});
+      const size_t at = bucket.at + i;
+      if (group.cells[at] == Batch::kFloat) step_buckets_.push_back({bucket.bound, group.counts[at]});
     }
     const FloatHistogram* native = group.natives.empty() ? nullptr : group.natives[i].get();
     if (native != nullptr && !step_buckets_.empty()) {
@@ -181,7 +200,8 @@ class HistogramOperator : public WholeMatrixOperator {
   }
 
   std::vector<HistogramGroup> groups_;
-  absl::flat_hash_map<Labels, size_t> index_;
+  absl::flat_hash_map<std::string, size_t> index_;  // by encoded labels
+  std::string key_;
   std::vector<Member> members_;  // of each input series
   Batch rows_;
   std::vector<ClassicBucket> step_buckets_;

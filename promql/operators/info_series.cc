@@ -36,7 +36,7 @@ absl::Status InfoSeries::Read(const Matchers& matchers, const std::vector<int64_
     RETURN_IF_ERROR(set->ReadBlock(at, std::min(kBatchSeries, set->size() - at), &rows));
     for (size_t r = 0; r < rows.size(); ++r) {
       RETURN_IF_ERROR(Add(set->labels(at + r), rows[r], references, needed, state->lookback_ms));
-      state->samples_read += static_cast<int64_t>(rows[r].t.size());
+      state->all_counts.front().total += static_cast<int64_t>(rows[r].t.size());
     }
   }
   return absl::OkStatus();

@@ -6,80 +6,67 @@
 #include "base/strings.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/functions/extended_rate.h"
+#include "promql/operators/batch_stream.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
 namespace {
 
-class InstantSelector : public Operator {
+// What does not change from row to row.
+struct SelectorCall {
+  const Expr& selector;
+  QueryState* state;
+  Steps steps;
+  TimeShift shift;
+  SelectorReading reading;
+  std::vector<SeriesMeta> series;  // empty if nobody asks for their labels
+};
+
+class SelectorRows : public BatchFiller {
  public:
-  InstantSelector(const Expr& selector, QueryState* state, Steps steps, SelectorReading reading)
-      : selector_(selector),
-        state_(state),
-        steps_(steps),
-        shift_(ShiftOf(selector, state->steps)),
-        reading_(reading),
-        held_(state) {}
+  // The set may belong to somebody else.
+  SelectorRows(const SelectorCall& call, tsdb::SeriesSet* set, std::unique_ptr<tsdb::SeriesSet> owned)
+      : call_(call),
+        set_(set),
+        owned_(std::move(owned)),
+        state_(call.state),
+        steps_(call.steps),
+        shift_(call.shift),
+        reading_(call.reading) {}
 
-  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
-    int64_t first = shift_.Reference(steps_.Time(0)), last = shift_.Reference(steps_.Time(steps_.count - 1));
-    tsdb::SelectHints hints;
-    hints.start = first - state_->lookback_ms + 1;
-    hints.end = selector_.smoothed ? last + state_->lookback_ms : last;
-    hints.step = steps_.step_ms;
-    ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
-    series_.resize(set_->size());
-    for (size_t i = 0; i < series_.size(); ++i) series_[i].labels = set_->TakeLabels(i);
-    return &series_;
-  }
-
-  absl::StatusOr<bool> Next(Batch* batch) override {
-    held_.Release();
-    size_t count = std::min(kBatchSeries, series_.size() - at_);
-    if (count == 0) return false;
-    RETURN_IF_ERROR(state_->Check());
-    batch->Reset(count, static_cast<size_t>(steps_.count));
+  absl::Status Fill(size_t first, size_t count, Batch* batch, FillNotes* notes) override {
+    notes_ = notes;
     for (size_t r = 0; r < count; r += kRowsAtOnce) {
-      RETURN_IF_ERROR(ReadRows(r, std::min(kRowsAtOnce, count - r), batch));
+      RETURN_IF_ERROR(state_->Check());
+      RETURN_IF_ERROR(FillRows(first + r, std::min(kRowsAtOnce, count - r), r, batch));
     }
-    at_ += count;
-    state_->samples_read += read_;
-    RETURN_IF_ERROR(held_.Add(read_));
-    read_ = 0;
-    return true;
-  }
-
-  void Close() override {
-    held_.Release();
-    set_.reset();
-  }
-
-  bool SeriesDiffer() const override { return true; }
-
-  void Explain(int depth, std::string* out) const override {
-    StrAppend(out, ExplainIndent(depth), "InstantSelector ", ToString(selector_), "\n");
+    return absl::OkStatus();
   }
 
  private:
   // So few that their samples stay in the cache.
   static constexpr size_t kRowsAtOnce = 16;
 
-  // Rows [first, first + count) of the batch.
-  absl::Status ReadRows(size_t first, size_t count, Batch* batch) {
-    RETURN_IF_ERROR(set_->ReadBlock(at_ + first, count, &rows_));
+  // Series [first, first + count) into the rows from `to` on.
+  absl::Status FillRows(size_t first, size_t count, size_t to, Batch* batch) {
+    RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
     shared_times_ = {};
     for (size_t k = 0; k < count; ++k) {
       const tsdb::Row& row = rows_[k];
-      const size_t r = first + k;
-      if (selector_.smoothed && reading_ == SelectorReading::kValue) {
-        FillSmoothed(row, at_ + r, r, batch);
+      if (call_.selector.smoothed && reading_ == SelectorReading::kValue) {
+        FillSmoothed(row, first + k, to + k, batch);
       } else if (row.h.empty() && reading_ == SelectorReading::kValue) {
-        FillFloats(row, r, batch);
+        FillFloats(row, to + k, batch);
       } else {
-        Fill(row, r, batch);
+        FillAny(row, to + k, batch);
       }
     }
     return absl::OkStatus();
+  }
+
+  void Count(size_t step, int64_t samples) {
+    notes_->counts.Add(step, samples);
+    notes_->held += samples;
   }
 
   // Which sample of a row with these times each step shows.
@@ -100,16 +87,21 @@ class InstantSelector : public Operator {
     if (row.t.data() != shared_times_.data() || row.t.size() != shared_times_.size()) SetTimes(row.t);
     Batch::Cell* cells = batch->cells(r);
     double* values = batch->values(r);
+    int64_t all = 0;
     for (size_t i = 0; i < sample_of_.size(); ++i) {
       if (sample_of_[i] == kNone) continue;
       values[i] = row.v[sample_of_[i]];
       const bool some = !IsStale(values[i]);
       cells[i] = some ? Batch::kFloat : Batch::kEmpty;
-      read_ += some ? 1 : 0;
+      all += some ? 1 : 0;
     }
+    notes_->held += all;
+    notes_->counts.total += all;
+    std::vector<int64_t>& per_step = notes_->counts.per_step;
+    for (size_t i = 0; i < per_step.size(); ++i) per_step[i] += cells[i] == Batch::kFloat ? 1 : 0;
   }
 
-  void Fill(const tsdb::Row& row, size_t r, Batch* batch) {
+  void FillAny(const tsdb::Row& row, size_t r, Batch* batch) {
     size_t f = 0, h = 0;  // one past the newest point at or before the reference time
     for (int i = 0; i < steps_.count; ++i) {
       int64_t reference = shift_.Reference(steps_.Time(i));
@@ -120,7 +112,7 @@ class InstantSelector : public Operator {
       if (newest == INT64_MIN || newest <= reference - state_->lookback_ms) continue;
       bool is_histogram = histogram_t > float_t;
       if (is_histogram ? row.h[h - 1].h->IsStaleMarker() : IsStale(row.v[f - 1])) continue;
-      ++read_;
+      Count(static_cast<size_t>(i), is_histogram ? SampleCount(*row.h[h - 1].h) : 1);
       if (reading_ == SelectorReading::kTimestamp) {
         batch->SetFloat(r, static_cast<size_t>(i), static_cast<double>(newest) / 1000);
       } else if (reading_ == SelectorReading::kStartTimestamp) {
@@ -138,9 +130,9 @@ class InstantSelector : public Operator {
   // Interpolated between the newest sample at or before the time and the oldest after it.
   void FillSmoothed(const tsdb::Row& row, size_t series, size_t r, Batch* batch) {
     CallContext context;
-    context.labels = &series_[series].labels;
-    context.pos = selector_.pos;
-    context.annotations = &state_->annotations;
+    context.labels = &call_.series[series].labels;
+    context.pos = call_.selector.pos;
+    context.annotations = &notes_->annotations;
     std::vector<FloatPoint> floats(row.t.size());
     for (size_t i = 0; i < floats.size(); ++i) floats[i] = {row.t[i], row.v[i]};
     for (int i = 0; i < steps_.count; ++i) {
@@ -152,10 +144,10 @@ class InstantSelector : public Operator {
         context.Annotate(MixedFloatsHistogramsText(context.MetricName()));
       } else if (std::optional<double> v = Smoothed(near_floats, reference)) {
         batch->SetFloat(r, static_cast<size_t>(i), *v);
-        ++read_;
+        Count(static_cast<size_t>(i), 1);
       } else if (std::optional<FloatHistogram> h = Smoothed(near_histograms, reference, &context)) {
+        Count(static_cast<size_t>(i), SampleCount(*h));
         batch->SetHistogram(r, static_cast<size_t>(i), std::make_shared<const FloatHistogram>(*std::move(h)));
-        ++read_;
       }
     }
   }
@@ -190,20 +182,88 @@ class InstantSelector : public Operator {
     return Interpolate(before, points[next], t, /*is_counter=*/!gauges, context);
   }
 
-  const Expr& selector_;
-  QueryState* const state_;
+  const SelectorCall& call_;
+  tsdb::SeriesSet* const set_;
+  const std::unique_ptr<tsdb::SeriesSet> owned_;
+  const QueryState* const state_;
   const Steps steps_;
   const TimeShift shift_;
   const SelectorReading reading_;
-  std::unique_ptr<tsdb::SeriesSet> set_;
-  std::vector<SeriesMeta> series_;
+  FillNotes* notes_ = nullptr;  // of the batch
   std::vector<tsdb::Row> rows_;
   static constexpr uint32_t kNone = 0xffffffff;
   std::span<const int64_t> shared_times_;  // those that sample_of_ was made for, while they are valid
   std::vector<uint32_t> sample_of_;
-  size_t at_ = 0;
-  int64_t read_ = 0;  // of the batch
-  HeldSamples held_;
+};
+
+class InstantSelector : public Operator {
+ public:
+  InstantSelector(const Expr& selector, QueryState* state, Steps steps, SelectorReading reading)
+      : call_{selector, state, steps, ShiftOf(selector, state->steps), reading, {}}, counts_(state->counts) {}
+
+  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
+    ASSIGN_OR_RETURN(call_.series, Select());
+    return &call_.series;
+  }
+
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, Select());
+    if (call_.selector.smoothed) call_.series = series;  // annotations name them
+    return series;
+  }
+
+  absl::StatusOr<bool> Next(Batch* batch) override { return stream_->Next(batch); }
+
+  void Close() override {
+    stream_.reset();
+    set_.reset();
+  }
+
+  bool SeriesDiffer() const override { return true; }
+
+  void Explain(int depth, std::string* out) const override {
+    StrAppend(out, ExplainIndent(depth), "InstantSelector ", ToString(call_.selector), "\n");
+  }
+
+ private:
+  absl::StatusOr<std::vector<SeriesMeta>> Select() {
+    const Expr& selector = call_.selector;
+    const Steps& steps = call_.steps;
+    const int64_t first = call_.shift.Reference(steps.Time(0));
+    const int64_t last = call_.shift.Reference(steps.Time(steps.count - 1));
+    tsdb::SelectHints hints;
+    hints.start = first - call_.state->lookback_ms + 1;
+    hints.end = selector.smoothed ? last + call_.state->lookback_ms : last;
+    hints.step = steps.step_ms;
+    hints.labels = selector.needed_labels;
+    if (!selector.smoothed && call_.reading != SelectorReading::kStartTimestamp) {
+      hints.instants = {first, call_.shift.fixed ? 0 : steps.step_ms, call_.shift.fixed ? 1 : steps.count};
+    }
+    hints.readers = BatchStream::ReadersWanted(*call_.state, last - first);
+    ASSIGN_OR_RETURN(set_, call_.state->querier->Select(selector.matchers, hints.start, hints.end, hints));
+    std::vector<SeriesMeta> series(set_->size());
+    for (size_t i = 0; i < series.size(); ++i) series[i].labels = set_->TakeLabels(i);
+    MakeStream(last - first);
+    return series;
+  }
+
+  void MakeStream(int64_t span_ms) {
+    std::vector<std::unique_ptr<BatchFiller>> fillers;
+    fillers.push_back(std::make_unique<SelectorRows>(call_, set_.get(), nullptr));
+    const int wanted = BatchStream::FillersWanted(*call_.state, set_->size(), span_ms);
+    while (static_cast<int>(fillers.size()) < wanted) {
+      std::unique_ptr<tsdb::SeriesSet> reader = set_->NewReader();
+      if (reader == nullptr) break;
+      tsdb::SeriesSet* const set = reader.get();
+      fillers.push_back(std::make_unique<SelectorRows>(call_, set, std::move(reader)));
+    }
+    stream_.emplace(call_.state, counts_, set_->size(), call_.steps, std::move(fillers));
+  }
+
+  SelectorCall call_;
+  SampleCounts* const counts_;
+  std::unique_ptr<tsdb::SeriesSet> set_;
+  std::optional<BatchStream> stream_;
 };
 
 }  // namespace

@@ -16,10 +16,13 @@ class MapOperator : public Operator {
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     RETURN_IF_ERROR(Prepare());
-    ASSIGN_OR_RETURN(inner_, child_->Series());
-    series_.reserve(inner_->size());
-    for (const SeriesMeta& meta : *inner_) series_.push_back(Meta(meta));
+    ASSIGN_OR_RETURN(series_, child_->TakeSeries());
+    for (SeriesMeta& meta : series_) EditSeries(&meta);
     return &series_;
+  }
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    RETURN_IF_ERROR(Series().status());
+    return KeepsSeries() ? series_ : std::move(series_);
   }
   absl::StatusOr<bool> Next(Batch* batch) override {
     ASSIGN_OR_RETURN(bool more, child_->Next(batch));
@@ -37,18 +40,16 @@ class MapOperator : public Operator {
 
  protected:
   virtual absl::Status Prepare() { return absl::OkStatus(); }
-  virtual SeriesMeta Meta(const SeriesMeta& meta) const { return meta; }
+  virtual void EditSeries(SeriesMeta* meta) const = 0;
   virtual absl::Status Change(Batch* batch) { return absl::OkStatus(); }
-  const std::vector<SeriesMeta>* inner_ = nullptr;
+  virtual bool KeepsSeries() const { return false; }  // whether Change looks at series_
+  std::vector<SeriesMeta> series_;
   size_t at_ = 0;  // first series of the batch
 
  private:
   const std::string name_;
   OperatorPtr child_;
-  std::vector<SeriesMeta> series_;
 };
-
-SeriesMeta WithoutName(const SeriesMeta& meta) { return {meta.labels, true}; }
 
 class InstantFunction : public MapOperator {
  public:
@@ -69,14 +70,15 @@ class InstantFunction : public MapOperator {
     }
     return absl::OkStatus();
   }
-  SeriesMeta Meta(const SeriesMeta& meta) const override { return WithoutName(meta); }
+  void EditSeries(SeriesMeta* meta) const override { meta->drop_name = true; }
+  bool KeepsSeries() const override { return true; }
   absl::Status Change(Batch* batch) override {
     std::vector<double> scalars(rows_.size());
     CallContext context;
     if (!call_.children.empty()) context.pos = call_.children[0]->pos;
     context.annotations = &state_->annotations;
     for (size_t r = 0; r < batch->series(); ++r) {
-      context.labels = &(*inner_)[at_ + r].labels;
+      context.labels = &series_[at_ + r].labels;
       for (size_t i = 0; i < batch->steps(); ++i) {
         BinaryCell in = CellOf(*batch, r, i);
         if (in.kind == Batch::kEmpty) continue;
@@ -111,7 +113,7 @@ class Negate : public MapOperator {
   explicit Negate(OperatorPtr child) : MapOperator("Negate", std::move(child)) {}
 
  private:
-  SeriesMeta Meta(const SeriesMeta& meta) const override { return WithoutName(meta); }
+  void EditSeries(SeriesMeta* meta) const override { meta->drop_name = true; }
   absl::Status Change(Batch* batch) override {
     for (size_t r = 0; r < batch->series(); ++r) {
       for (size_t i = 0; i < batch->steps(); ++i) {
@@ -144,8 +146,8 @@ class VectorScalar : public MapOperator {
     ASSIGN_OR_RETURN(row_, ReadScalar(scalar_.get(), steps_.count));
     return absl::OkStatus();
   }
-  SeriesMeta Meta(const SeriesMeta& meta) const override {
-    return DropsName(binary_) ? WithoutName(meta) : meta;
+  void EditSeries(SeriesMeta* meta) const override {
+    if (DropsName(binary_)) meta->drop_name = true;
   }
   absl::Status Change(Batch* batch) override {
     bool filter = IsComparison(binary_.op) && !binary_.return_bool;
@@ -200,13 +202,14 @@ class LabelEdit : public MapOperator {
   bool SeriesDiffer() const override { return false; }  // not once they are edited
 
  private:
-  SeriesMeta Meta(const SeriesMeta& meta) const override { return edit_(meta); }
+  void EditSeries(SeriesMeta* meta) const override { *meta = edit_(*meta); }
   const std::function<SeriesMeta(const SeriesMeta&)> edit_;
 };
 
 class StepInvariant : public Operator {
  public:
-  StepInvariant(OperatorPtr child, Steps steps) : child_(std::move(child)), steps_(steps) {}
+  StepInvariant(OperatorPtr child, Steps steps, const SampleCounts* inner, SampleCounts* outer)
+      : child_(std::move(child)), steps_(steps), inner_(inner), outer_(outer) {}
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override { return child_->Series(); }
   absl::StatusOr<bool> Next(Batch* batch) override {
     ASSIGN_OR_RETURN(bool more, child_->Next(&one_));
@@ -217,7 +220,11 @@ class StepInvariant : public Operator {
     }
     return true;
   }
-  void Close() override { child_->Close(); }
+  void Close() override {
+    child_->Close();
+    for (int i = 0; i < steps_.count && !counted_; ++i) outer_->Add(static_cast<size_t>(i), inner_->total);
+    counted_ = true;
+  }
   bool SeriesDiffer() const override { return child_->SeriesDiffer(); }
   void Explain(int depth, std::string* out) const override {
     StrAppend(out, ExplainIndent(depth), "StepInvariant\n");
@@ -227,6 +234,9 @@ class StepInvariant : public Operator {
  private:
   OperatorPtr child_;
   const Steps steps_;
+  const SampleCounts* const inner_;
+  SampleCounts* const outer_;
+  bool counted_ = false;
   Batch one_;
 };
 
@@ -246,8 +256,8 @@ OperatorPtr NewLabelEdit(std::string text, OperatorPtr child,
                          std::function<SeriesMeta(const SeriesMeta&)> edit) {
   return std::make_unique<LabelEdit>(std::move(text), std::move(child), std::move(edit));
 }
-OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps) {
-  return std::make_unique<StepInvariant>(std::move(child), steps);
+OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps, const SampleCounts* inner, SampleCounts* outer) {
+  return std::make_unique<StepInvariant>(std::move(child), steps, inner, outer);
 }
 
 }  // namespace narthex::promql

@@ -24,7 +24,7 @@ OperatorPtr NewVectorScalar(const Expr& binary, OperatorPtr vector, OperatorPtr 
 OperatorPtr NewLabelEdit(std::string text, OperatorPtr child,
                          std::function<SeriesMeta(const SeriesMeta&)> edit);
 // Evaluates `child` (built for one step) once and shows its result at every step.
-OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps);
+OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps, const SampleCounts* inner, SampleCounts* outer);
 // Takes the names away that were marked for it. Series that become equal are merged; two values at one step
 // are an error.
 OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps);

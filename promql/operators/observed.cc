@@ -26,6 +26,16 @@ class Observed final : public Operator {
     return series;
   }
 
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    assert(stage_ == Stage::kNew && "TakeSeries() comes once, and first");
+    stage_ = Stage::kReading;
+    Stopwatch watch(this);
+    ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, inner_->TakeSeries());
+    series_ = series.size();
+    RETURN_IF_ERROR(ChargeBatch());
+    return series;
+  }
+
   absl::StatusOr<bool> Next(Batch* batch) override {
     assert(stage_ == Stage::kReading && "Next() comes after Series(), until it answers false");
     Stopwatch watch(this);

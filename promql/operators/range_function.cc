@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <optional>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "model/sample.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/kernels.h"
+#include "promql/operators/batch_stream.h"
 #include "promql/operators/row_functions.h"
 #include "promql/operators/row_windows.h"
 #include "promql/operators/selectors.h"
@@ -18,96 +20,67 @@ bool LooksLikeCounter(std::string_view name) {
          name.ends_with("_bucket");
 }
 
-class RangeFunction : public Operator {
+// What does not change from row to row.
+struct RangeCall {
+  const Expr& call;
+  const FunctionImpl& function;
+  QueryState* state;
+  Steps steps;
+  bool wants_counter;
+  std::vector<SeriesMeta> series;
+  std::vector<std::vector<double>> scalar_rows;
+};
+
+class RangeRows : public BatchFiller {
  public:
-  RangeFunction(const Expr& call, const FunctionImpl& function, std::unique_ptr<RangeSource> source,
-                std::vector<OperatorPtr> scalars, QueryState* state, Steps steps)
+  // The source may belong to somebody else.
+  RangeRows(const RangeCall& call, RangeSource* source, std::unique_ptr<RangeSource> owned)
       : call_(call),
-        function_(function),
-        source_(std::move(source)),
-        scalars_(std::move(scalars)),
-        state_(state),
-        steps_(steps),
-        wants_counter_(call.function->name == "rate" || call.function->name == "increase"),
-        row_function_(source_->anchored || source_->smoothed ? nullptr : NewRowFunction(function.name)),
-        windows_(steps, source_->shift, source_->range_ms) {}
+        source_(source),
+        owned_(std::move(owned)),
+        state_(call.state),
+        steps_(call.steps),
+        row_function_(source_->anchored || source_->smoothed ? nullptr : NewRowFunction(call.function.name)),
+        windows_(steps_, source_->shift, source_->range_ms) {}
 
-  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
-    for (OperatorPtr& scalar : scalars_) {
-      ASSIGN_OR_RETURN(std::vector<double> row, ReadScalar(scalar.get(), steps_.count));
-      scalar_rows_.push_back(std::move(row));
+  absl::Status Fill(size_t first, size_t count, Batch* batch, FillNotes* notes) override {
+    notes_ = notes;
+    for (size_t r = 0; r < count; r += kRowsAtOnce) {
+      RETURN_IF_ERROR(FillRows(first + r, std::min(kRowsAtOnce, count - r), r, batch));
     }
-    ASSIGN_OR_RETURN(series_, source_->TakeSeries());
-    if (!function_.keeps_name) {
-      for (SeriesMeta& meta : series_) meta.drop_name = true;
-    }
-    return &series_;
-  }
-
-  absl::StatusOr<bool> Next(Batch* batch) override {
-    const size_t count = std::min(kBatchSeries, series_.size() - at_);
-    if (count == 0) return false;
-    batch->Reset(count, static_cast<size_t>(steps_.count));
-    int64_t held = 0;
-    absl::Status status;
-    for (size_t r = 0; r < count && status.ok(); r += kRowsAtOnce) {
-      status = FillRows(r, std::min(kRowsAtOnce, count - r), batch, &held);
-    }
-    state_->Release(held);
-    RETURN_IF_ERROR(status);
-    at_ += count;
-    return true;
-  }
-
-  void Close() override { source_->Close(); }
-  bool SeriesDiffer() const override { return source_->SeriesDiffer(); }
-
-  void Explain(int depth, std::string* out) const override {
-    StrAppend(out, ExplainIndent(depth), "RangeFunction ", call_.function->name, "\n");
-    source_->Explain(depth + 1, out);
+    return absl::OkStatus();
   }
 
  private:
   // So few that their samples stay in the cache.
   static constexpr size_t kRowsAtOnce = 16;
 
-  absl::Status Hold(size_t samples, int64_t* held) {
-    RETURN_IF_ERROR(state_->Hold(static_cast<int64_t>(samples)));
-    *held += static_cast<int64_t>(samples);
-    return absl::OkStatus();
-  }
-
-  // Rows [first, first + count) of the batch.
-  absl::Status FillRows(size_t first, size_t count, Batch* batch, int64_t* held) {
+  // Series [first, first + count) into the rows from `to` on.
+  absl::Status FillRows(size_t first, size_t count, size_t to, Batch* batch) {
     RETURN_IF_ERROR(state_->Check());
     const std::vector<tsdb::Row>* rows = nullptr;
     if (row_function_ != nullptr) {
-      ASSIGN_OR_RETURN(rows, source_->ReadRows(at_ + first, count));
+      ASSIGN_OR_RETURN(rows, source_->ReadRows(first, count));
     }
     if (rows == nullptr) {
-      RETURN_IF_ERROR(source_->Read(at_ + first, count, &points_));
+      RETURN_IF_ERROR(source_->Read(first, count, &points_));
       for (size_t r = 0; r < count; ++r) {
-        RETURN_IF_ERROR(Hold(points_[r].floats.size() + points_[r].histograms.size(), held));
-        RETURN_IF_ERROR(Fill(points_[r], at_ + first + r, first + r, batch));
+        notes_->held += static_cast<int64_t>(points_[r].floats.size() + points_[r].histograms.size());
+        RETURN_IF_ERROR(FillPoints(points_[r], first + r, to + r, batch));
       }
       return absl::OkStatus();
     }
     shared_times_ = {};
-    size_t floats = 0;
-    for (const tsdb::Row& row : *rows) floats += row.v.size();
-    RETURN_IF_ERROR(Hold(floats, held));
     for (size_t r = 0; r < count; ++r) {
       const tsdb::Row& row = (*rows)[r];
+      notes_->held += static_cast<int64_t>(row.v.size() + row.h.size());
       const bool starts = state_->use_start_timestamps && !row.start_t.empty();
       if (row.h.empty() && !starts) {
-        FillRow(row, at_ + first + r, first + r, batch);
-        continue;
+        FillRow(row, first + r, to + r, batch);
+      } else {
+        const RangeSource::Points points = PointsOf(row, state_->use_start_timestamps);
+        RETURN_IF_ERROR(FillPoints(points, first + r, to + r, batch));
       }
-      const RangeSource::Points points = PointsOf(row, state_->use_start_timestamps);
-      const size_t samples = points.floats.size() + points.histograms.size();
-      state_->samples_read += static_cast<int64_t>(samples);
-      RETURN_IF_ERROR(Hold(points.histograms.size(), held));
-      RETURN_IF_ERROR(Fill(points, at_ + first + r, first + r, batch));
     }
     return absl::OkStatus();
   }
@@ -116,7 +89,6 @@ class RangeFunction : public Operator {
   void FillRow(const tsdb::Row& row, size_t series, size_t r, Batch* batch) {
     if (row.v.empty()) return;
     const double* v = row.v.data();
-    state_->samples_read += static_cast<int64_t>(row.v.size());
     if (MachineKernels().has_stale(row.v.data(), row.v.size())) {
       own_times_.clear();
       own_values_.clear();
@@ -125,7 +97,6 @@ class RangeFunction : public Operator {
         own_times_.push_back(row.t[i]);
         own_values_.push_back(row.v[i]);
       }
-      state_->samples_read -= static_cast<int64_t>(row.v.size() - own_values_.size());
       v = own_values_.data();
       SetTimes(own_times_);
       shared_times_ = {};
@@ -133,19 +104,25 @@ class RangeFunction : public Operator {
       SetTimes(row.t);
       shared_times_ = row.t;
     }
+    notes_->counts.Add(window_sizes_, all_windows_);
     row_function_->Fill(v, batch->cells(r), batch->values(r));
-    if (wants_counter_) NoteNonCounter(series_[series].labels, batch->cells(r), batch->steps());
+    if (call_.wants_counter) NoteNonCounter(call_.series[series].labels, batch->cells(r), batch->steps());
   }
 
   void SetTimes(std::span<const int64_t> t) {
     windows_.Set(t);
     row_function_->SetWindows(windows_);
+    window_sizes_.resize(windows_.steps());
+    all_windows_ = 0;
+    for (size_t i = 0; i < window_sizes_.size(); ++i) {
+      all_windows_ += window_sizes_[i] = windows_.hi(i) - windows_.lo(i);
+    }
   }
 
   void NoteNonCounter(const Labels& labels, const Batch::Cell* cells, size_t steps) {
     if (LooksLikeCounter(labels.MetricName())) return;
     if (std::find(cells, cells + steps, Batch::kFloat) == cells + steps) return;
-    state_->annotations.Add(PossibleNonCounterText(labels.MetricName()), call_.children[0]->pos);
+    notes_->annotations.Add(PossibleNonCounterText(labels.MetricName()), call_.call.children[0]->pos);
   }
 
   // The window of a step. anchored and smoothed also look before the range, as far as the lookback goes, and
@@ -174,21 +151,22 @@ class RangeFunction : public Operator {
     return std::span(starts).subspan(static_cast<size_t>(window.data() - points.data()), window.size());
   }
 
-  absl::Status Fill(const RangeSource::Points& points, size_t series, size_t r, Batch* batch) {
+  absl::Status FillPoints(const RangeSource::Points& points, size_t series, size_t r, Batch* batch) {
     if (points.floats.empty() && points.histograms.empty()) return absl::OkStatus();
-    std::vector<double> scalars(scalar_rows_.size());
+    std::vector<double> scalars(call_.scalar_rows.size());
     CallContext context;
-    context.labels = &series_[series].labels;
-    context.pos = call_.children[0]->pos;
-    context.annotations = &state_->annotations;
+    context.labels = &call_.series[series].labels;
+    context.pos = call_.call.children[0]->pos;
+    context.annotations = &notes_->annotations;
     for (int i = 0; i < steps_.count; ++i) {
       Window window = WindowOf(points, source_->shift.Reference(steps_.Time(i)));
       if (window.floats.empty() && window.histograms.empty()) continue;
-      for (size_t k = 0; k < scalars.size(); ++k) scalars[k] = scalar_rows_[k][static_cast<size_t>(i)];
+      CountSamples(window, static_cast<size_t>(i));
+      for (size_t k = 0; k < scalars.size(); ++k) scalars[k] = call_.scalar_rows[k][static_cast<size_t>(i)];
       context.scalars = scalars;
       context.time_ms = steps_.Time(i);
       Value out;
-      bool some = function_.range(window, &context, &out);
+      bool some = call_.function.range(window, &context, &out);
       if (!context.status.ok()) return context.status;
       if (!some) continue;
       NoteNonCounter(context, window);
@@ -202,26 +180,91 @@ class RangeFunction : public Operator {
   }
 
   void NoteNonCounter(const CallContext& context, const Window& window) {
-    if (!wants_counter_ || window.floats.empty() || LooksLikeCounter(context.MetricName())) return;
-    state_->annotations.Add(PossibleNonCounterText(context.MetricName()), context.pos);
+    if (!call_.wants_counter || window.floats.empty() || LooksLikeCounter(context.MetricName())) return;
+    notes_->annotations.Add(PossibleNonCounterText(context.MetricName()), context.pos);
   }
 
-  const Expr& call_;
-  const FunctionImpl& function_;
-  std::unique_ptr<RangeSource> source_;
-  std::vector<OperatorPtr> scalars_;
-  QueryState* const state_;
+  void CountSamples(const Window& window, size_t step) {
+    int64_t samples = static_cast<int64_t>(window.floats.size());
+    for (const HistogramPoint& point : window.histograms) samples += SampleCount(*point.h);
+    notes_->counts.Add(step, samples);
+  }
+
+  const RangeCall& call_;
+  RangeSource* const source_;
+  const std::unique_ptr<RangeSource> owned_;
+  const QueryState* const state_;
   const Steps steps_;
-  const bool wants_counter_;
-  std::vector<SeriesMeta> series_;
-  std::vector<std::vector<double>> scalar_rows_;
+  FillNotes* notes_ = nullptr;  // of the batch
   std::vector<RangeSource::Points> points_;
-  size_t at_ = 0;
   const std::unique_ptr<RowFunction> row_function_;  // null: window by window
   RowWindows windows_;
+  std::vector<int64_t> window_sizes_;
+  int64_t all_windows_ = 0;
   std::span<const int64_t> shared_times_;  // those that windows_ was set to, while they are valid
   std::vector<int64_t> own_times_;
   std::vector<double> own_values_;
+};
+
+class RangeFunction : public Operator {
+ public:
+  RangeFunction(const Expr& call, const FunctionImpl& function, std::unique_ptr<RangeSource> source,
+                std::vector<OperatorPtr> scalars, QueryState* state, Steps steps)
+      : call_{call, function, state, steps, IsRate(call), {}, {}},
+        source_(std::move(source)),
+        scalars_(std::move(scalars)),
+        counts_(state->counts) {}
+
+  absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
+    for (OperatorPtr& scalar : scalars_) {
+      ASSIGN_OR_RETURN(std::vector<double> row, ReadScalar(scalar.get(), call_.steps.count));
+      call_.scalar_rows.push_back(std::move(row));
+    }
+    ASSIGN_OR_RETURN(call_.series, source_->TakeSeries());
+    if (!call_.function.keeps_name) {
+      for (SeriesMeta& meta : call_.series) meta.drop_name = true;
+    }
+    MakeStream();
+    return &call_.series;
+  }
+
+  absl::StatusOr<bool> Next(Batch* batch) override { return stream_->Next(batch); }
+
+  void Close() override {
+    stream_.reset();
+    source_->Close();
+  }
+  bool SeriesDiffer() const override { return source_->SeriesDiffer(); }
+
+  void Explain(int depth, std::string* out) const override {
+    StrAppend(out, ExplainIndent(depth), "RangeFunction ", call_.call.function->name, "\n");
+    source_->Explain(depth + 1, out);
+  }
+
+ private:
+  static bool IsRate(const Expr& call) {
+    return call.function->name == "rate" || call.function->name == "increase";
+  }
+
+  void MakeStream() {
+    std::vector<std::unique_ptr<BatchFiller>> fillers;
+    fillers.push_back(std::make_unique<RangeRows>(call_, source_.get(), nullptr));
+    const int64_t span_ms = call_.steps.end_ms - call_.steps.start_ms + source_->range_ms;
+    const int wanted = BatchStream::FillersWanted(*call_.state, call_.series.size(), span_ms);
+    while (static_cast<int>(fillers.size()) < wanted) {
+      std::unique_ptr<RangeSource> reader = source_->NewReader();
+      if (reader == nullptr) break;
+      RangeSource* const source = reader.get();
+      fillers.push_back(std::make_unique<RangeRows>(call_, source, std::move(reader)));
+    }
+    stream_.emplace(call_.state, counts_, call_.series.size(), call_.steps, std::move(fillers));
+  }
+
+  RangeCall call_;
+  std::unique_ptr<RangeSource> source_;
+  std::vector<OperatorPtr> scalars_;
+  SampleCounts* const counts_;
+  std::optional<BatchStream> stream_;
 };
 
 }  // namespace

@@ -3,10 +3,18 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "promql/operators/batch_stream.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
 namespace {
+
+bool HasTypeOrUnit(const tsdb::SeriesSet& set) {
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set.labels(i).Has(kTypeLabel) || set.labels(i).Has(kUnitLabel)) return true;
+  }
+  return false;
+}
 
 class MatrixSource : public RangeSource {
  public:
@@ -35,6 +43,13 @@ class MatrixSource : public RangeSource {
       set_ = std::move(made->second);
       state_->selected.erase(made);
     } else {
+      hints.labels = selector_.needed_labels;
+      hints.readers = BatchStream::ReadersWanted(*state_, hints.end - hints.start);
+      ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
+    }
+    if (hints.labels && HasTypeOrUnit(*set_)) {
+      // These go together with the name; series may become one without them.
+      hints.labels.reset();
       ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
     }
     std::vector<SeriesMeta> series(set_->size());
@@ -45,10 +60,7 @@ class MatrixSource : public RangeSource {
   absl::Status Read(size_t first, size_t count, std::vector<Points>* out) override {
     ASSIGN_OR_RETURN(const std::vector<tsdb::Row>* rows, ReadRows(first, count));
     out->clear();
-    for (const tsdb::Row& row : *rows) {
-      out->push_back(PointsOf(row, state_->use_start_timestamps));
-      state_->samples_read += static_cast<int64_t>(out->back().floats.size() + out->back().histograms.size());
-    }
+    for (const tsdb::Row& row : *rows) out->push_back(PointsOf(row, state_->use_start_timestamps));
     return absl::OkStatus();
   }
 
@@ -56,6 +68,14 @@ class MatrixSource : public RangeSource {
     RETURN_IF_ERROR(state_->Check());
     RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
     return &rows_;
+  }
+
+  std::unique_ptr<RangeSource> NewReader() override {
+    std::unique_ptr<tsdb::SeriesSet> set = set_->NewReader();
+    if (set == nullptr) return nullptr;
+    auto reader = std::make_unique<MatrixSource>(matrix_, state_, steps_);
+    reader->set_ = std::move(set);
+    return reader;
   }
 
   void Close() override { set_.reset(); }
@@ -145,8 +165,10 @@ std::unique_ptr<RangeSource> NewMatrixSource(const Expr& matrix, QueryState* sta
 }
 
 std::unique_ptr<RangeSource> NewSubquerySource(const Expr& subquery, OperatorPtr inner, QueryState* state,
-                                               Steps inner_steps) {
-  return std::make_unique<SubquerySource>(subquery, std::move(inner), state, inner_steps);
+                                               Steps inner_steps, const SampleCounts* counts) {
+  auto source = std::make_unique<SubquerySource>(subquery, std::move(inner), state, inner_steps);
+  source->inner_counts = counts;
+  return source;
 }
 
 RangeSource::Points PointsOf(const tsdb::Row& row, bool use_start_timestamps) {

@@ -32,6 +32,7 @@ class Ranked : public WholeMatrixOperator {
     out.rows.Reset(input.series.size(), columns());
     std::vector<size_t> order;  // rows in the order of choice, for one step
     for (size_t i = 0; i < columns(); ++i) {
+      RETURN_IF_ERROR(state_->Check());
       for (const std::vector<size_t>& group : members) {
         ASSIGN_OR_RETURN(std::vector<size_t> chosen, Choose(input, group, i, parameter[i]));
         for (size_t s : chosen) {

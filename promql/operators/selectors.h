@@ -43,6 +43,8 @@ class RangeSource {
   virtual absl::StatusOr<const std::vector<tsdb::Row>*> ReadRows(size_t first, size_t count) {
     return nullptr;
   }
+  // Another one for the same series and another thread; nullptr: there is none. After Series().
+  virtual std::unique_ptr<RangeSource> NewReader() { return nullptr; }
   virtual void Close() = 0;
   virtual bool SeriesDiffer() const = 0;  // as Operator's
   virtual void Explain(int depth, std::string* out) const = 0;
@@ -50,11 +52,12 @@ class RangeSource {
   TimeShift shift;
   int64_t range_ms = 0;
   bool anchored = false, smoothed = false;
+  const SampleCounts* inner_counts = nullptr;  // of a subquery: what its expression looked at
 };
 std::unique_ptr<RangeSource> NewMatrixSource(const Expr& matrix, QueryState* state, Steps steps);
-// `inner` evaluates the subquery's expression over `inner_steps`.
+// `inner` evaluates the subquery's expression over `inner_steps`; `counts` are those of the inner part.
 std::unique_ptr<RangeSource> NewSubquerySource(const Expr& subquery, OperatorPtr inner, QueryState* state,
-                                               Steps inner_steps);
+                                               Steps inner_steps, const SampleCounts* counts);
 
 // A function of a range vector; `scalars` are its scalar arguments in order.
 OperatorPtr NewRangeFunction(const Expr& call, const FunctionImpl& function,

@@ -30,6 +30,7 @@ class QuantileAggregate : public WholeMatrixOperator {
     Matrix out;
     out.rows.Reset(groups.series.size(), columns());
     for (size_t i = 0; i < columns(); ++i) {
+      RETURN_IF_ERROR(state_->Check());
       bool bad = !(q[i] >= 0 && q[i] <= 1);
       if (bad && !input.series.empty())
         state_->annotations.Add(InvalidQuantileText(q[i]), aggregate_.children[0]->pos);
@@ -64,6 +65,9 @@ class CountValues : public WholeMatrixOperator {
         label_(std::move(label)) {
     children_.push_back(std::move(child));
   }
+  ~CountValues() override {
+    if (charged_ > 0) state_->budget->Release(charged_);
+  }
 
  private:
   absl::StatusOr<Matrix> Compute() override {
@@ -74,6 +78,7 @@ class CountValues : public WholeMatrixOperator {
     ASSIGN_OR_RETURN(Matrix input, Input(0));
     std::map<Labels, std::vector<double>> counts;  // by output labels; one count a step
     for (size_t s = 0; s < input.series.size(); ++s) {
+      RETURN_IF_ERROR(state_->Check());
       Labels group = GroupLabels(input.series[s].labels, aggregate_.grouping, aggregate_.without);
       for (size_t i = 0; i < columns(); ++i) {
         Batch::Cell cell = input.rows.cells(s)[i];
@@ -81,7 +86,7 @@ class CountValues : public WholeMatrixOperator {
         std::string value = cell == Batch::kHistogram ? input.rows.histogram(s, i)->ToString()
                                                       : FormatFloatF(input.rows.values(s)[i]);
         std::vector<double>& row = counts[LabelsBuilder(group).Set(label_, value).Build()];
-        row.resize(columns());
+        if (row.empty()) RETURN_IF_ERROR(MakeRow(&row));
         ++row[i];
       }
     }
@@ -96,8 +101,22 @@ class CountValues : public WholeMatrixOperator {
     return out;
   }
 
+  // There may be a row for every sample: far more than the input.
+  absl::Status MakeRow(std::vector<double>* row) {
+    // Here, and in the result with a cell's kind.
+    constexpr size_t kBytes = 2 * sizeof(double) + sizeof(Batch::Cell);
+    const int64_t bytes = static_cast<int64_t>(columns() * kBytes);
+    if (state_->budget != nullptr) {
+      RETURN_IF_ERROR(state_->budget->Charge(bytes));
+      charged_ += bytes;
+    }
+    row->resize(columns());
+    return absl::OkStatus();
+  }
+
   const Expr& aggregate_;
   const std::string label_;
+  int64_t charged_ = 0;
 };
 
 }  // namespace

@@ -20,17 +20,26 @@ class VectorBinary : public WholeMatrixOperator {
         binary_(binary),
         matching_(*binary.matching),
         swapped_(matching_.card == Cardinality::kOneToMany),
-        one_to_one_(matching_.card == Cardinality::kOneToOne) {
+        one_to_one_(matching_.card == Cardinality::kOneToOne),
+        row_is_group_(one_to_one_ && DropsName(binary) && !state->delayed_name_removal &&
+                      !NamesTheName(matching_)) {
     children_.push_back(std::move(left));
     children_.push_back(std::move(right));
   }
 
+  bool SeriesDiffer() const override { return !state_->delayed_name_removal; }
+
  private:
+  static bool NamesTheName(const VectorMatching& matching) {
+    return std::find(matching.labels.begin(), matching.labels.end(), kMetricName) != matching.labels.end();
+  }
+
   absl::StatusOr<Matrix> Compute() override {
     ASSIGN_OR_RETURN(many_, Input(swapped_ ? 1 : 0));
     ASSIGN_OR_RETURN(one_, Input(swapped_ ? 0 : 1));
     groups_ = MatchSeries(many_.series, one_.series, matching_);
     last_pair_.assign(many_.series.size(), {kNone, kNone});
+    row_of_group_.assign(row_is_group_ ? groups_.count : 0, kNone);
     out_.rows.Reset(0, columns());
     for (size_t i = 0; i < columns(); ++i) RETURN_IF_ERROR(Step(i));
     out_.rows.Grow(out_.series.size());
@@ -38,6 +47,7 @@ class VectorBinary : public WholeMatrixOperator {
   }
 
   absl::Status Step(size_t i) {
+    RETURN_IF_ERROR(state_->Check());
     one_at_.assign(groups_.count, kNone);
     for (size_t s = 0; s < one_.series.size(); ++s) {
       if (one_.rows.cells(s)[i] == Batch::kEmpty) continue;
@@ -67,6 +77,9 @@ class VectorBinary : public WholeMatrixOperator {
     // As upstream: the fill values belong to the sides after the swap, fill_left to the "many" side.
     const std::optional<double>&fill_many = matching_.fill_left, &fill_one = matching_.fill_right;
     if (one == kNone && !fill_one) return absl::OkStatus();
+    // Ambiguity is an error even where a comparison filters the result away.
+    const size_t row = RowOf(many, one);
+    RETURN_IF_ERROR(UseOnce(many != kNone ? groups_.left[many] : groups_.right[one], row));
     BinaryCell many_cell =
         many == kNone ? BinaryCell{Batch::kFloat, *fill_many, nullptr} : CellOf(many_.rows, many, i);
     BinaryCell one_cell =
@@ -74,24 +87,21 @@ class VectorBinary : public WholeMatrixOperator {
     BinaryCell out;
     ASSIGN_OR_RETURN(bool some, ApplyBinary(binary_, swapped_ ? one_cell : many_cell,
                                             swapped_ ? many_cell : one_cell, &state_->annotations, &out));
-    // Ambiguity is an error even where a comparison filters the result away.
-    size_t group = many != kNone ? groups_.left[many] : groups_.right[one];
-    size_t row = RowOf(many, one);
-    if (one_to_one_) {
-      if (used_[group]) {
-        return absl::FailedPreconditionError(
-            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
-      }
-      used_[group] = 1;
-    } else if (row_used_[row]) {
-      return absl::FailedPreconditionError(
-          "multiple matches for labels: grouping labels must ensure unique matches");
-    } else {
-      row_used_[row] = 1;
-    }
     if (!some) return absl::OkStatus();
     RETURN_IF_ERROR(held_.Add(1));
     StoreCell(out, row, i, &out_.rows);
+    return absl::OkStatus();
+  }
+
+  absl::Status UseOnce(size_t group, size_t row) {
+    char& used = one_to_one_ ? used_[group] : row_used_[row];
+    if (used) {
+      return absl::FailedPreconditionError(
+          one_to_one_
+              ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+              : "multiple matches for labels: grouping labels must ensure unique matches");
+    }
+    used = 1;
     return absl::OkStatus();
   }
 
@@ -100,6 +110,15 @@ class VectorBinary : public WholeMatrixOperator {
     // From step to step a series mostly meets the same partner.
     if (many != kNone && last_pair_[many].row != kNone && last_pair_[many].one == one)
       return last_pair_[many].row;
+    if (row_is_group_) {
+      size_t& row = row_of_group_[many != kNone ? groups_.left[many] : groups_.right[one]];
+      if (row == kNone) {
+        row = out_.series.size();
+        AddRow(ResultSeries(many, one));
+      }
+      if (many != kNone) last_pair_[many] = {one, row};
+      return row;
+    }
     auto [pair, is_new] = row_of_pair_.try_emplace({many, one}, 0);
     if (is_new) {
       SeriesMeta meta = ResultSeries(many, one);
@@ -124,16 +143,17 @@ class VectorBinary : public WholeMatrixOperator {
     const SeriesMeta& base = many != kNone ? many_.series[many] : one_.series[one];
     const bool drop = DropsName(binary_);
     const bool without_name = drop && !state_->delayed_name_removal;
-    Labels labels = many != kNone ? base.labels : MatchLabels(base.labels, matching_);
     std::string kept;
-    for (auto it = labels.begin(); !(it == labels.end()); ++it) {
+    const Labels matched = many != kNone ? Labels() : MatchLabels(base.labels, matching_);
+    const Labels& from = many != kNone ? base.labels : matched;
+    for (auto it = from.begin(); !(it == from.end()); ++it) {
       if (without_name && it->name == kMetricName) continue;
       const bool named =
           std::find(matching_.labels.begin(), matching_.labels.end(), it->name) != matching_.labels.end();
       if (one_to_one_ && matching_.on != named) continue;
       kept.append(it.encoded());
     }
-    labels = Labels::FromEncoded(std::move(kept));
+    Labels labels = Labels::FromEncoded(std::move(kept));
     if (!matching_.include.empty()) {
       LabelsBuilder more(labels);
       for (const std::string& name : matching_.include) {
@@ -165,6 +185,7 @@ class VectorBinary : public WholeMatrixOperator {
   const Expr& binary_;
   const VectorMatching& matching_;
   const bool swapped_, one_to_one_;
+  const bool row_is_group_;  // the labels of a result are those of its match group
   Matrix many_, one_;
   MatchGroups groups_;
   std::vector<size_t> one_at_;
@@ -172,7 +193,8 @@ class VectorBinary : public WholeMatrixOperator {
   struct Partner {
     size_t one, row;
   };
-  std::vector<Partner> last_pair_;  // of each series of the "many" side
+  std::vector<Partner> last_pair_;    // of each series of the "many" side
+  std::vector<size_t> row_of_group_;  // if row_is_group_
   absl::flat_hash_map<std::pair<size_t, size_t>, size_t> row_of_pair_;
   absl::flat_hash_map<std::pair<Labels, bool>, size_t> row_of_labels_;
   Matrix out_;

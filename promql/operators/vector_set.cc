@@ -27,6 +27,7 @@ class VectorSet : public WholeMatrixOperator {
     out.rows.Reset(out.series.size(), columns());
     std::vector<char> present(groups.count);
     for (size_t i = 0; i < columns(); ++i) {
+      RETURN_IF_ERROR(state_->Check());
       present.assign(groups.count, 0);
       const Matrix& known = unite ? left : right;
       const std::vector<size_t>& of = unite ? groups.left : groups.right;
@@ -57,12 +58,17 @@ Labels MatchLabels(const Labels& labels, const VectorMatching& matching) {
 MatchGroups MatchSeries(const std::vector<SeriesMeta>& left, const std::vector<SeriesMeta>& right,
                         const VectorMatching& matching) {
   MatchGroups out;
-  absl::flat_hash_map<Labels, size_t> index;
+  absl::flat_hash_map<std::string, size_t> index;  // by the encoded labels
+  std::string group;
   auto number = [&](const std::vector<SeriesMeta>& side, std::vector<size_t>* of) {
+    of->reserve(side.size());
     for (const SeriesMeta& meta : side) {
-      of->push_back(index.try_emplace(MatchLabels(meta.labels, matching), index.size()).first->second);
+      group.clear();
+      AppendGroup(meta.labels, matching.labels, !matching.on, &group);
+      of->push_back(index.try_emplace(group, index.size()).first->second);
     }
   };
+  index.reserve(left.size());
   number(left, &out.left);
   number(right, &out.right);
   out.count = index.size();

@@ -17,8 +17,12 @@ class WholeMatrixOperator : public Operator {
       : state_(state), steps_(steps), held_(state), text_(std::move(text)) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
-    ASSIGN_OR_RETURN(output_.matrix, Compute());
-    return &output_.matrix.series;
+    ASSIGN_OR_RETURN(Matrix matrix, Compute());
+    return output_.Start(std::move(matrix));
+  }
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
+    ASSIGN_OR_RETURN(Matrix matrix, Compute());
+    return output_.TakeSeries(std::move(matrix));
   }
   absl::StatusOr<bool> Next(Batch* batch) override { return output_.Next(batch); }
   void Close() override {

@@ -15,6 +15,7 @@ namespace {
 
 EngineOptions ScriptEngine(const ScriptOptions& script, MetricsRegistry* metrics) {
   EngineOptions options;
+  options.disabled_passes = script.disabled_passes;
   options.timeout_ms = 100'000;
   options.max_samples = 10'000;
   options.delayed_name_removal = true;

@@ -11,10 +11,14 @@ namespace {
 class StoreSeriesSet : public tsdb::SeriesSet {
  public:
   using Entry = std::pair<const Labels, StoredSeries>;
-  StoreSeriesSet(std::vector<const Entry*> entries, int64_t mint, int64_t maxt)
-      : entries_(std::move(entries)), mint_(mint), maxt_(maxt) {}
+  StoreSeriesSet(std::vector<const Entry*> entries, int64_t mint, int64_t maxt,
+                 const tsdb::SelectHints& hints)
+      : entries_(std::move(entries)), mint_(mint), maxt_(maxt) {
+    for (const Entry* entry : entries_)
+      labels_.push_back(hints.labels ? Only(entry->first, *hints.labels) : entry->first);
+  }
   size_t size() const override { return entries_.size(); }
-  const Labels& labels(size_t i) const override { return entries_[i]->first; }
+  const Labels& labels(size_t i) const override { return labels_[i]; }
   absl::Status ReadBlock(size_t first, size_t count, std::vector<tsdb::Row>* rows) override {
     rows->assign(count, tsdb::Row());
     for (size_t i = 0; i < count; ++i) (*rows)[i] = Cut(entries_[first + i]->second);
@@ -22,6 +26,13 @@ class StoreSeriesSet : public tsdb::SeriesSet {
   }
 
  private:
+  // What is not asked for is not there, so that scripts fail where it is looked at all the same.
+  static Labels Only(const Labels& labels, const std::vector<std::string>& names) {
+    LabelsBuilder out;
+    for (const std::string& name : names) out.Set(name, labels.Get(name));
+    return out.Build();
+  }
+
   tsdb::Row Cut(const StoredSeries& series) const {
     tsdb::Row row;
     auto lo = std::lower_bound(series.times.begin(), series.times.end(), mint_);
@@ -39,6 +50,7 @@ class StoreSeriesSet : public tsdb::SeriesSet {
     return row;
   }
   const std::vector<const Entry*> entries_;
+  std::vector<Labels> labels_;
   const int64_t mint_, maxt_;
 };
 
@@ -46,12 +58,13 @@ class StoreQuerier : public tsdb::Querier {
  public:
   explicit StoreQuerier(const SampleStore* store) : store_(store) {}
   absl::StatusOr<std::unique_ptr<tsdb::SeriesSet>> Select(const Matchers& matchers, int64_t mint,
-                                                          int64_t maxt, const tsdb::SelectHints&) override {
+                                                          int64_t maxt,
+                                                          const tsdb::SelectHints& hints) override {
     std::vector<const StoreSeriesSet::Entry*> found;
     for (const auto& entry : store_->series()) {
       if (MatchesAll(matchers, entry.first)) found.push_back(&entry);
     }
-    return std::make_unique<StoreSeriesSet>(std::move(found), mint, maxt);
+    return std::make_unique<StoreSeriesSet>(std::move(found), mint, maxt, hints);
   }
   absl::StatusOr<std::vector<std::string>> LabelNames(const tsdb::LabelQuery&) override { return Unused(); }
   absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view, const tsdb::LabelQuery&) override {

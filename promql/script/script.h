@@ -25,8 +25,9 @@ struct ScriptReport {
 struct ScriptOptions {
   // Runs each instant eval also with @ modifiers at other times, and as the middle of a range query.
   bool variants = true;
-  Devices* devices = nullptr;    // may be null: queries run on the CPU
-  const Clock* clock = nullptr;  // required; for deadlines only
+  Devices* devices = nullptr;                // may be null: queries run on the CPU
+  std::vector<std::string> disabled_passes;  // as EngineOptions'
+  const Clock* clock = nullptr;              // required; for deadlines only
 };
 
 // Runs a whole script. A malformed script is one failure at the line where it stops.

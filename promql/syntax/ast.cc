@@ -65,6 +65,7 @@ ExprPtr Expr::Clone() const {
   out->at_ms = at_ms;
   out->anchored = anchored;
   out->smoothed = smoothed;
+  out->needed_labels = needed_labels;
   out->range_ms = range_ms;
   out->step_ms = step_ms;
   out->op = op;

@@ -116,6 +116,7 @@ struct Expr {
   int64_t at_ms = 0;    // kTimestamp
   ExprPtr offset_expr;  // duration expression of offset, resolved by plan
   bool anchored = false, smoothed = false;
+  std::optional<std::vector<std::string>> needed_labels;  // kVectorSelector, if not all (set by plan)
 
   int64_t range_ms = 0;  // kMatrixSelector, kSubquery
   ExprPtr range_expr;    // duration expression, else null

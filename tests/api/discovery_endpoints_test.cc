@@ -232,7 +232,7 @@ TEST_F(ApiTest, QueriesOfRulesAreLoggedWithTheirGroup) {
   log.WriteRule(query);  // it is off: nothing happens
   ASSERT_TRUE(log.Open(path).ok());
   query.error = "too much";
-  query.samples_read = 3;
+  query.stats.samples = 3;
   log.WriteRule(query);
   std::ifstream in(path);
   std::stringstream text;

@@ -50,5 +50,18 @@ TEST(AppendPoint, WritesTheShortestTextOfAnyValue) {
   }
 }
 
+// Those with a few digits behind the point are written another way than their neighbours.
+TEST(AppendPoint, WritesTheShortestTextOfDecimalsAndTheirNeighbours) {
+  std::mt19937_64 random(2);
+  for (int i = 0; i < 20000; ++i) {
+    const double k = static_cast<double>(random() >> (64 - 1 - random() % 50));
+    const double decimal = (i % 3 == 0 ? -k : k) / std::pow(10, random() % 7);
+    for (double v : {decimal, std::nextafter(decimal, 1e300), std::nextafter(decimal, -1e300)}) {
+      if (std::fabs(v) < 1e-6) continue;
+      EXPECT_EQ(Point(1000, v), "[1,\"" + FormatFloat(v, 'f', -1) + "\"]");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace narthex::api

@@ -195,7 +195,7 @@ class DeviceStore : public DeviceTest {
   static void ExpectSame(const Result& want, const Result& got, const std::string& query) {
     SCOPED_TRACE(query);
     ASSERT_EQ(got.series.size(), want.series.size());
-    EXPECT_EQ(got.samples_read, want.samples_read);
+    EXPECT_EQ(got.stats.samples, want.stats.samples);
     EXPECT_EQ(got.warnings, want.warnings);
     EXPECT_EQ(got.infos, want.infos);
     for (size_t s = 0; s < want.series.size(); ++s) {

@@ -72,6 +72,43 @@ TEST_F(EngineTest, AQueryOverItsMemoryIsRefusedWithAdvice) {
   EXPECT_TRUE(engine.Run(*db_, Range("sum(vector(1))")).ok()) << "a small one still runs";
 }
 
+// A result with a row for every sample, as long as the query.
+TEST_F(EngineTest, CountValuesIsHeldToTheMemoryOfItsResult) {
+  options_.max_query_bytes = 1 << 20;
+  Engine engine(options_);
+  EXPECT_TRUE(engine.Run(*db_, Range("m")).ok());
+  EXPECT_EQ(engine.Run(*db_, Range("count_values(\"v\", m)")).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(engine.memory_used(), 0);
+}
+
+TEST_F(EngineTest, StatisticsCountTheSamplesOfEveryStep) {
+  options_.per_step_stats = true;
+  Engine engine(options_);
+  QueryParams params = Range("m");
+  params.start_ms = 1'800'000;
+  params.end_ms = 1'860'000;
+  params.step_ms = 30'000;
+  params.per_step_stats = true;
+  const auto stats = [&](std::string query) {
+    params.query = std::move(query);
+    absl::StatusOr<Result> result = engine.Run(*db_, params);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? result->stats : QueryStats();
+  };
+  using Steps = std::vector<int64_t>;
+  EXPECT_EQ(stats("m").samples_per_step, (Steps{100, 100, 100}));
+  EXPECT_EQ(stats("sum(rate(m[5m]))").samples_per_step, (Steps{2000, 2000, 2000}));
+  EXPECT_EQ(stats("sum(rate(m[5m]))").samples, 6000);
+  EXPECT_EQ(stats("m{n=\"1\"} + on (n) m{n=\"1\"}").samples_per_step, (Steps{2, 2, 2}));
+  EXPECT_EQ(stats("quantile_over_time(0.5, m{n=\"1\"}[1m])").samples_per_step, (Steps{4, 4, 4}));
+  EXPECT_EQ(stats("m{n=\"1\"} @ 1800").samples_per_step, (Steps{1, 1, 1})) << "step-invariant";
+  EXPECT_EQ(stats("sum_over_time(m{n=\"1\"}[2m:1m])").samples_per_step, (Steps{2, 2, 2}));
+  params.per_step_stats = false;
+  EXPECT_TRUE(stats("m").samples_per_step.empty());
+  EXPECT_EQ(stats("m").samples, 300);
+}
+
 TEST_F(EngineTest, AllQueriesTogetherAreLimitedToo) {
   options_.max_total_query_bytes = 20'000;
   Engine engine(options_);

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "promql/promql.h"
 #include "promql/script/script.h"
 
 namespace narthex::promql {
@@ -32,6 +33,22 @@ TEST_P(Scripts, EveryEvalGivesWhatTheScriptSays) {
   EXPECT_GT(report.passed, 0);
   for (const ScriptFailure& failure : report.failures) {
     ADD_FAILURE_AT(GetParam().c_str(), failure.line) << failure.message;
+  }
+}
+
+TEST_P(Scripts, GiveTheSameWithoutAnyOneOfThePasses) {
+  std::ifstream in(GetParam());
+  std::stringstream text;
+  text << in.rdbuf();
+  for (const std::string& pass : PassNames()) {
+    ScriptOptions options;
+    options.clock = &SystemClock();
+    options.disabled_passes = {pass};
+    ScriptReport report = RunScript(text.str(), options);
+    EXPECT_GT(report.passed, 0);
+    for (const ScriptFailure& failure : report.failures) {
+      ADD_FAILURE_AT(GetParam().c_str(), failure.line) << "without " << pass << ": " << failure.message;
+    }
   }
 }
 

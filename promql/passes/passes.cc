@@ -1,0 +1,23 @@
+#include "promql/passes/passes.h"
+
+#include <algorithm>
+
+namespace narthex::promql {
+
+std::span<const Pass> OptionalPasses() {
+  static constexpr Pass kPasses[] = {
+      {"fold-constants", FoldConstants},
+      {"propagate-matchers", PropagateMatchers},
+      {"project-labels", ProjectLabels},
+      {"step-invariant", MarkStepInvariant},
+  };
+  return kPasses;
+}
+
+void RunPasses(const std::vector<std::string>& disabled, ExprPtr* expr) {
+  for (const Pass& pass : OptionalPasses()) {
+    if (std::find(disabled.begin(), disabled.end(), pass.name) == disabled.end()) pass.run(expr);
+  }
+}
+
+}  // namespace narthex::promql
