@@ -1,7 +1,9 @@
 #include "api/encode.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "base/go_format.h"
@@ -38,11 +40,41 @@ void WriteText(std::string_view text, JsonWriter* json) {
 
 namespace {
 
+constexpr auto kTwoDigits = [] {
+  std::array<char, 200> out{};
+  for (size_t i = 0; i < 100; ++i) {
+    out[2 * i] = static_cast<char>('0' + i / 10);
+    out[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return out;
+}();
+
+char* PutTwo(uint32_t n, char* out) {
+  std::memcpy(out, &kTwoDigits[2 * n], 2);
+  return out + 2;
+}
+
+// Short numbers are most of what there is to write.
+char* PutInteger(uint64_t n, char* out) {
+  if (n >= 10'000'000'000) return std::to_chars(out, out + 20, n).ptr;
+  char digits[10];
+  char* at = digits + sizeof digits;
+  uint64_t rest = n;
+  for (; rest >= 100; rest /= 100) PutTwo(static_cast<uint32_t>(rest % 100), at -= 2);
+  if (rest >= 10)
+    PutTwo(static_cast<uint32_t>(rest), at -= 2);
+  else
+    *--at = static_cast<char>('0' + rest);
+  const size_t size = static_cast<size_t>(digits + sizeof digits - at);
+  std::memcpy(out, at, size);
+  return out + size;
+}
+
 // Writes a timestamp to at least 24 bytes; returns their end.
 char* PutTimestamp(int64_t ms, char* out) {
   uint64_t magnitude = ms < 0 ? uint64_t{0} - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
   if (ms < 0) *out++ = '-';
-  out = std::to_chars(out, out + 20, magnitude / 1000).ptr;
+  out = PutInteger(magnitude / 1000, out);
   if (unsigned fraction = static_cast<unsigned>(magnitude % 1000); fraction != 0) {
     *out++ = '.';
     *out++ = static_cast<char>('0' + fraction / 100);
@@ -65,7 +97,7 @@ char* PutDecimal(double magnitude, char* out) {
     const double scaled = magnitude * kPower[digits];
     const uint64_t k = static_cast<uint64_t>(scaled + 0.5);
     if (static_cast<double>(k) / kPower[digits] != magnitude) continue;
-    out = std::to_chars(out, out + 20, k / kInteger[digits]).ptr;
+    out = PutInteger(k / kInteger[digits], out);
     *out = '.';
     uint64_t rest = k % kInteger[digits];
     for (int i = digits; i > 0; --i, rest /= 10) out[i] = static_cast<char>('0' + rest % 10);
@@ -80,7 +112,8 @@ char* PutValue(double value, char* out) {
   const double magnitude = std::fabs(value);
   // Whole numbers, mostly counters: cheaper as integers.
   if (magnitude < 1e15 && value == std::floor(value) && (value != 0 || !std::signbit(value))) {
-    return std::to_chars(out, out + kMaxValueText, static_cast<int64_t>(value)).ptr;
+    if (value < 0) *out++ = '-';
+    return PutInteger(static_cast<uint64_t>(magnitude), out);
   }
   if (!(magnitude >= 1e-6 && magnitude < 1e15)) return nullptr;
   if (value < 0) *out++ = '-';

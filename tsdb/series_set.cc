@@ -114,7 +114,8 @@ class SeriesSetImpl : public SeriesSet {
         view_(db->Pin(ids_, mint, maxt, hints)),
         dead_(view_->dead),
         ranks_(std::move(ranks)),
-        stripes_(view_.get(), ranks_, CorruptNote(db)) {}
+        readers_(1 + view_->spare.size()),
+        stripes_(view_.get(), ranks_, CorruptNote(db), readers_) {}
 
   // Another reader of the same selection.
   SeriesSetImpl(const SeriesSetImpl& first, std::unique_ptr<ReadView> view)
@@ -126,7 +127,8 @@ class SeriesSetImpl : public SeriesSet {
         view_(std::move(view)),
         dead_(view_->dead),
         ranks_(first.ranks_),
-        stripes_(view_.get(), ranks_, CorruptNote(db_)) {}
+        readers_(first.readers_),
+        stripes_(view_.get(), ranks_, CorruptNote(db_), readers_) {}
 
   std::unique_ptr<SeriesSet> NewReader() override {
     std::unique_ptr<ReadView> view = view_->NewReader();
@@ -522,6 +524,7 @@ class SeriesSetImpl : public SeriesSet {
   const std::unique_ptr<ReadView> view_;
   const std::shared_ptr<const Tombstones> dead_;
   const std::shared_ptr<const SeriesIndex::Ranks> ranks_;
+  const size_t readers_;  // of this selection
   StripeReader stripes_;
 
   // The current block.

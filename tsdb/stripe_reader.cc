@@ -10,7 +10,6 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kMaxKeptBytes = 8 << 20;
 // Where in a key the stripe number stands; what is before it names the run.
 constexpr size_t kHourPrefix = 20, kDayPrefix = 16;
 
@@ -259,13 +258,13 @@ const StripeReader::Loaded& StripeReader::Load(const Run& run, uint32_t group, u
 }
 
 void StripeReader::LetStay(Loaded* loaded) {
-  if (loaded->stays_for == block_ || staying_ + loaded->bytes > kMaxKeptBytes) return;
+  if (loaded->stays_for == block_ || staying_ + loaded->bytes > max_kept_bytes_) return;
   loaded->stays_for = block_;
   staying_ += loaded->bytes;
 }
 
 void StripeReader::Evict() {
-  for (auto it = loaded_.end(); bytes_ > kMaxKeptBytes && it != loaded_.begin();) {
+  for (auto it = loaded_.end(); bytes_ > max_kept_bytes_ && it != loaded_.begin();) {
     --it;
     if (it == loaded_.begin() || it->stays_for == block_) continue;
     bytes_ -= it->bytes;

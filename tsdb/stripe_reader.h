@@ -24,9 +24,14 @@ class StripeReader {
  public:
   // Told of every stripe that does not check; it is left out.
   using Corrupt = std::function<void(int64_t window, uint32_t group, uint32_t stripe)>;
-  // `ranks`: the order of labels that the series asked for come in.
-  StripeReader(ReadView* view, std::shared_ptr<const SeriesIndex::Ranks> ranks, Corrupt corrupt)
-      : view_(view), ranks_(std::move(ranks)), corrupt_(std::move(corrupt)) {}
+  // `ranks`: the order of labels that the series asked for come in. `readers`: how many share the room for
+  // stripes.
+  StripeReader(ReadView* view, std::shared_ptr<const SeriesIndex::Ranks> ranks, Corrupt corrupt,
+               size_t readers = 1)
+      : view_(view),
+        ranks_(std::move(ranks)),
+        corrupt_(std::move(corrupt)),
+        max_kept_bytes_(kMaxKeptBytes / readers) {}
 
   // Where an entry comes from. Of two samples of one series at one time, that of the later run counts.
   struct Source {
@@ -48,6 +53,7 @@ class StripeReader {
   TimeColumns* columns() { return &columns_; }
 
  private:
+  static constexpr size_t kMaxKeptBytes = 8 << 20;
   struct Stripe {  // parsed; of one window
     int64_t window = 0;
     uint64_t id = 0;
@@ -101,6 +107,7 @@ class StripeReader {
   ReadView* const view_;
   const std::shared_ptr<const SeriesIndex::Ranks> ranks_;
   const Corrupt corrupt_;
+  const size_t max_kept_bytes_;
   absl::flat_hash_map<uint32_t, std::vector<Run>> runs_;
   absl::flat_hash_map<uint32_t, std::vector<SeriesId>> series_;  // by group, where asked for
   bool keep_series_ = false;

@@ -7,7 +7,13 @@ namespace narthex::promql {
 namespace {
 
 constexpr int64_t kTypicalIntervalMs = 15'000;
-constexpr int64_t kCellBytes = sizeof(double) + sizeof(uint8_t);
+constexpr size_t kCellBytes = sizeof(double) + sizeof(uint8_t);
+
+size_t BatchBytes(const Steps& steps) { return kBatchSeries * static_cast<size_t>(steps.count) * kCellBytes; }
+size_t RunLength(const Steps& steps) {
+  constexpr size_t kRunBytes = 1 << 20, kLongest = 4;
+  return std::clamp<size_t>(kRunBytes / BatchBytes(steps), 1, kLongest);
+}
 
 }  // namespace
 
@@ -18,7 +24,8 @@ BatchStream::BatchStream(QueryState* state, SampleCounts* counts, size_t series,
       series_(series),
       steps_(steps),
       fillers_(std::move(fillers)),
-      max_ahead_(fillers_.size() > 1 ? 2 * fillers_.size() : 0) {}
+      run_(RunLength(steps)),
+      max_ahead_(fillers_.size() > 1 ? 2 * fillers_.size() * run_ : 0) {}
 
 BatchStream::~BatchStream() {
   lane_.reset();
@@ -38,35 +45,45 @@ int BatchStream::FillersWanted(const QueryState& state, size_t series, int64_t s
   return samples < static_cast<double>(state.min_shared_samples) ? 1 : state.threads->count() + 1;
 }
 
-absl::Status BatchStream::StartThreads() {
-  const int64_t bytes =
-      static_cast<int64_t>(max_ahead_ * kBatchSeries * static_cast<size_t>(steps_.count)) * kCellBytes;
+void BatchStream::StartThreads() {
+  const int64_t bytes = static_cast<int64_t>(max_ahead_ * BatchBytes(steps_));
   if (state_->budget != nullptr) {
-    RETURN_IF_ERROR(state_->budget->Charge(bytes));
+    if (!state_->budget->Charge(bytes).ok()) {
+      max_ahead_ = 0;  // there is no room for it; one thread may still do
+      return;
+    }
     charged_ = bytes;
   }
   while (slots_.size() < max_ahead_) slots_.push_back(std::make_unique<Slot>());
   lane_.emplace(state_->threads);
-  return absl::OkStatus();
 }
 
-absl::Status BatchStream::FillSlot(size_t number, Slot* slot) {
+void BatchStream::FillSlot(size_t number, BatchFiller* filler, Slot* slot) {
   const size_t first = number * kBatchSeries, count = std::min(kBatchSeries, series_ - first);
   slot->batch.Reset(count, static_cast<size_t>(steps_.count));
   slot->notes.annotations = {};
   slot->notes.held = 0;
   slot->notes.counts.total = 0;
   slot->notes.counts.per_step.assign(counts_->per_step.size(), 0);
+  slot->status = filler->Fill(first, count, &slot->batch, &slot->notes);
+}
+
+void BatchStream::FillRun(size_t first, size_t end) {
   std::unique_ptr<BatchFiller> filler;
   {
     MutexLock lock(&mutex_);
     filler = std::move(fillers_.back());
     fillers_.pop_back();
   }
-  absl::Status status = filler->Fill(first, count, &slot->batch, &slot->notes);
+  for (size_t number = first; number < end; ++number) {
+    Slot* const slot = slots_[number % max_ahead_].get();
+    FillSlot(number, filler.get(), slot);
+    const bool ok = slot->status.ok();
+    slot->done = true;
+    if (!ok) break;  // nobody asks for what comes behind it
+  }
   MutexLock lock(&mutex_);
   fillers_.push_back(std::move(filler));
-  return status;
 }
 
 absl::Status BatchStream::Take(FillNotes* notes) {
@@ -80,13 +97,11 @@ absl::Status BatchStream::Take(FillNotes* notes) {
 }
 
 void BatchStream::SubmitMore() {
-  for (; submitted_ < std::min(next_ + max_ahead_, BatchCount()); ++submitted_) {
-    Slot* const slot = slots_[submitted_ % max_ahead_].get();
-    slot->done = false;
-    lane_->Submit([this, slot, number = submitted_] {
-      slot->status = FillSlot(number, slot);
-      slot->done = true;
-    });
+  // Whole runs only: the slots of one are free together.
+  while (submitted_ < BatchCount() && submitted_ + run_ <= next_ + max_ahead_) {
+    const size_t first = submitted_, end = std::min(first + run_, BatchCount());
+    for (; submitted_ < end; ++submitted_) slots_[submitted_ % max_ahead_]->done = false;
+    lane_->Submit([this, first, end] { FillRun(first, end); });
   }
 }
 
@@ -94,11 +109,11 @@ absl::StatusOr<bool> BatchStream::Next(Batch* batch) {
   if (next_ == BatchCount()) return false;
   RETURN_IF_ERROR(state_->Check());
   Slot* slot = &here_;
+  if (max_ahead_ > 0 && !lane_) StartThreads();
   if (max_ahead_ == 0) {
     std::swap(*batch, slot->batch);
-    slot->status = FillSlot(next_, slot);
+    FillSlot(next_, OnlyFiller(), slot);
   } else {
-    if (!lane_) RETURN_IF_ERROR(StartThreads());
     SubmitMore();
     slot = slots_[next_ % max_ahead_].get();
     while (!slot->done) {

@@ -55,10 +55,16 @@ class BatchStream {
     absl::Status status;
     std::atomic<bool> done{false};
   };
-  absl::Status FillSlot(size_t number, Slot* slot);
+  void FillSlot(size_t number, BatchFiller* filler, Slot* slot);
+  // The batches of a task; none behind one that failed.
+  void FillRun(size_t first, size_t end);
   absl::Status Take(FillNotes* notes);
   size_t BatchCount() const { return (series_ + kBatchSeries - 1) / kBatchSeries; }
-  absl::Status StartThreads();
+  BatchFiller* OnlyFiller() {
+    MutexLock lock(&mutex_);
+    return fillers_.front().get();
+  }
+  void StartThreads();
   void SubmitMore();
 
   QueryState* const state_;
@@ -67,8 +73,10 @@ class BatchStream {
   const Steps steps_;
   Mutex mutex_;
   std::vector<std::unique_ptr<BatchFiller>> fillers_ ABSL_GUARDED_BY(mutex_);  // those that are free
-  const size_t max_ahead_;                                                     // 0: one thread
-  size_t next_ = 0, submitted_ = 0;                                            // batches
+  // Batches that follow each other often lie in the same stripes: a task is some of them.
+  const size_t run_;
+  size_t max_ahead_;                 // batches; 0: one thread
+  size_t next_ = 0, submitted_ = 0;  // batches
   int64_t charged_ = 0;
   Slot here_;  // with one thread
   std::vector<std::unique_ptr<Slot>> slots_;

@@ -165,8 +165,15 @@ TEST_F(SharedQueryTest, TheFirstErrorInOrderIsTheOneThatIsTold) {
 }
 
 TEST_F(SharedQueryTest, MemoryAndSampleLimitsHold) {
+  const Result expected = *Engine(Options(1)).Run(store_, Range("sum(rate(m[5m]))"));
   EngineOptions options = Options(3);
   options.max_query_bytes = 100'000;
+  Engine no_room_for_threads(options);
+  absl::StatusOr<Result> result = no_room_for_threads.Run(store_, Range("sum(rate(m[5m]))"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Text(*result), Text(expected));
+  options = Options(3);
+  options.max_query_bytes = 30'000;
   Engine little_memory(options);
   EXPECT_EQ(little_memory.Run(store_, Range("sum(rate(m[5m]))")).status().code(),
             absl::StatusCode::kResourceExhausted);
