@@ -348,7 +348,7 @@ size_t SeriesIndex::MemoryBytes() const {
   }
   ReaderMutexLock lock(&mutex_);
   return bytes + pair_bytes_ + pairs_.size() * sizeof(Pair) + HeapBytes(arena_) + VectorBytes(offsets_) +
-         TableBytes(pair_ids_) + TableBytes(by_hash_) + VectorBytes(free_pairs_);
+         TableBytes(pair_ids_) + TableBytes(by_hash_) + VectorBytes(free_pairs_) + VectorBytes(by_id_);
 }
 
 size_t SeriesIndex::NextStep() const {
@@ -360,6 +360,7 @@ size_t SeriesIndex::NextStep() const {
   if (full(by_hash_)) bytes += TableBytes(by_hash_);
   if (full(pair_ids_)) bytes += TableBytes(pair_ids_);
   if (offsets_.size() == offsets_.capacity()) bytes += VectorBytes(offsets_);
+  if (by_id_.size() == by_id_.capacity()) bytes += VectorBytes(by_id_);
   if (arena_.size() + 256 > arena_.capacity()) bytes += HeapBytes(arena_);
   return bytes;
 }

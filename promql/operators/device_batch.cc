@@ -113,6 +113,21 @@ bool DeviceBatchBuilder::Add(const tsdb::StoredRow& row, uint32_t group) {
   return true;
 }
 
+void DeviceBatchBuilder::CountWindows(const DevicePlan& plan, SampleCounts* counts) const {
+  std::vector<int64_t> series(timelines_.size(), 0);
+  for (const DeviceSeries& one : series_) ++series[one.timeline];
+  for (size_t i = 0; i < timelines_.size(); ++i) {
+    const std::span<const int64_t> t(times_.data() + timelines_[i].first, timelines_[i].count);
+    size_t lo = 0, hi = 0;
+    for (uint32_t k = 0; k < plan.steps; ++k) {
+      const int64_t end = plan.first_end_ms + k * plan.step_ms;
+      while (hi < t.size() && t[hi] <= end) ++hi;
+      while (lo < hi && t[lo] <= end - plan.range_ms) ++lo;
+      counts->Add(k, static_cast<int64_t>(hi - lo) * series[i]);
+    }
+  }
+}
+
 DeviceBatch DeviceBatchBuilder::View() {
   stripes_[kChunks].bytes = reinterpret_cast<const uint8_t*>(chunks_.data());
   stripes_[kChunks].size = chunks_.size();

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "promql/device.h"
+#include "promql/query_state.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::promql {
@@ -20,6 +21,8 @@ class DeviceBatchBuilder {
   // False if the row holds more than floats that count.
   bool Add(const tsdb::StoredRow& row, uint32_t group);
   DeviceBatch View();
+  // Adds what each step's window has of each series, as the operators on the CPU count it.
+  void CountWindows(const DevicePlan& plan, SampleCounts* counts) const;
 
   // What the cost model asks.
   size_t samples() const { return samples_; }

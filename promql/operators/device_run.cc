@@ -35,7 +35,8 @@ DeviceRun::DeviceRun(const DeviceExpr& expr, QueryState* state, Steps steps)
       shift_(ShiftOf(*expr.selector, state->steps)),
       columns_(static_cast<size_t>(steps.count)),
       batch_(state->use_start_timestamps),
-      held_(state) {}
+      held_(state),
+      counts_(state->counts) {}
 
 absl::StatusOr<bool> DeviceRun::Choose() {
   if (devices_ == nullptr || !devices_->available() || steps_.count < 1) return false;
@@ -130,7 +131,7 @@ absl::StatusOr<bool> DeviceRun::Execute() {
   const DeviceApi& api = devices_->api();
   if (Failed(api.begin(devices_->device(), &plan, &query_))) return false;
   const size_t at_once = SeriesAtOnce();
-  samples_ = 0;
+  looked_at_ = {0, std::vector<int64_t>(counts_->per_step.size(), 0)};
   for (size_t first = 0; first < series_.size(); first += at_once) {
     RETURN_IF_ERROR(state_->Check());
     const size_t count = std::min(at_once, series_.size() - first);
@@ -146,7 +147,7 @@ absl::StatusOr<bool> DeviceRun::Execute() {
     const bool failed = Failed(api.add(query_, &view));
     held_.Release(held);
     if (failed) return false;
-    samples_ += static_cast<int64_t>(batch_.samples());
+    batch_.CountWindows(plan, &looked_at_);
   }
   return true;
 }
@@ -183,7 +184,7 @@ absl::StatusOr<bool> DeviceRun::Best() {
 // The query has its answer: what else it tells. All series have one name.
 void DeviceRun::Done() {
   done_ = true;
-  state_->all_counts.front().Add(0, samples_);
+  counts_->Add(looked_at_.per_step, looked_at_.total);
   if (expr_.function != kDeviceRate && expr_.function != kDeviceIncrease) return;
   const std::string_view name = series_[0].labels.MetricName();
   if (LooksLikeCounterName(name)) return;

@@ -72,7 +72,9 @@ class DeviceRun {
   std::vector<uint32_t> best_;
   Devices::Choice choice_;
   bool asked_ = false, fell_ = false, done_ = false;
-  int64_t begin_ns_ = 0, samples_ = 0;
+  int64_t begin_ns_ = 0;
+  SampleCounts* const counts_;
+  SampleCounts looked_at_;  // so far; counts once there is an answer
 };
 
 // As RangeFunction says it where a metric does not look like a counter.
