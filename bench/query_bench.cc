@@ -24,8 +24,8 @@ std::unique_ptr<tsdb::Db> Counters(int series) {
       appender->Append(&ref, labels, {i * kStep, static_cast<double>(i * (s % 7 + 1)), nullptr, 0})
           .IgnoreError();
     }
+    appender->Commit().IgnoreError();  // the store in memory looks through all that waits
   }
-  appender->Commit().IgnoreError();
   return db;
 }
 
