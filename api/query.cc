@@ -7,6 +7,7 @@
 
 #include "api/call.h"
 #include "api/encode.h"
+#include "api/matrix_answer.h"
 #include "api/params.h"
 #include "api/respond.h"
 #include "base/go_format.h"
@@ -54,52 +55,6 @@ void WriteInstantSeries(const promql::ResultSeries& series, JsonWriter* json) {
   json->EndObject();
 }
 
-// Straight into the buffer: large answers are points and little else.
-absl::Status WriteFloats(const std::vector<FloatPoint>& points, SuccessBody* body) {
-  if (points.empty()) return absl::OkStatus();
-  body->json()->Key("values").BeginArray();
-  for (size_t i = 0; i < points.size(); ++i) {
-    if (i > 0) body->json()->buffer()->push_back(',');
-    AppendPoint(points[i], body->json()->buffer());
-    RETURN_IF_ERROR(body->Drain());
-  }
-  body->json()->EndArray();
-  return absl::OkStatus();
-}
-
-absl::Status WriteHistograms(const std::vector<HistogramPoint>& points, SuccessBody* body) {
-  if (points.empty()) return absl::OkStatus();
-  body->json()->Key("histograms").BeginArray();
-  for (const HistogramPoint& point : points) {
-    WritePoint(point, body->json());
-    RETURN_IF_ERROR(body->Drain());
-  }
-  body->json()->EndArray();
-  return absl::OkStatus();
-}
-
-// What is written is freed: a slow client holds what it has not read yet, no more.
-absl::Status WriteSeriesList(promql::ValueType type, std::vector<promql::ResultSeries> list,
-                             SuccessBody* body) {
-  JsonWriter* json = body->json();
-  json->BeginArray();
-  for (promql::ResultSeries& series : list) {
-    if (type == promql::ValueType::kVector) {
-      WriteInstantSeries(series, json);
-    } else {
-      json->BeginObject().Key("metric");
-      WriteLabels(series.labels, json);
-      RETURN_IF_ERROR(WriteFloats(series.floats, body));
-      RETURN_IF_ERROR(WriteHistograms(series.histograms, body));
-      json->EndObject();
-    }
-    series = {};
-    RETURN_IF_ERROR(body->Drain());
-  }
-  json->EndArray();
-  return absl::OkStatus();
-}
-
 void Log(const Call& call, const promql::QueryParams& params, const absl::StatusOr<promql::Result>& result) {
   if (call.options.query_log == nullptr) return;
   LoggedQuery logged;
@@ -129,8 +84,62 @@ absl::StatusOr<promql::Result> Run(const Call& call, const promql::QueryParams& 
   return result;
 }
 
-absl::Status WriteResult(const Call& call, const promql::QueryParams& params, promql::Result result,
-                         size_t limit) {
+void WriteScalar(const FloatPoint& point, JsonWriter* json) {
+  json->BeginArray();
+  WriteTimestamp(point.t, json);
+  json->String(FormatFloatF(point.v));  // unlike the points of series, never with an exponent
+  json->EndArray();
+}
+
+void WriteString(int64_t t_ms, std::string_view text, JsonWriter* json) {
+  json->BeginArray();
+  WriteTimestamp(t_ms, json);
+  WriteText(text, json);
+  json->EndArray();
+}
+
+void WriteStats(const Call& call, const promql::QueryParams& params, const promql::Result& result,
+                JsonWriter* json) {
+  if (call.Param("stats").empty()) return;
+  json->Key("stats");
+  WriteQueryStats(params.start_ms, params.step_ms, result.stats, json);
+}
+
+// What is written is freed: a slow client holds what it has not read yet, no more.
+absl::Status WriteVector(std::vector<promql::ResultSeries> list, SuccessBody* body) {
+  body->json()->BeginArray();
+  for (promql::ResultSeries& series : list) {
+    WriteInstantSeries(series, body->json());
+    series = {};
+    RETURN_IF_ERROR(body->Drain());
+  }
+  body->json()->EndArray();
+  return absl::OkStatus();
+}
+
+// Series that the query has not handed to the answer itself.
+absl::Status TakeRest(promql::Result* result, MatrixAnswer* answer) {
+  for (promql::ResultSeries& series : result->series) {
+    RETURN_IF_ERROR(answer->Take(series));
+    series = {};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FinishMatrix(const Call& call, const promql::QueryParams& params, promql::Result result,
+                          MatrixAnswer* answer) {
+  RETURN_IF_ERROR(TakeRest(&result, answer));
+  answer->EndSeries();
+  WriteStats(call, params, result, answer->json());
+  return answer->Finish(std::move(result.warnings), result.infos);
+}
+
+absl::Status WriteInstant(const Call& call, const promql::QueryParams& params, promql::Result result,
+                          size_t limit) {
+  if (result.type == promql::ValueType::kMatrix) {
+    MatrixAnswer answer(call.out, limit);
+    return FinishMatrix(call, params, std::move(result), &answer);
+  }
   std::vector<std::string> warnings = std::move(result.warnings);
   if (limit > 0 && result.series.size() > limit) {
     result.series.resize(limit);
@@ -142,23 +151,13 @@ absl::Status WriteResult(const Call& call, const promql::QueryParams& params, pr
   json->Key("resultType").String(promql::ValueTypeDocName(result.type));
   json->Key("result");
   if (result.type == promql::ValueType::kScalar) {
-    // Unlike the points of series, never with an exponent.
-    json->BeginArray();
-    WriteTimestamp(result.scalar.t, json);
-    json->String(FormatFloatF(result.scalar.v));
-    json->EndArray();
+    WriteScalar(result.scalar, json);
   } else if (result.type == promql::ValueType::kString) {
-    json->BeginArray();
-    WriteTimestamp(result.scalar.t, json);
-    WriteText(result.string, json);
-    json->EndArray();
+    WriteString(result.scalar.t, result.string, json);
   } else {
-    RETURN_IF_ERROR(WriteSeriesList(result.type, std::move(result.series), &body));
+    RETURN_IF_ERROR(WriteVector(std::move(result.series), &body));
   }
-  if (!call.Param("stats").empty()) {
-    json->Key("stats");
-    WriteQueryStats(params.start_ms, params.step_ms, result.stats, json);
-  }
+  WriteStats(call, params, result, json);
   json->EndObject();
   return body.Finish(warnings, result.infos);
 }
@@ -172,7 +171,7 @@ absl::Status Query(Call& call) {
   params.end_ms = params.start_ms;
   RETURN_IF_ERROR(ReadLimits(call, &params));
   ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
-  return WriteResult(call, params, std::move(result), limit);
+  return WriteInstant(call, params, std::move(result), limit);
 }
 
 absl::Status QueryRange(Call& call) {
@@ -199,8 +198,10 @@ absl::Status QueryRange(Call& call) {
   params.end_ms = *end;
   params.step_ms = std::max<int64_t>(1, *step_ns / kNsPerMs);
   RETURN_IF_ERROR(ReadLimits(call, &params));
+  MatrixAnswer answer(call.out, limit);
+  params.sink = &answer;
   ASSIGN_OR_RETURN(promql::Result result, Run(call, params));
-  return WriteResult(call, params, std::move(result), limit);
+  return FinishMatrix(call, params, std::move(result), &answer);
 }
 
 }  // namespace narthex::api

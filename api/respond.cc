@@ -10,7 +10,6 @@ namespace narthex::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr size_t kDrainBytes = 64 << 10;
 constexpr size_t kMaxAnnotations = 10;
 
 struct ErrorKind {
@@ -55,14 +54,15 @@ void WriteAnnotations(std::string_view key, std::string_view kind, const std::ve
 
 }  // namespace
 
-SuccessBody::SuccessBody(HttpResponseWriter* out) : out_(out) {
+SuccessBody::SuccessBody(HttpResponseWriter* out, size_t first_bytes) : out_(out), drain_at_(first_bytes) {
   json_.BeginObject().Key("status").String("success").Key("data");
 }
 
 absl::Status SuccessBody::Drain() {
-  if (json_.buffer()->size() < kDrainBytes) return absl::OkStatus();
+  if (json_.buffer()->size() < drain_at_) return absl::OkStatus();
   if (!started_) {
     started_ = true;
+    drain_at_ = kDrainBytes;
     RETURN_IF_ERROR(out_->Start(200, kJson));
   }
   RETURN_IF_ERROR(out_->Write(*json_.buffer()));

@@ -18,7 +18,9 @@ inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 // ones chunk by chunk as they are encoded, so that a big result is never held as text. Lives on one thread.
 class SuccessBody {
  public:
-  explicit SuccessBody(HttpResponseWriter* out);
+  static constexpr size_t kDrainBytes = 64 << 10;
+  // The first piece goes out once `first_bytes` are there: until then an error can still be answered instead.
+  explicit SuccessBody(HttpResponseWriter* out, size_t first_bytes = kDrainBytes);
   JsonWriter* json() { return &json_; }  // writes the value of "data"
   // Sends what is buffered once it is large. Call it between elements; not OK when the client is gone.
   absl::Status Drain();
@@ -28,6 +30,7 @@ class SuccessBody {
 
  private:
   HttpResponseWriter* const out_;
+  size_t drain_at_;
   JsonWriter json_;
   bool started_ = false;
 };

@@ -235,6 +235,7 @@ void Router::Serve(const Match& match, const HttpRequest& request, CountingWrite
   if (!out->answered()) {
     SendError(status, out);
   } else {
+    out->BreakOff();
     options_.logger->Debug("error writing response", {{"path", request.path}, {"err", status.ToString()}});
   }
 }

@@ -76,11 +76,12 @@ struct Http2Session::Callbacks {
                             nghttp2_data_source* source, void* user_data) {
     auto* stream = static_cast<Http2Stream*>(source->ptr);
     bool end = false;
-    size_t taken = stream->Take(reinterpret_cast<char*>(to), length, &end);
+    absl::StatusOr<size_t> taken = stream->Take(reinterpret_cast<char*>(to), length, &end);
+    if (!taken.ok()) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets the stream
     stream->since_ms = Self(user_data)->NowMs();
     if (end) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (taken == 0 && !end) return NGHTTP2_ERR_DEFERRED;
-    return static_cast<ssize_t>(taken);
+    if (*taken == 0 && !end) return NGHTTP2_ERR_DEFERRED;
+    return static_cast<ssize_t>(*taken);
   }
 };
 

@@ -47,6 +47,14 @@ void Http2Stream::Finish() {
   on_output();
 }
 
+void Http2Stream::Break() {
+  {
+    MutexLock lock(&mutex_);
+    broken_ = true;
+  }
+  on_output();
+}
+
 bool Http2Stream::TakeHead(Headers* head) {
   MutexLock lock(&mutex_);
   if (head_.empty()) return false;
@@ -55,8 +63,9 @@ bool Http2Stream::TakeHead(Headers* head) {
   return true;
 }
 
-size_t Http2Stream::Take(char* to, size_t length, bool* end) {
+absl::StatusOr<size_t> Http2Stream::Take(char* to, size_t length, bool* end) {
   MutexLock lock(&mutex_);
+  if (broken_) return absl::AbortedError("the answer was broken off");
   size_t taken = 0;
   while (taken < length && !queue_.empty()) {
     const std::string& front = queue_.front();
@@ -118,7 +127,13 @@ absl::Status Http2ResponseWriter::Write(std::string_view piece) {
   return Result(stream_->Enqueue(gzip_ ? gzip_->Compress(piece, Z_NO_FLUSH) : std::string(piece)));
 }
 
+void Http2ResponseWriter::BreakOff() {
+  broken_ = true;
+  stream_->Break();
+}
+
 void Http2ResponseWriter::Complete() {
+  if (broken_) return;
   if (!started_) Send(500, "text/plain; charset=utf-8", "no answer\n");
   if (!sent_ && !shape_.head && gzip_) stream_->Enqueue(gzip_->Compress("", Z_FINISH));
   stream_->Finish();

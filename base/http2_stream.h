@@ -34,11 +34,12 @@ class Http2Stream : public ByteSink {
   bool Enqueue(std::string bytes) override;  // waits for room
   void PostHead(Headers head);
   void Finish();  // the answer is complete
+  void Break();   // the rest of the answer will not come
 
   // The I/O thread's side.
   bool TakeHead(Headers* head);  // true once, when it is there
-  // Takes up to `length` bytes. `*end`: none follow.
-  size_t Take(char* to, size_t length, bool* end);
+  // Takes up to `length` bytes. `*end`: none follow. Aborted after Break().
+  absl::StatusOr<size_t> Take(char* to, size_t length, bool* end);
   bool HasQueued();
   void MarkGone();  // the client reset the stream or left
 
@@ -48,7 +49,8 @@ class Http2Stream : public ByteSink {
   std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
   size_t offset_ ABSL_GUARDED_BY(mutex_) = 0;  // what is sent of the first
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false, gone_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false, gone_ ABSL_GUARDED_BY(mutex_) = false,
+                 broken_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // Lives on the worker while the handler runs.
@@ -59,6 +61,7 @@ class Http2ResponseWriter : public HttpResponseWriter {
   void Send(int status, std::string_view content_type, std::string body) override;
   absl::Status Start(int status, std::string_view content_type) override;
   absl::Status Write(std::string_view piece) override;
+  void BreakOff() override;
   void Complete();
 
  private:
@@ -67,7 +70,7 @@ class Http2ResponseWriter : public HttpResponseWriter {
 
   Http2Stream* const stream_;
   const ResponseShape shape_;
-  bool started_ = false, sent_ = false;
+  bool started_ = false, sent_ = false, broken_ = false;
   Http2Stream::Headers headers_;
   std::unique_ptr<GzipStream> gzip_;
 };

@@ -69,6 +69,7 @@ absl::Status ResponseWriter::Write(std::string_view piece) {
 }
 
 bool ResponseWriter::Complete() {
+  if (broken_) return false;
   if (!started_) Send(500, "text/plain; charset=utf-8", "no answer\n");
   if (!done_ && !shape_.head) {
     if (gzip_) (void)WriteRaw(gzip_->Compress("", Z_FINISH));

@@ -40,6 +40,7 @@ class ResponseWriter : public HttpResponseWriter {
   void Send(int status, std::string_view content_type, std::string body) override;
   absl::Status Start(int status, std::string_view content_type) override;
   absl::Status Write(std::string_view piece) override;
+  void BreakOff() override { broken_ = true; }
   // Ends the answer; true if the connection may be used again.
   bool Complete();
 
@@ -50,7 +51,7 @@ class ResponseWriter : public HttpResponseWriter {
 
   ByteSink* const sink_;
   ResponseShape shape_;
-  bool started_ = false, done_ = false;
+  bool started_ = false, done_ = false, broken_ = false;
   std::vector<std::pair<std::string, std::string>> headers_;
   std::unique_ptr<GzipStream> gzip_;
 };

@@ -42,6 +42,9 @@ class HttpResponseWriter {
   virtual void Send(int status, std::string_view content_type, std::string body) = 0;
   virtual absl::Status Start(int status, std::string_view content_type) = 0;
   virtual absl::Status Write(std::string_view piece) = 0;
+  // The rest of a started answer will not come, and the client must not take it for complete: its stream is
+  // reset, or its connection ends in the middle of the chunks. Nothing may be written afterwards.
+  virtual void BreakOff() = 0;
 };
 
 using HttpHandler = std::function<void(const HttpRequest&, HttpResponseWriter&)>;

@@ -16,16 +16,17 @@ void SortByLabels(const Clock& clock, Result* result) {
   result->stats.sort_ns = clock.MonotonicNs() - began_ns;
 }
 
-ResultSeries RowResult(const Batch& batch, size_t row, const Steps& steps) {
-  ResultSeries out;
+// The points of a row in the place of those that are there.
+void SetPoints(const Batch& batch, size_t row, const Steps& steps, ResultSeries* out) {
   const Batch::Cell* cells = batch.cells(row);
-  out.floats.reserve(static_cast<size_t>(std::count(cells, cells + steps.count, Batch::kFloat)));
+  out->floats.clear();
+  out->histograms.clear();
+  out->floats.reserve(static_cast<size_t>(std::count(cells, cells + steps.count, Batch::kFloat)));
   for (int i = 0; i < steps.count; ++i) {
     size_t step = static_cast<size_t>(i);
-    if (cells[i] == Batch::kFloat) out.floats.push_back({steps.Time(i), batch.values(row)[step]});
-    if (cells[i] == Batch::kHistogram) out.histograms.push_back({steps.Time(i), batch.histogram(row, step)});
+    if (cells[i] == Batch::kFloat) out->floats.push_back({steps.Time(i), batch.values(row)[step]});
+    if (cells[i] == Batch::kHistogram) out->histograms.push_back({steps.Time(i), batch.histogram(row, step)});
   }
-  return out;
 }
 
 int64_t PointCount(const ResultSeries& series) {
@@ -37,10 +38,13 @@ void CountPoints(const ResultSeries& series, SampleCounts* counts) {
   for (const HistogramPoint& point : series.histograms) counts->Add(0, SampleCount(*point.h));
 }
 
-}  // namespace
+// Whether the series come as a sorted result has them.
+bool InOrder(const std::vector<SeriesMeta>& series) {
+  return std::is_sorted(series.begin(), series.end(),
+                        [](const SeriesMeta& a, const SeriesMeta& b) { return a.labels < b.labels; });
+}
 
-absl::Status CollectSeries(Operator* root, bool range_query, QueryState* state, Result* result) {
-  ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, root->TakeSeries());
+absl::Status KeepSeries(Operator* root, std::vector<SeriesMeta> series, QueryState* state, Result* result) {
   Batch batch;
   size_t at = 0;
   while (true) {
@@ -48,7 +52,8 @@ absl::Status CollectSeries(Operator* root, bool range_query, QueryState* state, 
     ASSIGN_OR_RETURN(bool more, root->Next(&batch));
     if (!more) break;
     for (size_t r = 0; r < batch.series(); ++r, ++at) {
-      ResultSeries row = RowResult(batch, r, state->steps);
+      ResultSeries row;
+      SetPoints(batch, r, state->steps, &row);
       int64_t samples = PointCount(row);
       if (samples == 0) continue;
       row.labels = std::move(series[at].labels);
@@ -56,6 +61,46 @@ absl::Status CollectSeries(Operator* root, bool range_query, QueryState* state, 
       result->series.push_back(std::move(row));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status PassOn(Operator* root, std::vector<SeriesMeta> series, ResultSink* sink, QueryState* state,
+                    Result* result) {
+  Batch batch;
+  ResultSeries row;
+  size_t at = 0;
+  while (true) {
+    RETURN_IF_ERROR(state->Check());
+    ASSIGN_OR_RETURN(bool more, root->Next(&batch));
+    if (!more) return absl::OkStatus();
+    const int64_t began_ns = state->clock->MonotonicNs();
+    for (size_t r = 0; r < batch.series(); ++r, ++at) {
+      SetPoints(batch, r, state->steps, &row);
+      const int64_t samples = PointCount(row);
+      if (samples == 0) continue;
+      row.labels = std::move(series[at].labels);
+      RETURN_IF_ERROR(state->HoldNumberOnly(samples));
+      RETURN_IF_ERROR(sink->Take(row));
+    }
+    const int64_t ns = state->clock->MonotonicNs() - began_ns;
+    state->deadline.PutOff(ns);
+    result->stats.sink_ns += ns;
+  }
+}
+
+}  // namespace
+
+absl::Status CollectRange(Operator* root, ResultSink* sink, QueryState* state, Result* result) {
+  ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, root->TakeSeries());
+  if (InOrder(series)) return PassOn(root, std::move(series), sink, state, result);
+  RETURN_IF_ERROR(KeepSeries(root, std::move(series), state, result));
+  SortByLabels(*state->clock, result);
+  return absl::OkStatus();
+}
+
+absl::Status CollectSeries(Operator* root, bool range_query, QueryState* state, Result* result) {
+  ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, root->TakeSeries());
+  RETURN_IF_ERROR(KeepSeries(root, std::move(series), state, result));
   if (range_query) {
     SortByLabels(*state->clock, result);
   } else if (result->type == ValueType::kScalar && !result->series.empty()) {

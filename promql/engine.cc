@@ -104,7 +104,7 @@ struct Engine::Impl {
     state.clock = options.clock;
     state.lookback_ms = params.lookback_delta_ms > 0 ? params.lookback_delta_ms : options.lookback_delta_ms;
     state.default_subquery_step_ms = subquery_step_ms.load();
-    state.deadline_ns = options.clock->MonotonicNs() + Timeout(params) * 1'000'000;
+    state.deadline = Deadline(options.clock->MonotonicNs() + Timeout(params) * 1'000'000);
     state.max_samples = options.max_samples;
     state.delayed_name_removal = options.delayed_name_removal;
     state.use_start_timestamps = options.use_start_timestamps;
@@ -145,7 +145,9 @@ struct Engine::Impl {
       return status;
     }
     ASSIGN_OR_RETURN(OperatorPtr root, PlanQuery(tree, state, state->steps));
-    absl::Status status = CollectSeries(root.get(), params.step_ms > 0, state, result);
+    absl::Status status = params.step_ms > 0 && params.sink != nullptr
+                              ? CollectRange(root.get(), params.sink, state, result)
+                              : CollectSeries(root.get(), params.step_ms > 0, state, result);
     root->Close();
     return status;
   }
@@ -237,7 +239,7 @@ absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& e
     QueryStats& stats = result->stats;
     stats.queue_ns = entered - begin;
     stats.prepare_ns = prepared - entered;
-    stats.eval_ns = impl_->options.clock->MonotonicNs() - prepared - stats.sort_ns;
+    stats.eval_ns = impl_->options.clock->MonotonicNs() - prepared - stats.sort_ns - stats.sink_ns;
     impl_->metrics.sort->Observe(static_cast<double>(stats.sort_ns) / 1e9);
   }
   return result;

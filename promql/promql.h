@@ -60,6 +60,7 @@ struct QueryStats {
   int64_t peak_samples = 0;               // in memory at once
   std::vector<int64_t> samples_per_step;  // if QueryParams::per_step_stats
   int64_t queue_ns = 0, prepare_ns = 0, eval_ns = 0, sort_ns = 0;
+  int64_t sink_ns = 0;  // in a ResultSink; in none of the others
 };
 
 struct Result {
@@ -69,6 +70,15 @@ struct Result {
   std::string string;                // kString
   std::vector<std::string> warnings, infos;  // "PromQL warning: ... (1:5)"
   QueryStats stats;
+};
+
+// Takes the series of a range query while the query still runs: who writes them out need not hold them all.
+// Called on the thread of the query, which stands still (and its timeout with it) for as long as a call takes.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  // The next series in the order of labels; it is only lent. What is not OK ends the query with this status.
+  virtual absl::Status Take(const ResultSeries& series) = 0;
 };
 
 // Errors of a query, as absl codes: kInvalidArgument = bad_data (parse), kDeadlineExceeded = timeout,
@@ -82,6 +92,9 @@ struct QueryParams {
   int64_t lookback_delta_ms = 0;                 // 0 = the engine's
   bool per_step_stats = false;                   // if the engine has them, too
   std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
+  // May be null. Given to a range query, it gets all series that are known to come in the order of their
+  // labels; Result::series holds them otherwise. Errors may come after it has taken some.
+  ResultSink* sink = nullptr;
 };
 
 // Thread-safe; one for the process. Does not own its arguments.

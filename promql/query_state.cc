@@ -17,21 +17,28 @@ absl::Status QueryState::Check() const {
   if (cancelled && cancelled->load(std::memory_order_relaxed)) {
     return absl::CancelledError("query was canceled in expression evaluation");
   }
-  if (deadline_ns > 0 && clock->MonotonicNs() > deadline_ns) {
+  if (deadline.PassedAt(clock->MonotonicNs())) {
     return absl::DeadlineExceededError("query timed out in expression evaluation");
   }
   return absl::OkStatus();
 }
 
-absl::Status QueryState::Hold(int64_t samples) {
+absl::Status QueryState::HoldNumberOnly(int64_t samples) {
   peak_samples = std::max(peak_samples, current_samples + samples);
   if (max_samples > 0 && current_samples + samples > max_samples) {
     return absl::ResourceExhaustedError(
         "query processing would load too many samples into memory in query execution");
   }
-  if (budget != nullptr) RETURN_IF_ERROR(budget->Charge(samples * kSampleBytes));
   current_samples += samples;
   return absl::OkStatus();
+}
+
+absl::Status QueryState::Hold(int64_t samples) {
+  RETURN_IF_ERROR(HoldNumberOnly(samples));
+  if (budget == nullptr) return absl::OkStatus();
+  absl::Status status = budget->Charge(samples * kSampleBytes);
+  if (!status.ok()) current_samples -= samples;
+  return status;
 }
 
 absl::StatusOr<Matrix> Materialize(Operator* child, QueryState* state, int steps, HeldSamples* held) {

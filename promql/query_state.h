@@ -42,13 +42,33 @@ struct SampleCounts {
 // What a histogram counts: as many samples as floats of its size.
 int64_t SampleCount(const FloatHistogram& h);
 
+// When a query must be done. All its threads look at it; one may put it off.
+class Deadline {
+ public:
+  Deadline() = default;  // never
+  explicit Deadline(int64_t ns) : ns_(ns) {}
+  Deadline(Deadline&& other) noexcept : ns_(other.ns_.load(std::memory_order_relaxed)) {}
+  Deadline& operator=(Deadline&& other) noexcept {
+    ns_.store(other.ns_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    return *this;
+  }
+  void PutOff(int64_t ns) { ns_.fetch_add(ns, std::memory_order_relaxed); }
+  bool PassedAt(int64_t now_ns) const {
+    const int64_t ns = ns_.load(std::memory_order_relaxed);
+    return ns > 0 && now_ns > ns;
+  }
+
+ private:
+  std::atomic<int64_t> ns_ = 0;  // of the monotonic clock
+};
+
 // Owned by the engine for the length of one query; used by one thread.
 struct QueryState {
   tsdb::Querier* querier = nullptr;
   const Clock* clock = nullptr;
   int64_t lookback_ms = 300'000;
   int64_t default_subquery_step_ms = 60'000;
-  int64_t deadline_ns = 0;
+  Deadline deadline;
   int64_t max_samples = 0;
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
@@ -73,6 +93,8 @@ struct QueryState {
   absl::Status Check() const;
   // Counts samples held in memory against the limits; give them back with Release. An error holds nothing.
   absl::Status Hold(int64_t samples);
+  // The same for samples that have gone on to who asked for them: they count, but take no bytes.
+  absl::Status HoldNumberOnly(int64_t samples);
   void Release(int64_t samples) {
     current_samples -= samples;
     if (budget != nullptr) budget->Release(samples * kSampleBytes);

@@ -1,6 +1,7 @@
 // The whole handler on a store in memory, with hand-written neighbours whose answers a test sets.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -92,14 +93,18 @@ class RecordingWriter : public HttpResponseWriter {
   }
   absl::Status Write(std::string_view piece) override {
     ++pieces;
+    if (on_write) on_write();
     largest_piece = std::max(largest_piece, piece.size());
     body += piece;
     return gone ? absl::CancelledError("the client went away") : absl::OkStatus();
   }
 
+  void BreakOff() override { broken_off = true; }
+
   int status = 0, answers = 0, pieces = 0;
   size_t largest_piece = 0;
-  bool gone = false;
+  bool gone = false, broken_off = false;
+  std::function<void()> on_write;
   std::string content_type, body;
   std::map<std::string, std::string> headers;
 };
@@ -158,6 +163,7 @@ class ApiTest : public ::testing::Test {
     request.cancelled = cancelled;
     answer = RecordingWriter();
     answer.gone = client_gone;
+    answer.on_write = writing;
     if (!handler) handler = NewHandler(options);
     handler(request, answer);
     EXPECT_EQ(answer.answers, 1);
@@ -184,6 +190,7 @@ class ApiTest : public ::testing::Test {
   HttpHandler handler;
   std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
   bool ready = true, client_gone = false;
+  std::function<void()> writing;  // called for each piece of an answer
   RecordingWriter answer;
 };
 

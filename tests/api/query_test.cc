@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "api/matrix_answer.h"
 #include "tests/api/fixture.h"
 
 namespace narthex::api {
@@ -177,25 +178,52 @@ TEST_F(QueryTest, NativeHistogramsListTheirFilledBuckets) {
                      histogram, "]]}]}")));
 }
 
-TEST_F(QueryTest, BigResultsAreStreamed) {
-  for (int i = 0; i < 20; ++i) {
-    Append({{"__name__", "many"}, {"i", std::to_string(i)}}, 900'000, 1);
+class BigQueryTest : public QueryTest {
+ protected:
+  // About 2.4 MB of JSON, in three blocks of series.
+  BigQueryTest() {
+    for (int i = 0; i < 140; ++i) {
+      Append({{"__name__", "many"}, {"i", std::to_string(1000 + i)}}, 900'000, 1);
+    }
   }
-  std::string body = Get("/api/v1/query_range?query=many&start=900&end=1100&step=0.1");
+  static constexpr const char* kAll = "/api/v1/query_range?query=many&start=900&end=1000&step=0.1";
+};
+
+TEST_F(BigQueryTest, IsStreamed) {
+  std::string body = Get(kAll);
   EXPECT_EQ(answer.status, 200);
   EXPECT_GT(answer.pieces, 5);
-  EXPECT_LT(answer.largest_piece, size_t{80} << 10);
+  EXPECT_LT(answer.largest_piece, MatrixAnswer::kHeldBytes + (4 << 10));
   EXPECT_TRUE(body.starts_with(R"({"status":"success","data":{"resultType":"matrix","result":[{"metric":)"));
-  EXPECT_TRUE(body.ends_with(R"([1100,"1"]]}]}})"));
+  EXPECT_TRUE(body.ends_with(R"([1000,"1"]]}]}})"));
+  EXPECT_FALSE(answer.broken_off);
 }
 
-TEST_F(QueryTest, StreamingStopsWhenTheClientIsGone) {
-  for (int i = 0; i < 20; ++i) {
-    Append({{"__name__", "many"}, {"i", std::to_string(i)}}, 900'000, 1);
-  }
+TEST_F(BigQueryTest, StopsWhenTheClientIsGone) {
   client_gone = true;
-  Get("/api/v1/query_range?query=many&start=900&end=1100&step=0.1");
+  Get(kAll);
   EXPECT_EQ(answer.pieces, 1);
+}
+
+TEST_F(BigQueryTest, IsBrokenOffWhenItFailsAfterTheFirstPiece) {
+  writing = [this] { *cancelled = true; };
+  Get(kAll);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.broken_off);
+  EXPECT_FALSE(answer.body.ends_with("}}"));
+}
+
+TEST_F(BigQueryTest, FailsCleanlyBefore) {
+  Get("/api/v1/query_range?query=many%20%2Bon()%20many&start=900&end=1000&step=0.1");
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_EQ(answer.pieces, 0);
+  EXPECT_FALSE(answer.broken_off);
+}
+
+TEST_F(BigQueryTest, IsCutAtItsLimitWithAWarning) {
+  std::string body = Get(std::string(kAll) + "&limit=1");
+  EXPECT_TRUE(body.ends_with(R"([1000,"1"]]}]},"warnings":["results truncated due to limit"]})"))
+      << body.size();
 }
 
 TEST_F(QueryTest, FormatAndParse) {

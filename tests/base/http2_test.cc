@@ -262,6 +262,23 @@ TEST_F(Http2SessionTest, AStreamedAnswerWaitsForItsReader) {
   EXPECT_EQ(client.answers[id].body.size(), 640u * (16 << 10));
 }
 
+TEST_F(Http2SessionTest, AnAnswerThatIsBrokenOffIsResetAndTheConnectionLives) {
+  Open([](const HttpRequest& request, HttpResponseWriter& out) {
+    if (request.path == "/whole") return out.Send(200, "text/plain", "x");
+    (void)out.Start(200, "text/plain");
+    (void)out.Write("the first part");
+    out.BreakOff();
+  });
+  Client client;
+  int32_t broken = client.Request("GET", "/broken");
+  ExchangeUntil(&client, [&] { return client.answers[broken].closed; });
+  EXPECT_NE(client.answers[broken].reset_code, 0u);
+  int32_t whole = client.Request("GET", "/whole");
+  ExchangeUntil(&client, [&] { return client.answers[whole].closed; });
+  EXPECT_EQ(client.answers[whole].reset_code, 0u);
+  EXPECT_EQ(client.answers[whole].body, "x");
+}
+
 TEST_F(Http2SessionTest, AResetStreamCancelsItsHandler) {
   std::atomic<bool> seen{false}, failed{false};
   Open([&](const HttpRequest& request, HttpResponseWriter& out) {

@@ -78,6 +78,15 @@ TEST_F(HttpTest, StreamsPieces) {
   EXPECT_EQ(answer->body[999'999], static_cast<char>('a' + 99 % 26));
 }
 
+TEST_F(HttpTest, AnAnswerThatIsBrokenOffIsNotTakenForAWholeOne) {
+  Serve([](const HttpRequest&, HttpResponseWriter& out) {
+    ASSERT_TRUE(out.Start(200, "text/plain").ok());
+    ASSERT_TRUE(out.Write(std::string(100'000, 'a')).ok());
+    out.BreakOff();
+  });
+  EXPECT_FALSE(Get("/").ok());
+}
+
 TEST_F(HttpTest, RefusesBodiesOverTheLimit) {
   HttpServerOptions options;
   options.max_body_bytes = 100;

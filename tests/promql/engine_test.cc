@@ -1,4 +1,5 @@
 // Limits of a query: memory, cancellation, deadline; and what --explain tells.
+#include <functional>
 #include <memory>
 
 #include "base/clock.h"
@@ -57,6 +58,78 @@ TEST_F(EngineTest, EveryByteIsGivenBackWhenAQueryEnds) {
     (void)engine.Run(*db_, Range(query));
     EXPECT_EQ(engine.memory_used(), 0) << query;
   }
+}
+
+// Keeps what it is given, up to a number of series.
+class KeepingSink : public ResultSink {
+ public:
+  absl::Status Take(const ResultSeries& series) override {
+    if (taken.size() == most) return absl::CancelledError("enough");
+    taken.push_back(series);
+    if (on_take) on_take();
+    return absl::OkStatus();
+  }
+  std::vector<ResultSeries> taken;
+  size_t most = 1'000;
+  std::function<void()> on_take;
+};
+
+TEST_F(EngineTest, SeriesThatComeInOrderGoToTheSinkAndAreNotHeld) {
+  Engine free(options_);
+  absl::StatusOr<Result> whole = free.Run(*db_, Range("rate(m[5m])"));
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  options_.max_query_bytes = 400'000;  // enough for a block of series, too few for the result
+  Engine engine(options_);
+  ASSERT_FALSE(engine.Run(*db_, Range("rate(m[5m])")).ok());
+  KeepingSink sink;
+  QueryParams params = Range("rate(m[5m])");
+  params.sink = &sink;
+  absl::StatusOr<Result> result = engine.Run(*db_, params);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->series.empty());
+  EXPECT_EQ(result->stats.samples, whole->stats.samples);
+  EXPECT_EQ(result->stats.peak_samples, whole->stats.peak_samples);
+  ASSERT_EQ(sink.taken.size(), whole->series.size());
+  for (size_t i = 0; i < sink.taken.size(); ++i) {
+    EXPECT_EQ(sink.taken[i].labels, whole->series[i].labels);
+    EXPECT_EQ(sink.taken[i].floats.size(), whole->series[i].floats.size());
+  }
+}
+
+TEST_F(EngineTest, SeriesThatMustBeSortedDoNotGoToTheSink) {
+  Engine engine(options_);
+  KeepingSink sink;
+  QueryParams params = Range("label_replace(m, \"a\", \"$1\", \"n\", \".*(.)\")");
+  params.sink = &sink;
+  absl::StatusOr<Result> result = engine.Run(*db_, params);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(sink.taken.empty());
+  ASSERT_EQ(result->series.size(), 100u);
+  for (size_t i = 1; i < 100; ++i) EXPECT_LT(result->series[i - 1].labels, result->series[i].labels);
+}
+
+TEST_F(EngineTest, AnErrorOfTheSinkEndsTheQuery) {
+  Engine engine(options_);
+  KeepingSink sink;
+  sink.most = 3;
+  QueryParams params = Range("m");
+  params.sink = &sink;
+  EXPECT_EQ(engine.Run(*db_, params).status().message(), "enough");
+  EXPECT_EQ(sink.taken.size(), 3u);
+  EXPECT_EQ(engine.memory_used(), 0);
+}
+
+TEST_F(EngineTest, TheTimeThatTheSinkTakesIsNotTheQuerys) {
+  Engine engine(options_);
+  KeepingSink sink;
+  sink.on_take = [this] { clock_.AdvanceMs(60'000); };
+  QueryParams params = Range("m");
+  params.sink = &sink;
+  params.timeout_ms = 1'000;
+  absl::StatusOr<Result> result = engine.Run(*db_, params);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(sink.taken.size(), 100u);
+  EXPECT_LT(result->stats.eval_ns, 60'000'000'000);
 }
 
 TEST_F(EngineTest, AQueryOverItsMemoryIsRefusedWithAdvice) {

@@ -35,6 +35,7 @@ class Sink : public HttpResponseWriter {
     ++pieces;
     return absl::OkStatus();
   }
+  void BreakOff() override {}
   int status = 0, pieces = 0;
   std::string type, body;
   std::map<std::string, std::string> headers;
