@@ -73,7 +73,8 @@ struct Result {
 };
 
 // Takes the series of a range query while the query still runs: who writes them out need not hold them all.
-// Called on the thread of the query, which stands still (and its timeout with it) for as long as a call takes.
+// Called on the thread of the query, which stands still (and its timeout with it) for as long as a call
+// takes.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
