@@ -12,7 +12,8 @@ constexpr size_t kCellBytes = sizeof(double) + sizeof(uint8_t);
 size_t BatchBytes(const Steps& steps) { return kBatchSeries * static_cast<size_t>(steps.count) * kCellBytes; }
 size_t RunLength(const Steps& steps) {
   constexpr size_t kRunBytes = 1 << 20, kLongest = 4;
-  return std::clamp<size_t>(kRunBytes / BatchBytes(steps), 1, kLongest);
+  // A subquery may have no step at all.
+  return std::clamp<size_t>(kRunBytes / std::max<size_t>(BatchBytes(steps), 1), 1, kLongest);
 }
 
 }  // namespace
