@@ -72,8 +72,7 @@ class CountValues : public WholeMatrixOperator {
  private:
   absl::StatusOr<Matrix> Compute() override {
     if (label_.empty() || !IsValidUtf8(label_)) {
-      return absl::FailedPreconditionError(
-          StrCat("invalid label name ", GoQuote(label_), " in count_values"));
+      return absl::FailedPreconditionError(StrCat("invalid label name ", GoQuote(label_)));
     }
     ASSIGN_OR_RETURN(Matrix input, Input(0));
     std::map<Labels, std::vector<double>> counts;  // by output labels; one count a step

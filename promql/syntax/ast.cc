@@ -57,7 +57,6 @@ ExprPtr Expr::Clone() const {
   out->number = number;
   out->is_duration = is_duration;
   out->text = text;
-  out->name_in_braces = name_in_braces;
   out->matchers = matchers;
   out->original_offset_ms = original_offset_ms;
   out->offset_ms = offset_ms;

@@ -103,10 +103,9 @@ struct Expr {
   ExprKind kind = ExprKind::kNumber;
   PositionRange pos;
 
-  double number = 0;            // kNumber
-  bool is_duration = false;     // kNumber written as a duration ("1h")
-  std::string text;             // kString: value. kVectorSelector: metric name (may be empty)
-  bool name_in_braces = false;  // {"name"}
+  double number = 0;         // kNumber
+  bool is_duration = false;  // kNumber written as a duration ("1h")
+  std::string text;          // kString: value. kVectorSelector: metric name (may be empty)
 
   Matchers matchers;  // kVectorSelector, the name's included
   // kVectorSelector, kSubquery (a kMatrixSelector's are in its vector selector = children[0])

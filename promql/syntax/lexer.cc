@@ -186,11 +186,11 @@ class Lexer {
   }
 
   void Colon() {
-    if (!bracket_has_value_) return Fail(at_, "unexpected colon before duration in duration expression");
-    if (bracket_has_colon_) {
-      return Fail(at_,
-                  in_duration_ ? "unexpected repeated colon in duration expression" : "unexpected colon ':'");
+    if (!bracket_has_value_) return Fail(at_ + 1, "unexpected colon before duration in duration expression");
+    if (bracket_has_colon_ && in_duration_) {
+      return Fail(at_ + 1, "unexpected repeated colon in duration expression");
     }
+    if (bracket_has_colon_) return Fail(at_, "unexpected colon ':'");
     bracket_has_colon_ = in_duration_ = true;
     Emit(TokenKind::kPunctuation, at_, at_ + 1);
   }
@@ -350,7 +350,6 @@ class Lexer {
     for (const auto& [name, op] : kOps) {
       if (lower == name) {
         EmitOp(op, end - at_);
-        out_.back().text = lower;
         return;
       }
     }
@@ -394,7 +393,7 @@ std::string Token::Describe() const {
       if (Is("start") || Is("end")) return GoQuote(text);
       return StrCat("<", text, ">");
     case TokenKind::kOperator:
-      return StrCat("<op:", text, ">");
+      return StrCat("<op:", Lower(text), ">");
     case TokenKind::kAggregator:
       return StrCat("<aggr:", text, ">");
     case TokenKind::kPunctuation:

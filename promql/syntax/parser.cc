@@ -1,5 +1,6 @@
 #include "promql/syntax/parser.h"
 
+#include <charconv>
 #include <cmath>
 
 #include "base/duration.h"
@@ -52,15 +53,28 @@ bool TakesParameter(Aggregation a) {
          a == Aggregation::kCountValues || a == Aggregation::kLimitk || a == Aggregation::kLimitRatio;
 }
 
+// "and" rather than "+".
+bool IsWord(const Token& op) { return op.text[0] >= 'A' && op.text[0] != '^'; }
+
 bool IsLabelToken(const Token& token) {
   return token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kKeyword ||
-         token.kind == TokenKind::kAggregator ||
-         (token.kind == TokenKind::kOperator && token.text.size() > 1 && token.text[0] >= 'a');
+         token.kind == TokenKind::kAggregator || (token.kind == TokenKind::kOperator && IsWord(token));
 }
 
 absl::Status ErrorStatus(std::string_view query, const ParseError& error) {
   return absl::InvalidArgumentError(
       StrCat(PositionText(query, error.pos.start), ": parse error: ", error.message));
+}
+
+// Whether a decimal number is none because no double is so large.
+bool IsTooLarge(std::string_view text) {
+  std::string digits;
+  for (char c : text) {
+    if (c != '_') digits.push_back(c);
+  }
+  double value = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return error == std::errc::result_out_of_range && end == digits.data() + digits.size();
 }
 
 }  // namespace
@@ -133,7 +147,7 @@ ExprPtr Parser::ParseSelectorOnly() {
   bool begins = Current().Is("{") || Current().kind == TokenKind::kIdentifier ||
                 Current().kind == TokenKind::kKeyword || Current().kind == TokenKind::kAggregator ||
                 Current().kind == TokenKind::kOperator;
-  if (!begins || (Current().kind == TokenKind::kOperator && Current().text[0] < 'a')) {
+  if (!begins || (Current().kind == TokenKind::kOperator && !IsWord(Current()))) {
     Unexpected();
     return nullptr;
   }
@@ -295,7 +309,7 @@ ExprPtr Parser::Primary() {
         break;
       return Ahead().Is("(") && FindFunction(token.text) != nullptr ? Call() : Selector();
     case TokenKind::kOperator:
-      if (token.text[0] >= 'a' && token.op != Op::kAtan2) return Selector();
+      if (IsWord(token) && token.op != Op::kAtan2) return Selector();
       break;
     case TokenKind::kPunctuation:
       if (token.text == "(") return Paren();
@@ -319,7 +333,7 @@ ExprPtr Parser::Number() {
     node->is_duration = true;
   } else if (!ParseNumberLiteral(Current().text, &node->number)) {
     Note(Current().pos, StrCat("error parsing number: strconv.ParseFloat: parsing ", GoQuote(Current().text),
-                               ": invalid syntax"));
+                               IsTooLarge(Current().text) ? ": value out of range" : ": invalid syntax"));
   }
   Advance();
   return node;
@@ -372,7 +386,7 @@ bool Parser::MissingArgument(PositionRange comma) {
   const Token& token = Current();
   bool closed = token.Is(")");
   bool sign = token.kind == TokenKind::kOperator && (token.op == Op::kAdd || token.op == Op::kSub);
-  bool word = token.kind == TokenKind::kOperator && token.text[0] >= 'a';
+  bool word = token.kind == TokenKind::kOperator && IsWord(token);
   bool stray = (token.kind == TokenKind::kOperator && !sign && !word) || token.kind == TokenKind::kEof ||
                (token.kind == TokenKind::kPunctuation && !closed && !token.Is("(") && !token.Is("{"));
   constexpr const char* kText = "trailing commas not allowed in function call args";

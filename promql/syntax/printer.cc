@@ -33,9 +33,6 @@ std::string NumberText(const Expr& e) {
 }
 
 std::string SelectorText(const Expr& e) {
-  std::string inner;
-  bool plain_name = !e.text.empty() && IsLegacyMetricName(e.text);
-  if (!e.text.empty() && !plain_name) inner = GoQuote(e.text);
   std::vector<std::string> matchers;
   for (const Matcher& matcher : e.matchers) {
     bool is_name = matcher.name() == kMetricName && matcher.op() == MatchOp::kEqual;
@@ -43,10 +40,9 @@ std::string SelectorText(const Expr& e) {
     matchers.push_back(matcher.ToString());
   }
   std::sort(matchers.begin(), matchers.end());
+  std::string inner;
   for (const std::string& matcher : matchers) StrAppend(&inner, inner.empty() ? "" : ",", matcher);
-  std::string out = plain_name ? e.text : "";
-  if (!inner.empty() || !plain_name) StrAppend(&out, "{", inner, "}");
-  return out;
+  return inner.empty() ? e.text : StrCat(e.text, "{", inner, "}");
 }
 
 std::string CallArguments(const Expr& e) {
@@ -77,15 +73,15 @@ std::string DurationText(const Expr& e) {
   return e.wrapped ? StrCat("(", out, ")") : out;
 }
 
-std::string ModifierText(const Expr& e) {
-  std::string out;
-  if (e.anchored) out += " anchored";
-  if (e.smoothed) out += " smoothed";
+std::string ModifierText(const Expr& e, bool of_range) {
+  std::string extended = e.anchored ? " anchored" : e.smoothed ? " smoothed" : "", out;
+  if (of_range) out = extended;
   if (e.at == AtModifier::kTimestamp) {
     StrAppend(&out, " @ ", FormatFloat(static_cast<double>(e.at_ms) / 1000, 'f', 3));
   } else if (e.at != AtModifier::kNone) {
     StrAppend(&out, e.at == AtModifier::kStart ? " @ start()" : " @ end()");
   }
+  if (!of_range) out += extended;
   if (e.offset_expr) {
     StrAppend(&out, " offset ", DurationText(*e.offset_expr));
   } else if (e.original_offset_ms != 0) {
@@ -142,7 +138,8 @@ std::string ToString(const Expr& e) {
     case ExprKind::kVectorSelector:
       return StrCat(SelectorText(e), ModifierText(e));
     case ExprKind::kMatrixSelector:
-      return StrCat(SelectorText(*e.children[0]), RangeText(e), ModifierText(*e.children[0]));
+      return StrCat(SelectorText(*e.children[0]), RangeText(e),
+                    ModifierText(*e.children[0], /*of_range=*/true));
     case ExprKind::kSubquery:
       return StrCat(ToString(*e.children[0]), RangeText(e), ModifierText(e));
     case ExprKind::kCall:

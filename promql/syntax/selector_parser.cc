@@ -67,12 +67,7 @@ bool Parser::OneMatcher(Expr* selector) {
   Advance();
   std::string label = name.kind == TokenKind::kString ? GoUnquote(name.text).value_or("") : name.text;
   if (name.kind == TokenKind::kString && (Current().Is(",") || Current().Is("}"))) {
-    if (selector->text.empty()) {
-      selector->text = label;
-      selector->name_in_braces = true;
-    } else {
-      selector->matchers.push_back(Matcher::Equal(kMetricName, label));
-    }
+    selector->matchers.push_back(Matcher::Equal(kMetricName, label));
     return true;
   }
   static constexpr std::pair<std::string_view, MatchOp> kOps[] = {{"=", MatchOp::kEqual},

@@ -167,7 +167,7 @@ class Checker {
   }
 
   void Selector(Expr* e) {
-    if (!e->text.empty() && !e->name_in_braces) {
+    if (!e->text.empty()) {
       for (size_t i = 0; i + 1 < e->matchers.size(); ++i) {
         if (e->matchers[i].name() == kMetricName) {
           Fail(e->pos, StrCat("metric name must not be set twice: ", GoQuote(e->text), " or ",

@@ -44,6 +44,11 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       {"foo{__name__=\"bar\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
       {"a:b c:d", "1:5: parse error: unexpected metric identifier \"c:d\""},
       {"by(foo)", "1:3: parse error: unexpected \"(\""},
+      {"foo{\"bar\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
+      {"1e1_2_34",
+       "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e1_2_34\": value out of range"},
+      {"foo[:4s]", "1:6: parse error: unexpected colon before duration in duration expression"},
+      {"foo[4m::]", "1:9: parse error: unexpected repeated colon in duration expression"},
       {"foo start()", "1:5: parse error: unexpected \"start\""},
   };
   for (const auto& [query, error] : kCases) {
@@ -79,7 +84,9 @@ TEST(Printer, WritesTheCanonicalForm) {
       {"max_over_time(rate(x[1m])[1h:])", "max_over_time(rate(x[1m])[1h:])"},
       {"-x ^ 2", "-x ^ 2"},
       {"x @ start()", "x @ start()"},
-      {"{\"with.dots\", a!~\"b\"}", "{\"with.dots\",a!~\"b\"}"},
+      {"{\"with.dots\", a!~\"b\"}", "{__name__=\"with.dots\",a!~\"b\"}"},
+      {"{a=\"b\", \"x\"}", "{__name__=\"x\",a=\"b\"}"},
+      {"AND{a=\"b\"} AND or", "AND{a=\"b\"} and or"},
   };
   for (const auto& [query, printed] : kCases) {
     absl::StatusOr<ExprPtr> expr = ParseExpr(query, ParserOptions());
