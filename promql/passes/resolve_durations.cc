@@ -8,6 +8,11 @@
 namespace narthex::promql {
 namespace {
 
+// Prometheus gives the offsets of the expression's first byte and of the one behind its last.
+absl::Status Bad(const Expr& e, std::string_view what) {
+  return absl::InvalidArgumentError(StrCat(e.pos.start, ":", e.pos.end, ": ", what));
+}
+
 // The value of a duration expression in seconds.
 absl::StatusOr<double> Evaluate(const Expr& e, const Steps& steps) {
   if (e.kind == ExprKind::kNumber) return e.number;
@@ -24,10 +29,10 @@ absl::StatusOr<double> Evaluate(const Expr& e, const Steps& steps) {
     case Op::kMul:
       return left * right;
     case Op::kDiv:
-      if (right == 0) return absl::FailedPreconditionError("division by zero");
+      if (right == 0) return Bad(e, "division by zero");
       return left / right;
     case Op::kMod:
-      if (right == 0) return absl::FailedPreconditionError("modulo by zero");
+      if (right == 0) return Bad(e, "modulo by zero");
       return std::fmod(left, right);
     case Op::kPow:
       return std::pow(left, right);
@@ -42,9 +47,9 @@ absl::StatusOr<double> Evaluate(const Expr& e, const Steps& steps) {
 
 absl::Status Resolve(const Expr& e, const Steps& steps, bool positive, int64_t* out_ms) {
   ASSIGN_OR_RETURN(double seconds, Evaluate(e, steps));
-  if (positive && !(seconds > 0)) return absl::FailedPreconditionError("duration must be greater than 0");
-  if (!(std::fabs(seconds) <= 9223372036.0)) return absl::FailedPreconditionError("duration is out of range");
-  *out_ms = static_cast<int64_t>(std::round(seconds * 1000));
+  if (positive && !(seconds > 0)) return Bad(e, "duration must be greater than 0");
+  if (!(std::fabs(seconds) <= 9223372036.0)) return Bad(e, "duration is out of range");
+  *out_ms = static_cast<int64_t>(seconds * 1000);
   return absl::OkStatus();
 }
 
