@@ -74,15 +74,15 @@ class Converter {
 
  private:
   // As written, or decoded if tagged !!binary.
-  static std::string ScalarText(const YAML::Node& in) {
+  static absl::StatusOr<std::string> ScalarText(const YAML::Node& in) {
+    if (in.Tag() != "tag:yaml.org,2002:binary") return in.Scalar();
     std::string decoded;
-    if (in.Tag() != "tag:yaml.org,2002:binary" || !absl::Base64Unescape(in.Scalar(), &decoded))
-      return in.Scalar();
-    return decoded;
+    if (absl::Base64Unescape(in.Scalar(), &decoded)) return decoded;
+    return absl::InvalidArgumentError("yaml: !!binary value contains invalid base64 data");
   }
 
-  YamlNode ConvertScalar(const YAML::Node& in, YamlAccess::Rep rep) {
-    rep.scalar = ScalarText(in);
+  absl::StatusOr<YamlNode> ConvertScalar(const YAML::Node& in, YamlAccess::Rep rep) {
+    ASSIGN_OR_RETURN(rep.scalar, ScalarText(in));
     rep.quoted = in.Tag() == "!" || in.Tag() == kStringTag;
     bool null = !rep.quoted && (rep.scalar.empty() || rep.scalar == "~" || rep.scalar == "null" ||
                                 rep.scalar == "Null" || rep.scalar == "NULL");
@@ -100,7 +100,7 @@ class Converter {
       if (!entry.first.IsScalar()) {
         return absl::InvalidArgumentError(StrCat("yaml: line ", line, ": invalid map key"));
       }
-      std::string key = ScalarText(entry.first);
+      ASSIGN_OR_RETURN(std::string key, ScalarText(entry.first));
       ASSIGN_OR_RETURN(YamlNode value, Convert(entry.second, key, depth + 1));
       if (key == "<<" && entry.first.Tag() != "!") {
         if (value.IsSequence()) {

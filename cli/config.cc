@@ -231,12 +231,10 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, bool agent_mode
   ASSIGN_OR_RETURN(std::string text, ReadFile(path));
   std::string base_dir = std::filesystem::path(path).parent_path().string();
   absl::StatusOr<LoadedConfig> config = ParseConfig(text, base_dir.empty() ? "." : base_dir);
-  if (config.ok() && agent_mode) {
-    if (absl::Status allowed = CheckAgentMode(*config); !allowed.ok()) config = allowed;
-  }
   if (!config.ok()) {
     return absl::InvalidArgumentError(StrCat("parsing YAML file ", path, ": ", config.status().message()));
   }
+  if (agent_mode) RETURN_IF_ERROR(CheckAgentMode(*config));
   return config;
 }
 

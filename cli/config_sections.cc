@@ -34,7 +34,8 @@ absl::Status CheckTracing(const YamlNode& section) {
     return Invalid(
         StrCat("expected tracing client type to be to be one of [http grpc], but got ", client_type));
   }
-  RETURN_IF_ERROR(CheckExtraHeaders(headers, ""));
+  RETURN_IF_ERROR(
+      CheckExtraHeaders(headers, "custom authorization header configuration is not yet supported"));
   if (endpoint.empty()) return Invalid("tracing endpoint must be set");
   if (!compression.empty() && compression != "gzip") {
     return Invalid(StrCat("invalid compression type ", compression, " provided, valid options: gzip"));

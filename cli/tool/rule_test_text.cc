@@ -38,6 +38,7 @@ class DiffWriter {
     for (LabelView label : got) after[std::string(label.name)] = Json(label.value);
     for (const auto& [key, value] : before) fields[key].first = &value;
     for (const auto& [key, value] : after) fields[key].second = &value;
+    if (fields.empty()) return Line(depth, StrCat("\"", name, last ? "\": {}" : "\": {},"));
     Line(depth, StrCat("\"", name, "\": {"));
     size_t left = fields.size();
     for (const auto& [key, values] : fields) {
@@ -60,7 +61,12 @@ class DiffWriter {
     Line(depth, "{", color);
     for (bool labels : {false, true}) {
       const Labels& fields = labels ? alert.labels : alert.annotations;
-      Line(depth + 1, labels ? "\"Labels\": {" : "\"Annotations\": {", color);
+      const std::string name = labels ? "\"Labels\": {" : "\"Annotations\": {";
+      if (fields.empty()) {
+        Line(depth + 1, StrCat(name, labels ? "}" : "},"), color);
+        continue;
+      }
+      Line(depth + 1, name, color);
       size_t left = fields.size();
       for (LabelView label : fields) {
         Line(depth + 2, StrCat(Json(label.name), ": ", Json(label.value), --left > 0 ? "," : ""), color);

@@ -98,6 +98,10 @@ TEST(Yaml, InvalidUtf8IsRefused) { EXPECT_EQ(ParseError("a: \xff"), "yaml: inval
 
 TEST(Yaml, BinaryScalarsAreDecoded) { EXPECT_EQ(Parsed("a: !!binary aGk=").Find("a")->scalar(), "hi"); }
 
+TEST(Yaml, BinaryScalarsThatAreNotBase64AreRefused) {
+  EXPECT_EQ(ParseError("a: !!binary \"/w==$1\""), "yaml: !!binary value contains invalid base64 data");
+}
+
 TEST(Yaml, DeepNestingIsRefusedNotFollowed) {
   std::string deep = std::string(150, '[') + std::string(150, ']');
   EXPECT_EQ(ParseError(deep), "yaml: exceeded max depth of 100");

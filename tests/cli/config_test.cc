@@ -65,6 +65,8 @@ TEST(Config, MistakesInSectionsGetPrometheussWords) {
        "Host is a reserved header. It must not be changed"},
       {"remote_read: [{url: http://x, headers: {Authorization: y}}]",
        "authorization header must be changed via the basic_auth or authorization parameter"},
+      {"tracing: {endpoint: a, headers: {authorization: b}}",
+       "custom authorization header configuration is not yet supported"},
       {"tracing: {sampling_fraction: 1}", "tracing endpoint must be set"},
       {"otlp: {translation_strategy: Invalid}", "unsupported OTLP translation strategy \"Invalid\""},
       {"storage: {tsdb: {retention: {size: -1GB}}}",
