@@ -65,8 +65,11 @@ class DropNames : public Operator {
     if (series.empty()) return true;
     const bool drop = series[0].drop_name;
     const std::optional<std::string_view> name = NamePiece(series[0].labels);
+    const Labels* last = nullptr;
     for (const SeriesMeta& meta : series) {
       if (meta.drop_name != drop) return false;
+      if (last != nullptr && meta.labels == *last) continue;
+      last = &meta.labels;
       if (drop && (!name || NamePiece(meta.labels) != name)) return false;
     }
     return true;

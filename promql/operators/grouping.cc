@@ -30,7 +30,15 @@ Groups GroupSeries(const std::vector<SeriesMeta>& input, const std::vector<std::
   const bool one_group = names.empty() && !without;
   std::string group, last_group;
   size_t last = 0;
+  const SeriesMeta* before = nullptr;
   for (const SeriesMeta& meta : input) {
+    // Where only the labels that are needed were read, neighbours are mostly equal.
+    if (before != nullptr && meta.labels == before->labels) {
+      out.series[last].drop_name |= meta.drop_name;
+      out.of.push_back(last);
+      continue;
+    }
+    before = &meta;
     group.clear();
     if (!one_group) AppendGroup(meta.labels, names, without, &group);
     // Neighbours often belong together.

@@ -36,15 +36,16 @@ class SelectorRows : public BatchFiller {
 
   absl::Status Fill(size_t first, size_t count, Batch* batch, FillNotes* notes) override {
     notes_ = notes;
-    for (size_t r = 0; r < count; r += kRowsAtOnce) {
+    const size_t at_once = steps_.count == 1 ? kBatchSeries : kRowsAtOnce;
+    for (size_t r = 0; r < count; r += at_once) {
       RETURN_IF_ERROR(state_->Check());
-      RETURN_IF_ERROR(FillRows(first + r, std::min(kRowsAtOnce, count - r), r, batch));
+      RETURN_IF_ERROR(FillRows(first + r, std::min(at_once, count - r), r, batch));
     }
     return absl::OkStatus();
   }
 
  private:
-  // So few that their samples stay in the cache.
+  // Of long rows: so few that their samples stay in the cache.
   static constexpr size_t kRowsAtOnce = 16;
 
   // Series [first, first + count) into the rows from `to` on.

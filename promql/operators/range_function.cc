@@ -20,6 +20,32 @@ bool LooksLikeCounter(std::string_view name) {
          name.ends_with("_bucket");
 }
 
+// The metric names of all series, for annotations. Mostly they all have the same.
+class MetricNames {
+ public:
+  explicit MetricNames(const std::vector<SeriesMeta>& series = {}) {
+    const Labels* last = nullptr;
+    for (size_t i = 0; i < series.size(); ++i) {
+      const Labels& labels = series[i].labels;
+      if (last != nullptr && labels == *last) continue;
+      last = &labels;
+      const std::string_view name = labels.MetricName();
+      if (!names_.empty() && names_.back().MetricName() == name) continue;
+      names_.push_back(Labels({{kMetricName, name}}));
+      first_.push_back(i);
+    }
+  }
+  // As labels: nothing but the name.
+  const Labels& Of(size_t series) const {
+    const auto after = std::upper_bound(first_.begin(), first_.end(), series);
+    return names_[static_cast<size_t>(after - first_.begin()) - 1];
+  }
+
+ private:
+  std::vector<Labels> names_;
+  std::vector<size_t> first_;  // the series from which on each holds
+};
+
 // What does not change from row to row.
 struct RangeCall {
   const Expr& call;
@@ -27,7 +53,8 @@ struct RangeCall {
   QueryState* state;
   Steps steps;
   bool wants_counter;
-  std::vector<SeriesMeta> series;
+  size_t series_count;
+  MetricNames names;
   std::vector<std::vector<double>> scalar_rows;
 };
 
@@ -40,20 +67,24 @@ class RangeRows : public BatchFiller {
         owned_(std::move(owned)),
         state_(call.state),
         steps_(call.steps),
+        rows_at_once_(RowsAtOnce(steps_.end_ms - steps_.start_ms + source_->range_ms)),
         row_function_(source_->anchored || source_->smoothed ? nullptr : NewRowFunction(call.function.name)),
         windows_(steps_, source_->shift, source_->range_ms) {}
 
   absl::Status Fill(size_t first, size_t count, Batch* batch, FillNotes* notes) override {
     notes_ = notes;
-    for (size_t r = 0; r < count; r += kRowsAtOnce) {
-      RETURN_IF_ERROR(FillRows(first + r, std::min(kRowsAtOnce, count - r), r, batch));
+    for (size_t r = 0; r < count; r += rows_at_once_) {
+      RETURN_IF_ERROR(FillRows(first + r, std::min(rows_at_once_, count - r), r, batch));
     }
     return absl::OkStatus();
   }
 
  private:
   // So few that their samples stay in the cache.
-  static constexpr size_t kRowsAtOnce = 16;
+  static size_t RowsAtOnce(int64_t span_ms) {
+    constexpr int64_t kShortMs = 900'000;
+    return span_ms <= kShortMs ? kBatchSeries : kBatchSeries / 4;
+  }
 
   // Series [first, first + count) into the rows from `to` on.
   absl::Status FillRows(size_t first, size_t count, size_t to, Batch* batch) {
@@ -106,7 +137,7 @@ class RangeRows : public BatchFiller {
     }
     notes_->counts.Add(window_sizes_, all_windows_);
     row_function_->Fill(v, batch->cells(r), batch->values(r));
-    if (call_.wants_counter) NoteNonCounter(call_.series[series].labels, batch->cells(r), batch->steps());
+    if (call_.wants_counter) NoteNonCounter(call_.names.Of(series), batch->cells(r), batch->steps());
   }
 
   void SetTimes(std::span<const int64_t> t) {
@@ -155,7 +186,7 @@ class RangeRows : public BatchFiller {
     if (points.floats.empty() && points.histograms.empty()) return absl::OkStatus();
     std::vector<double> scalars(call_.scalar_rows.size());
     CallContext context;
-    context.labels = &call_.series[series].labels;
+    context.labels = &call_.names.Of(series);
     context.pos = call_.call.children[0]->pos;
     context.annotations = &notes_->annotations;
     for (int i = 0; i < steps_.count; ++i) {
@@ -197,6 +228,7 @@ class RangeRows : public BatchFiller {
   const Steps steps_;
   FillNotes* notes_ = nullptr;  // of the batch
   std::vector<RangeSource::Points> points_;
+  const size_t rows_at_once_;
   const std::unique_ptr<RowFunction> row_function_;  // null: window by window
   RowWindows windows_;
   std::vector<int64_t> window_sizes_;
@@ -210,22 +242,29 @@ class RangeFunction : public Operator {
  public:
   RangeFunction(const Expr& call, const FunctionImpl& function, std::unique_ptr<RangeSource> source,
                 std::vector<OperatorPtr> scalars, QueryState* state, Steps steps)
-      : call_{call, function, state, steps, IsRate(call), {}, {}},
+      : call_{call, function, state, steps, IsRate(call), 0, MetricNames(), {}},
         source_(std::move(source)),
         scalars_(std::move(scalars)),
         counts_(state->counts) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
+    ASSIGN_OR_RETURN(series_, TakeSeries());
+    return &series_;
+  }
+
+  absl::StatusOr<std::vector<SeriesMeta>> TakeSeries() override {
     for (OperatorPtr& scalar : scalars_) {
       ASSIGN_OR_RETURN(std::vector<double> row, ReadScalar(scalar.get(), call_.steps.count));
       call_.scalar_rows.push_back(std::move(row));
     }
-    ASSIGN_OR_RETURN(call_.series, source_->TakeSeries());
+    ASSIGN_OR_RETURN(std::vector<SeriesMeta> series, source_->TakeSeries());
     if (!call_.function.keeps_name) {
-      for (SeriesMeta& meta : call_.series) meta.drop_name = true;
+      for (SeriesMeta& meta : series) meta.drop_name = true;
     }
+    call_.series_count = series.size();
+    call_.names = MetricNames(series);
     MakeStream();
-    return &call_.series;
+    return series;
   }
 
   absl::StatusOr<bool> Next(Batch* batch) override { return stream_->Next(batch); }
@@ -250,19 +289,20 @@ class RangeFunction : public Operator {
     std::vector<std::unique_ptr<BatchFiller>> fillers;
     fillers.push_back(std::make_unique<RangeRows>(call_, source_.get(), nullptr));
     const int64_t span_ms = call_.steps.end_ms - call_.steps.start_ms + source_->range_ms;
-    const int wanted = BatchStream::FillersWanted(*call_.state, call_.series.size(), span_ms);
+    const int wanted = BatchStream::FillersWanted(*call_.state, call_.series_count, span_ms);
     while (static_cast<int>(fillers.size()) < wanted) {
       std::unique_ptr<RangeSource> reader = source_->NewReader();
       if (reader == nullptr) break;
       RangeSource* const source = reader.get();
       fillers.push_back(std::make_unique<RangeRows>(call_, source, std::move(reader)));
     }
-    stream_.emplace(call_.state, counts_, call_.series.size(), call_.steps, std::move(fillers));
+    stream_.emplace(call_.state, counts_, call_.series_count, call_.steps, std::move(fillers));
   }
 
   RangeCall call_;
   std::unique_ptr<RangeSource> source_;
   std::vector<OperatorPtr> scalars_;
+  std::vector<SeriesMeta> series_;  // if somebody only looks at it
   SampleCounts* const counts_;
   std::optional<BatchStream> stream_;
 };

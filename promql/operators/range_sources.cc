@@ -11,7 +11,11 @@ namespace {
 
 bool HasTypeOrUnit(const tsdb::SeriesSet& set) {
   for (size_t i = 0; i < set.size(); ++i) {
-    if (set.labels(i).Has(kTypeLabel) || set.labels(i).Has(kUnitLabel)) return true;
+    const Labels& labels = set.labels(i);
+    if (i > 0 && labels == set.labels(i - 1)) continue;
+    for (auto it = labels.begin(); !(it == labels.end()) && it->name <= kUnitLabel; ++it) {
+      if (it->name == kTypeLabel || it->name == kUnitLabel) return true;
+    }
   }
   return false;
 }
