@@ -308,8 +308,10 @@ class SeriesSetImpl : public SeriesSet {
   // whether they hold a float for every time.
   bool IsPlain(SeriesId id, Found* found, bool* dense) const {
     std::vector<Piece>& pieces = found->pieces;
-    std::stable_sort(pieces.begin(), pieces.end(),
-                     [](const Piece& a, const Piece& b) { return a.times->front() < b.times->front(); });
+    if (pieces.size() > 1) {  // sorting takes memory, whatever there is to sort
+      std::stable_sort(pieces.begin(), pieces.end(),
+                       [](const Piece& a, const Piece& b) { return a.times->front() < b.times->front(); });
+    }
     bool plain = found->loose.empty() && !dead_->contains(id);
     for (size_t i = 0; i < pieces.size() && plain; ++i) {
       const Piece& p = pieces[i];
@@ -382,20 +384,21 @@ class SeriesSetImpl : public SeriesSet {
     }
     double* to = begin;
     for (const Piece& p : pieces) {
+      // Only the first and the last piece can reach beyond the range.
+      const size_t lower = LowerRow(p), upper = UpperRow(p), n = p.times->size();
       if (p.entry.empty()) {
-        std::copy(p.values.begin(), p.values.end(), to);
-      } else if (!DecodeDense(p.entry, p.times->size(), to)) {
+        std::copy(p.values.data() + lower, p.values.data() + upper, to);
+      } else if (upper - lower == n ? !DecodeDense(p.entry, n, to)
+                                    : !DecodeDenseRange(p.entry, n, lower, upper, to)) {
         return false;
       }
-      to += p.times->size();
+      to += upper - lower;
     }
-    values_used_ += static_cast<size_t>(to - begin);
-    // Only the first and the last piece can reach beyond the range.
-    const size_t skip = LowerRow(pieces.front()), cut = pieces.back().times->size() - UpperRow(pieces.back());
-    const size_t all = static_cast<size_t>(to - begin);
+    const size_t count = static_cast<size_t>(to - begin);
+    values_used_ += count;
     const std::span<const int64_t> times = line == nullptr ? std::span(*pieces[0].times) : line->times;
-    row->t = times.subspan(skip, all - skip - cut);
-    row->v = std::span<const double>(begin, all).subspan(skip, all - skip - cut);
+    row->t = times.subspan(LowerRow(pieces.front()), count);
+    row->v = {begin, count};
     return true;
   }
 

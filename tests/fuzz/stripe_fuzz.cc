@@ -34,6 +34,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t k = 0; whole && k < at.size(); ++k) {
     if (std::bit_cast<uint64_t>(some[k]) != std::bit_cast<uint64_t>(values[at[k]])) __builtin_trap();
   }
+  const size_t begin = size % (n + 1), end = begin + size / 7 % (n + 1 - begin);
+  std::vector<double> range(end - begin);
+  ByteReader chunk_of_range(input);
+  const bool ranged = ReadNxChunkRange(&chunk_of_range, n, begin, end, range.data());
+  if (whole && !ranged) __builtin_trap();
+  for (size_t k = 0; whole && k < range.size(); ++k) {
+    if (std::bit_cast<uint64_t>(range[k]) != std::bit_cast<uint64_t>(values[begin + k])) __builtin_trap();
+  }
   ByteReader times_in(input);
   std::vector<int64_t> times;
   if (ReadTimeColumn(&times_in, &times)) {

@@ -105,6 +105,14 @@ TEST(Codecs, NxChunksGiveTheValuesAtSomePlacesOnly) {
     ASSERT_TRUE(ReadNxChunkAt(&in, values.size(), at, got.data()));
     for (size_t k = 0; k < at.size(); ++k)
       ASSERT_EQ(BitsOf(got[k]), BitsOf(values[at[k]])) << round << " " << at[k];
+    const size_t begin = random() % (values.size() + 1);
+    const size_t end = begin + random() % (values.size() + 1 - begin);
+    std::vector<double> range(end - begin + 1, 7);  // what is behind stays as it is
+    ByteReader again(bytes);
+    ASSERT_TRUE(ReadNxChunkRange(&again, values.size(), begin, end, range.data()));
+    for (size_t k = begin; k < end; ++k)
+      ASSERT_EQ(BitsOf(range[k - begin]), BitsOf(values[k])) << round << " " << begin << " to " << end;
+    ASSERT_EQ(range.back(), 7);
   }
 }
 

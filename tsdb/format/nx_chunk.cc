@@ -218,6 +218,37 @@ struct ChunkHead {
   uint64_t gcd = 0;
 };
 
+// What a block adds up to.
+template <bool kIsMonotonic>
+uint64_t SumOf(const IntBlock& block) {
+  uint64_t sum = 0;
+  for (size_t k = 0; k < CountOnes(block.changed); ++k) sum += DeltaOf<kIsMonotonic>(block.codes[k]);
+  return sum;
+}
+
+template <bool kIsMonotonic>
+bool ReadBlocksOf(ByteReader* in, size_t n, const ChunkHead& head, size_t begin, size_t end, double* values) {
+  const ValueOf value_of(head.ordered, head.exponent);
+  int64_t current = head.first;
+  if (begin == 0 && end > 0) values[0] = value_of(current);
+  IntBlock block;
+  double part[kIntBlock];
+  for (size_t i = 1; i < n && i < end; i += kIntBlock) {
+    const size_t m = std::min(kIntBlock, n - i);
+    if (!ReadBlock(in, m, &block)) return false;
+    if (i + m <= begin) {
+      current = static_cast<int64_t>(static_cast<uint64_t>(current) + SumOf<kIsMonotonic>(block) * head.gcd);
+    } else if (i >= begin && i + m <= end) {
+      DecodeBlock<kIsMonotonic>(block, m, head.gcd, value_of, &current, values + (i - begin));
+    } else {
+      DecodeBlock<kIsMonotonic>(block, m, head.gcd, value_of, &current, part);
+      const size_t from = std::max(i, begin), to = std::min(i + m, end);
+      std::copy(part + (from - i), part + (to - i), values + (from - begin));
+    }
+  }
+  return in->ok();
+}
+
 template <bool kIsMonotonic>
 bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<const uint32_t> at,
                   double* values) {
@@ -237,6 +268,18 @@ bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<con
 }
 
 }  // namespace
+
+bool ReadNxChunkRange(ByteReader* in, size_t n, size_t begin, size_t end, double* values) {
+  if (n == 0) return in->ok();
+  ChunkHead head;
+  if (!head.Read(in)) return false;
+  if (head.mode == kConstant) {
+    std::fill(values, values + (end - begin), ValueOf(head.ordered, head.exponent)(head.first));
+    return true;
+  }
+  return head.mode == kMonotonic ? ReadBlocksOf<true>(in, n, head, begin, end, values)
+                                 : ReadBlocksOf<false>(in, n, head, begin, end, values);
+}
 
 bool ReadNxChunkAt(ByteReader* in, size_t n, std::span<const uint32_t> at, double* values) {
   if (n == 0) return in->ok();

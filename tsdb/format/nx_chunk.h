@@ -15,6 +15,8 @@ namespace narthex::tsdb {
 void PutNxChunk(std::string* out, const double* values, size_t n);
 // False (and the reader failed) if the bytes are malformed.
 bool ReadNxChunk(ByteReader* in, double* values, size_t n);
+// The values at the places [begin, end) only, end <= n; what is behind them is not looked at.
+bool ReadNxChunkRange(ByteReader* in, size_t n, size_t begin, size_t end, double* values);
 // The values at the places at[0], at[1] .. (ascending, below n) of a chunk of n; what is behind the last of
 // them is not looked at.
 bool ReadNxChunkAt(ByteReader* in, size_t n, std::span<const uint32_t> at, double* values);

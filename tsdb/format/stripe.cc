@@ -78,6 +78,11 @@ bool DecodeDense(std::string_view entry, size_t n, double* values) {
   return ReadNxChunk(&in, values, n);
 }
 
+bool DecodeDenseRange(std::string_view entry, size_t n, size_t begin, size_t end, double* values) {
+  ByteReader in(entry.substr(1));
+  return ReadNxChunkRange(&in, n, begin, end, values);
+}
+
 bool DecodeDenseAt(std::string_view entry, size_t n, std::span<const uint32_t> at, double* values) {
   ByteReader in(entry.substr(1));
   return ReadNxChunkAt(&in, n, at, values);

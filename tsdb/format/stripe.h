@@ -37,6 +37,8 @@ bool SplitFloats(std::string_view entry, size_t n, Bits* present, std::string_vi
 // A dense entry, and its values.
 std::string EncodeDense(std::span<const double> values);
 bool DecodeDense(std::string_view entry, size_t n, double* values);
+// The same of the rows [begin, end) only.
+bool DecodeDenseRange(std::string_view entry, size_t n, size_t begin, size_t end, double* values);
 // The same of the rows `at` (ascending) only.
 bool DecodeDenseAt(std::string_view entry, size_t n, std::span<const uint32_t> at, double* values);
 
