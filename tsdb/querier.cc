@@ -8,6 +8,16 @@
 namespace narthex::tsdb {
 namespace {
 
+// Whether two ascending lists have an id in common.
+bool Overlap(std::span<const SeriesId> a, std::span<const SeriesId> b) {
+  while (!a.empty() && !b.empty()) {
+    if (a.front() == b.front()) return true;
+    if (a.front() > b.front()) std::swap(a, b);
+    a = a.subspan(static_cast<size_t>(std::lower_bound(a.begin(), a.end(), b.front()) - a.begin()));
+  }
+  return false;
+}
+
 class QuerierImpl : public Querier {
  public:
   QuerierImpl(const DbImpl* db, int64_t mint, int64_t maxt) : db_(db), mint_(mint), maxt_(maxt) {}
@@ -53,10 +63,13 @@ class QuerierImpl : public Querier {
     const SeriesUse::Ticket ticket(&db_->series_use_);
     RangeFilter in_range(db_, query.mint, query.maxt);
     const bool all = query.match.empty();
-    const Roaring ids = all ? Roaring() : Matching(query);
+    const std::vector<SeriesId> matching = all ? std::vector<SeriesId>() : MatchingIds(query);
+    const auto passes = [&](std::span<const SeriesId> ids) {
+      if (!all) return Overlap(ids, matching);
+      return std::any_of(ids.begin(), ids.end(), [&](SeriesId id) { return in_range.InWindows(id); });
+    };
     std::vector<std::string> out;
-    for (SeriesIndex::Candidate& c :
-         read([&](SeriesId id) { return all ? in_range.InWindows(id) : ids.contains(id); })) {
+    for (SeriesIndex::Candidate& c : read(passes)) {
       if (!c.unsure.empty()) {
         if (!all) continue;
         in_range.Keep(&c.unsure);
@@ -79,6 +92,7 @@ class QuerierImpl : public Querier {
     return ranks;
   }
 
+  // Ascending.
   std::vector<SeriesId> MatchingIds(const LabelQuery& query) const {
     std::vector<SeriesId> ids;
     if (query.match.empty()) {
@@ -95,13 +109,6 @@ class QuerierImpl : public Querier {
     }
     RangeFilter(db_, query.mint, query.maxt).Keep(&ids);
     return ids;
-  }
-
-  Roaring Matching(const LabelQuery& query) const {
-    const std::vector<SeriesId> ids = MatchingIds(query);
-    Roaring out;
-    out.addMany(ids.size(), ids.data());
-    return out;
   }
 
   const DbImpl* const db_;

@@ -428,11 +428,6 @@ std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
   return out;
 }
 
-bool SeriesIndex::AnyPasses(PairId pair, const Filter& filter) const {
-  const std::vector<SeriesId>& postings = pairs_[pair].postings;
-  return std::any_of(postings.begin(), postings.end(), filter);
-}
-
 std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter) const {
   ReaderMutexLock lock(&mutex_);
   std::vector<Candidate> out;
@@ -440,7 +435,7 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter) con
     Candidate candidate{name, {}};
     bool passes = false;
     for (auto it = values.begin(); it != values.end() && !passes; ++it)
-      passes = AnyPasses(it->second, filter);
+      passes = filter(pairs_[it->second].postings);
     if (!passes) {
       for (const auto& [value, pair] : values) {
         const std::vector<SeriesId>& postings = pairs_[pair].postings;
@@ -460,7 +455,7 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, c
   for (const auto& [value, pair] : it->second) {
     if (pairs_[pair].postings.empty()) continue;
     out.push_back({std::string(value), {}});
-    if (!AnyPasses(pair, filter)) out.back().unsure = pairs_[pair].postings;
+    if (!filter(pairs_[pair].postings)) out.back().unsure = pairs_[pair].postings;
   }
   return out;
 }

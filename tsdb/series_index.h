@@ -46,13 +46,14 @@ class SeriesIndex {
   static constexpr uint32_t kNoRank = 0xffffffff;
   using Ranks = std::vector<uint32_t>;
   std::shared_ptr<const Ranks> RanksByLabels() const;
-  // A label name or value in use. `unsure`: none of these series passed the filter, and there are no others;
-  // empty: one passed.
+  // A label name or value in use. `unsure`: the filter let none of these series pass, and there are no
+  // others; empty: one passed.
   struct Candidate {
     std::string text;
     std::vector<SeriesId> unsure;
   };
-  using Filter = std::function<bool(SeriesId)>;  // takes no locks
+  // Whether any of these series (ascending) passes. Takes no locks.
+  using Filter = std::function<bool(std::span<const SeriesId>)>;
   std::vector<Candidate> Names(const Filter& filter) const;
   std::vector<Candidate> Values(std::string_view name, const Filter& filter) const;
   void FillStatus(size_t limit, Status* status) const;
@@ -77,7 +78,6 @@ class SeriesIndex {
   // The series with a value of the matcher's label that the matcher accepts (accept) or refuses (!accept).
   std::vector<SeriesId> WithValue(const Matcher& matcher, bool accept) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  bool AnyPasses(PairId pair, const Filter& filter) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void SortByLabels(std::vector<SeriesId>* ids) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool LabelsLess(SeriesId a, SeriesId b) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void UpdateSorted() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(order_mutex_);

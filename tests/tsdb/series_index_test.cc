@@ -80,7 +80,7 @@ TEST(SeriesIndex, ValuesWithoutAPassingSeriesNameTheirSeries) {
   index.Add(1, Labels({{"a", "x"}}));
   index.Add(2, Labels({{"a", "y"}}));
   index.Add(3, Labels({{"b", "z"}}));
-  const SeriesIndex::Filter only_first = [](SeriesId id) { return id == 1; };
+  const SeriesIndex::Filter only_first = [](std::span<const SeriesId> ids) { return ids.front() == 1; };
   const std::vector<SeriesIndex::Candidate> values = index.Values("a", only_first);
   ASSERT_EQ(values.size(), 2u);
   EXPECT_EQ(values[0].text, "x");
