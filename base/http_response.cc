@@ -45,7 +45,7 @@ void ResponseWriter::Send(int status, std::string_view content_type, std::string
   if (status != 204 && status != 304) StrAppend(&out, "Content-Length: ", body.size(), "\r\n");
   out += "\r\n";
   if (!shape_.head) out += body;
-  sink_->Enqueue(std::move(out));
+  sink_->EnqueueLast(std::move(out));
 }
 
 absl::Status ResponseWriter::Start(int status, std::string_view content_type) {
@@ -73,7 +73,7 @@ bool ResponseWriter::Complete() {
   if (!started_) Send(500, "text/plain; charset=utf-8", "no answer\n");
   if (!done_ && !shape_.head) {
     if (gzip_) (void)WriteRaw(gzip_->Compress("", Z_FINISH));
-    if (shape_.http11) sink_->Enqueue("0\r\n\r\n");
+    if (shape_.http11) sink_->EnqueueLast("0\r\n\r\n");
   }
   return shape_.keep_alive;
 }

@@ -17,6 +17,8 @@ class ByteSink {
  public:
   virtual ~ByteSink() = default;
   virtual bool Enqueue(std::string bytes) = 0;  // false: the client is gone
+  // The end of an answer, whose handler is about to return: it may go out only then.
+  virtual bool EnqueueLast(std::string bytes) { return Enqueue(std::move(bytes)); }
 };
 
 struct ResponseShape {

@@ -85,6 +85,15 @@ class Connection : public ByteSink,
     return true;
   }
 
+  // Finish() comes right behind: the I/O thread is woken once for both.
+  bool EnqueueLast(std::string bytes) override {
+    MutexLock lock(&mutex_);
+    if (gone_) return false;
+    queued_bytes_ += bytes.size();
+    queue_.push_back(std::move(bytes));
+    return true;
+  }
+
   // Of HTTP/2: the session's jobs keep the connection.
   bool RunJob(std::function<void()> job) override {
     return shared_->workers->Submit([self = shared_from_this(), job = std::move(job)] { job(); });
