@@ -56,7 +56,7 @@ void WriteInstantSeries(const promql::ResultSeries& series, JsonWriter* json) {
 }
 
 void Log(const Call& call, const promql::QueryParams& params, const absl::StatusOr<promql::Result>& result) {
-  if (call.options.query_log == nullptr) return;
+  if (call.options.query_log == nullptr || !call.options.query_log->Enabled()) return;
   LoggedQuery logged;
   logged.query = params.query;
   logged.start_ms = params.start_ms;
