@@ -46,6 +46,7 @@ DbImpl::~DbImpl() {
   if (thread_.joinable()) thread_.join();
   if (store_ != nullptr && journal_ != nullptr) (void)SyncAll();
   journal_.reset();
+  cursors_.Clear();
   store_.reset();
   if (lock_fd_ >= 0) ::close(lock_fd_);
 }

@@ -269,6 +269,10 @@ class DbImpl : public Db {
   bool short_of_memory_ ABSL_GUARDED_BY(stop_mutex_) = false;  // wakes the background thread
   std::thread thread_;
 
+  // For queries; both know the layout.
+  mutable StripeCache stripe_cache_;
+  mutable CursorPool cursors_;
+
  public:
   // The series' slot in the group, a new one if it has none.
   Slot AddSlot(Group* group, SeriesId id);

@@ -9,6 +9,9 @@
 
 namespace narthex::tsdb {
 
+// Selections that are worth remembering stripes for: what lies in a few of them.
+constexpr size_t kFewSeries = 256;
+
 // The selected series of a group that has rounds in memory.
 struct DbImpl::PinnedGroup {
   std::shared_ptr<Group> group;
@@ -129,6 +132,7 @@ std::unique_ptr<ReadView> DbImpl::Pin(std::span<const SeriesId> ids, int64_t min
   // Nothing moves from memory to the store, or inside it, meanwhile.
   ReaderMutexLock layout(&layout_mutex_);
   view->cache = &run_cache_;
+  if (!ids.empty() && ids.size() <= kFewSeries) view->stripes = &stripe_cache_;
   view->layout = layout_version_;
   PinHead(ids, hints, view.get());
   {
@@ -155,16 +159,30 @@ void DbImpl::PinCursors(size_t series, const SelectHints& hints, ReadView* view)
       std::all_of(view->newest.begin(), view->newest.end(), [](const auto& n) { return n.known(); });
   const bool hours = !query || (!from_memory && !view->windows.empty());
   const bool days = !query || (!from_memory && !view->merged.empty());
-  const auto make = [&] {
-    return ReadView::Cursors{hours ? store_->NewCursor(Family::kHours, query) : nullptr,
-                             days ? store_->NewCursor(Family::kDays, query) : nullptr};
+  const auto cursor = [&](Family family) {
+    std::unique_ptr<Cursor> idle = query ? cursors_.Take(family, view->layout) : nullptr;
+    return idle != nullptr ? std::move(idle) : store_->NewCursor(family, query);
   };
+  const auto make = [&] {
+    return ReadView::Cursors{hours ? cursor(Family::kHours) : nullptr,
+                             days ? cursor(Family::kDays) : nullptr};
+  };
+  if (query) view->pool = &cursors_;
   ReadView::Cursors first = make();
   view->hours = std::move(first.hours);
   view->days = std::move(first.days);
   constexpr size_t kManySeries = 128;
   for (int i = 1; i < hints.readers && series > kManySeries && !from_memory; ++i) {
     view->spare.push_back(make());
+  }
+}
+
+ReadView::~ReadView() {
+  if (pool == nullptr) return;
+  spare.push_back({std::move(hours), std::move(days)});
+  for (Cursors& both : spare) {
+    pool->Give(Family::kHours, layout, std::move(both.hours));
+    pool->Give(Family::kDays, layout, std::move(both.days));
   }
 }
 
@@ -175,6 +193,8 @@ std::unique_ptr<ReadView> ReadView::NewReader() {
   view->maxt = maxt;
   view->window_ms = window_ms;
   view->cache = cache;
+  view->stripes = stripes;
+  view->pool = pool;
   view->layout = layout;
   view->dead = dead;
   view->hours = std::move(spare.back().hours);

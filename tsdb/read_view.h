@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "tsdb/cursor_pool.h"
 #include "tsdb/group.h"
 #include "tsdb/loose_store.h"
 #include "tsdb/rocks_store.h"
 #include "tsdb/run_cache.h"
+#include "tsdb/stripe_cache.h"
 
 namespace narthex::tsdb {
 
@@ -35,9 +37,13 @@ struct HeadView {
 // Stays as it is whatever is sealed, merged, dropped or removed meanwhile. Owner: one series set; not
 // thread-safe.
 struct ReadView {
+  ReadView() = default;
+  ~ReadView();
+  ReadView(const ReadView&) = delete;
+
   int64_t mint = 0, maxt = 0, window_ms = 0;
   RunCache* cache = nullptr;  // may be null
-  uint64_t layout = 0;        // of the store, for the cache
+  uint64_t layout = 0;        // of the store, for what is remembered
   std::shared_ptr<const Tombstones> dead;
   std::unique_ptr<Cursor> hours, days;  // null: there is nothing to read there
   struct Cursors {
@@ -79,6 +85,9 @@ struct ReadView {
     bool known() const { return t != INT64_MIN; }
   };
   std::vector<Newest> newest;
+
+  StripeCache* stripes = nullptr;  // null: this is not for small selections
+  CursorPool* pool = nullptr;      // where the cursors go; may be null
 
   // The same view for another thread; nullptr: there are no cursors left for it.
   std::unique_ptr<ReadView> NewReader();

@@ -18,6 +18,7 @@ absl::Status DbImpl::Maintain(bool force_seal) {
   if (written.ok()) written = MergeDueDay();
   // Retention may be what makes room.
   const absl::Status retained = Retain();
+  cursors_.Clear();  // they keep files that were dropped
   Measure(/*may_flush=*/true);
   RETURN_IF_ERROR(written);
   RETURN_IF_ERROR(retained);

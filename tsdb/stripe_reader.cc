@@ -173,7 +173,8 @@ void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::s
     for (uint32_t s = part->begin; s < part->end; ++s) {
       const Loaded& loaded = Load(run, group, s);
       for (const Stripe& stripe : loaded.windows) {
-        const Source source{stripe.window, number, stripe.bytes, stripe.id, loaded.stays_for == block_};
+        const Source source{stripe.window, number, stripe.parsed->bytes, stripe.id,
+                            loaded.stays_for == block_};
         VisitStripe(stripe, source, ids.subspan(i, end - i), i, visit);
       }
     }
@@ -184,10 +185,11 @@ void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::s
 // Both sides have the order of labels, but for entries whose series is gone.
 void StripeReader::VisitStripe(const Stripe& stripe, const Source& source, std::span<const SeriesId> ids,
                                size_t offset, const Visitor& visit) {
-  auto entry = stripe.entries.begin();
+  const std::vector<StripeView::Entry>& entries = stripe.parsed->entries;
+  auto entry = entries.begin();
   for (size_t i = 0; i < ids.size(); ++i) {
     const uint32_t rank = RankOf(ids[i]);
-    for (; entry != stripe.entries.end(); ++entry) {
+    for (; entry != entries.end(); ++entry) {
       const uint32_t have = RankOf(entry->series);
       if (have == SeriesIndex::kNoRank || have < rank) continue;
       if (have > rank) break;
@@ -196,26 +198,43 @@ void StripeReader::VisitStripe(const Stripe& stripe, const Source& source, std::
   }
 }
 
-void StripeReader::Parse(int64_t window, uint32_t group, uint32_t stripe, std::string_view bytes,
-                         Loaded* out) {
-  Stripe parsed;
-  parsed.window = window;
-  parsed.id = absl::HashOf(out->key, window);
-  parsed.bytes = std::string(bytes);
+std::shared_ptr<const ParsedStripe> StripeReader::Parse(int64_t window, uint32_t group, uint32_t stripe,
+                                                        std::string_view bytes) {
+  auto parsed = std::make_shared<ParsedStripe>();
+  parsed->bytes = std::string(bytes);
   StripeView view;
-  if (!view.Parse(parsed.bytes)) return corrupt_(window, group, stripe);
+  if (!view.Parse(parsed->bytes)) {
+    corrupt_(window, group, stripe);
+    return nullptr;
+  }
   for (std::vector<int64_t>& column : view.columns)
-    parsed.columns.push_back(columns_.Intern(std::move(column)));
-  parsed.entries = std::move(view.entries);
-  out->bytes += parsed.bytes.size();
-  out->windows.push_back(std::move(parsed));
+    parsed->columns.push_back(columns_.Intern(std::move(column)));
+  parsed->entries = std::move(view.entries);
+  return parsed;
+}
+
+void StripeReader::Add(int64_t window, std::shared_ptr<const ParsedStripe> parsed, Loaded* out) {
+  Stripe stripe;
+  stripe.window = window;
+  stripe.id = absl::HashOf(out->key, window);
+  for (const Times& column : parsed->columns) stripe.columns.push_back(columns_.Intern(column));
+  out->bytes += parsed->bytes.size();
+  stripe.parsed = std::move(parsed);
+  out->windows.push_back(std::move(stripe));
 }
 
 void StripeReader::LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out) {
+  if (view_->stripes != nullptr) {
+    if (auto known = view_->stripes->Find(view_->layout, out->key))
+      return Add(run.start, std::move(known), out);
+  }
   Cursor* const cursor = view_->hours.get();
   cursor->Seek(out->key);
   if (cursor->Valid() && cursor->key() == out->key) {
-    Parse(run.start, group, stripe, cursor->value(), out);
+    auto parsed = Parse(run.start, group, stripe, cursor->value());
+    if (parsed == nullptr) return;
+    if (view_->stripes != nullptr) view_->stripes->Put(view_->layout, out->key, parsed);
+    Add(run.start, std::move(parsed), out);
   } else if (!run.cached || !cursor->status().ok()) {
     corrupt_(run.start, group, stripe);
   }
@@ -231,7 +250,8 @@ void StripeReader::LoadDay(const Run& run, uint32_t group, uint32_t stripe, Load
   for (cursor->Seek(first);
        HasPrefix(*cursor, out->key) && DecodeDayKey(cursor->key(), &key) && key.window <= view_->maxt;
        cursor->Next()) {
-    Parse(key.window, group, stripe, cursor->value(), out);
+    auto parsed = Parse(key.window, group, stripe, cursor->value());
+    if (parsed != nullptr) Add(key.window, std::move(parsed), out);
   }
   if (!cursor->status().ok()) corrupt_(run.start, group, stripe);
 }

@@ -14,6 +14,7 @@
 #include "tsdb/format/stripe.h"
 #include "tsdb/read_view.h"
 #include "tsdb/series_index.h"
+#include "tsdb/stripe_cache.h"
 #include "tsdb/time_columns.h"
 
 namespace narthex::tsdb {
@@ -57,9 +58,8 @@ class StripeReader {
   struct Stripe {  // parsed; of one window
     int64_t window = 0;
     uint64_t id = 0;
-    std::string bytes;
-    std::vector<Times> columns;
-    std::vector<StripeView::Entry> entries;
+    std::shared_ptr<const ParsedStripe> parsed;
+    std::vector<Times> columns;  // as the parsed one has them, shared with other stripes
   };
   // A stripe of a seal, or of a merged day with all its windows in range.
   struct Loaded {
@@ -102,7 +102,10 @@ class StripeReader {
   void Evict();
   void LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
   void LoadDay(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
-  void Parse(int64_t window, uint32_t group, uint32_t stripe, std::string_view bytes, Loaded* out);
+  // nullptr if it does not check.
+  std::shared_ptr<const ParsedStripe> Parse(int64_t window, uint32_t group, uint32_t stripe,
+                                            std::string_view bytes);
+  void Add(int64_t window, std::shared_ptr<const ParsedStripe> parsed, Loaded* out);
 
   ReadView* const view_;
   const std::shared_ptr<const SeriesIndex::Ranks> ranks_;

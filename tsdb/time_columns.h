@@ -15,8 +15,12 @@ using Times = std::shared_ptr<const std::vector<int64_t>>;
 class TimeColumns {
  public:
   Times Intern(std::vector<int64_t> times);
+  // The same of a column that others share already.
+  Times Intern(Times times);
 
  private:
+  std::weak_ptr<const std::vector<int64_t>>& SlotOf(const std::vector<int64_t>& times);
+
   absl::flat_hash_map<uint64_t, std::weak_ptr<const std::vector<int64_t>>> known_;
 };
 
