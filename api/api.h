@@ -73,13 +73,13 @@ class QueryLog {
   absl::Status Open(const std::string& path);  // "" = off
   void Write(const LoggedQuery& query);
   void WriteRule(const rules::RuleQuery& query);
+  bool Enabled();
 
  private:
   const Clock* const clock_;
   Gauge* const enabled_;
   Counter* const failures_;
   Mutex mutex_;
-  bool Enabled();
   std::string path_ ABSL_GUARDED_BY(mutex_);
   int fd_ ABSL_GUARDED_BY(mutex_) = -1;
 };
