@@ -354,6 +354,10 @@ bool IsValidUtf8(std::string_view text) {
       i += 8;  // ASCII, as nearly everything
       continue;
     }
+    if (static_cast<unsigned char>(text[i]) < 0x80) {
+      ++i;
+      continue;
+    }
     size_t length = DecodeRune(text, i, &rune);
     if (length == 0) return false;
     i += length;

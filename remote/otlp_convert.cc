@@ -347,7 +347,8 @@ absl::Status OtlpConverter::AppendSeries(
     const std::string& name, LabelMap labels, const tsdb::Sample& sample,
     const google::protobuf::RepeatedPtrField<otlp::Exemplar>* exemplars) {
   labels[std::string(kMetricName)] = name;
-  absl::StatusOr<Labels> made = writer_->MakeLabels({labels.begin(), labels.end()}, 1);
+  LabelViews views(labels.begin(), labels.end());
+  absl::StatusOr<Labels> made = writer_->MakeLabels(&views, 1);
   if (!made.ok()) return absl::OkStatus();
   tsdb::SeriesRef ref = 0;
   RETURN_IF_ERROR(writer_->Append(&ref, *made, sample));

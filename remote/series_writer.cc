@@ -72,7 +72,8 @@ SeriesWriter::SeriesWriter(const ReceiverOptions& options, WriteOutcome* outcome
       appender_(options.db->NewAppender()),
       latest_(options.clock->NowMs() + kMaxAheadMs) {}
 
-absl::StatusOr<Labels> SeriesWriter::MakeLabels(LabelViews pairs, size_t samples) {
+absl::StatusOr<Labels> SeriesWriter::MakeLabels(LabelViews* views, size_t samples) {
+  LabelViews& pairs = *views;
   SortByName(&pairs);
   absl::Status checked = CheckPairs(pairs);
   auto name =

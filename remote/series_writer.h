@@ -19,8 +19,8 @@ class SeriesWriter {
  public:
   SeriesWriter(const ReceiverOptions& options, WriteOutcome* outcome);
 
-  // The labels of a series as they came. Not OK (and noted): they cannot be stored.
-  absl::StatusOr<Labels> MakeLabels(LabelViews pairs, size_t samples);
+  // The labels of a series as they came; sorts them. Not OK (and noted): they cannot be stored.
+  absl::StatusOr<Labels> MakeLabels(LabelViews* pairs, size_t samples);
   // Labels of an exemplar: no name is needed.
   static absl::StatusOr<Labels> MakeExemplarLabels(LabelViews pairs);
   // Not OK: storage failed, the request is over. *ref as in tsdb::Appender.

@@ -9,10 +9,10 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "prompb.pb.h"
 #include "remote/pb_histogram.h"
 #include "remote/remote.h"
 #include "remote/series_writer.h"
+#include "remote/write_message.h"
 #include "write_v2.pb.h"
 
 namespace narthex::remote {
@@ -20,54 +20,6 @@ namespace {
 
 constexpr size_t kMaxDecodedBytes = 32 << 20;
 constexpr std::string_view kProtobuf = "application/x-protobuf";
-
-LabelViews ReadLabels(const google::protobuf::RepeatedPtrField<prompb::Label>& labels) {
-  LabelViews out;
-  out.reserve(static_cast<size_t>(labels.size()));
-  for (const prompb::Label& label : labels) out.emplace_back(label.name(), label.value());
-  return out;
-}
-
-absl::Status WriteSeries(const prompb::TimeSeries& series, SeriesWriter* writer) {
-  size_t samples = static_cast<size_t>(series.samples_size() + series.histograms_size());
-  absl::StatusOr<Labels> labels = writer->MakeLabels(ReadLabels(series.labels()), samples);
-  if (!labels.ok()) return absl::OkStatus();
-  tsdb::SeriesRef ref = 0;
-  for (const prompb::Sample& sample : series.samples()) {
-    RETURN_IF_ERROR(writer->Append(&ref, *labels, {sample.timestamp(), sample.value(), nullptr, 0}));
-  }
-  for (const prompb::Histogram& histogram : series.histograms()) {
-    absl::StatusOr<HistogramPtr> h = ReadHistogram(histogram);
-    if (!h.ok()) {
-      writer->Refuse(StrCat(h.status().message(), " for series ", labels->ToString()));
-      continue;
-    }
-    RETURN_IF_ERROR(writer->Append(&ref, *labels, {histogram.timestamp(), 0, *std::move(h), 0}));
-  }
-  for (const prompb::Exemplar& exemplar : series.exemplars()) {
-    absl::StatusOr<Labels> own = SeriesWriter::MakeExemplarLabels(ReadLabels(exemplar.labels()));
-    if (own.ok()) writer->AddExemplar(ref, {*std::move(own), exemplar.value(), exemplar.timestamp(), true});
-  }
-  return absl::OkStatus();
-}
-
-const char* TypeName(int type) {
-  static constexpr const char* kTypes[] = {"unknown",        "counter", "gauge", "histogram",
-                                           "gaugehistogram", "summary", "info",  "stateset"};
-  return kTypes[type >= 0 && type < 8 ? type : 0];
-}
-
-void WriteAll(const prompb::WriteRequest& request, SeriesWriter* writer) {
-  absl::Status status;
-  for (const prompb::TimeSeries& series : request.timeseries()) {
-    if (status = WriteSeries(series, writer); !status.ok()) break;
-  }
-  writer->Finish(status);
-  for (const prompb::MetricMetadata& in : request.metadata()) {
-    writer->SetMetadata(in.metric_family_name(),
-                        {TypeName(static_cast<int>(in.type())), in.help(), in.unit()});
-  }
-}
 
 // Series of 2.0, whose texts are in one table.
 class SymbolReader {
@@ -82,7 +34,7 @@ class SymbolReader {
       writer_->Refuse(StrCat("parsing labels for series: ", pairs.status().message()));
       return absl::OkStatus();
     }
-    absl::StatusOr<Labels> labels = writer_->MakeLabels(*std::move(pairs), samples);
+    absl::StatusOr<Labels> labels = writer_->MakeLabels(&*pairs, samples);
     if (!labels.ok()) return absl::OkStatus();
     if (samples == 0) {
       writer_->Refuse(
@@ -152,7 +104,7 @@ class SymbolReader {
   }
 
   void WriteMetadata(const writev2::Metadata& in, std::string_view metric) {
-    tsdb::Metadata metadata{TypeName(static_cast<int>(in.type())), Symbol(in.help_ref()),
+    tsdb::Metadata metadata{MetricTypeName(static_cast<int>(in.type())), Symbol(in.help_ref()),
                             Symbol(in.unit_ref())};
     if (in.type() != writev2::Metadata::UNSPECIFIED || !metadata.help.empty() || !metadata.unit.empty()) {
       writer_->SetMetadata(metric, metadata);
@@ -254,14 +206,13 @@ WriteOutcome HandleWrite(const ReceiverOptions& options, std::string_view body, 
   }
   absl::StatusOr<std::string> decoded = Decode(body);
   if (!decoded.ok()) return Failed(400, std::string(decoded.status().message()));
-  google::protobuf::Arena arena;
   WriteOutcome outcome;
   SeriesWriter writer(options, &outcome);
   if (*message == kWriteV1) {
-    auto* request = Parse<prompb::WriteRequest>(*decoded, &arena);
-    if (request == nullptr) return Failed(400, "proto: cannot parse the write request");
-    WriteAll(*request, &writer);
+    if (!IsWriteRequest(*decoded)) return Failed(400, "proto: cannot parse the write request");
+    WriteAll(*decoded, &writer);
   } else {
+    google::protobuf::Arena arena;
     auto* request = Parse<writev2::Request>(*decoded, &arena);
     if (request == nullptr) return Failed(400, "proto: cannot parse the write request");
     WriteAll(*request, options.start_timestamps, &writer);

@@ -1,9 +1,9 @@
 #include "scraper/page_pieces.h"
 
 #include "base/go_format.h"
+#include "base/proto_wire.h"
 #include "base/strings.h"
 #include "model/labels.h"
-#include "scraper/proto_wire.h"
 
 namespace narthex::scraper {
 

@@ -1,6 +1,6 @@
 #include "scraper/proto_metric.h"
 
-#include "scraper/proto_wire.h"
+#include "base/proto_wire.h"
 
 namespace narthex::scraper {
 namespace {

@@ -3,11 +3,11 @@
 #include <optional>
 
 #include "base/go_format.h"
+#include "base/proto_wire.h"
 #include "base/status_macros.h"
 #include "model/sample.h"
 #include "scraper/parser.h"
 #include "scraper/proto_metric.h"
-#include "scraper/proto_wire.h"
 #include "scraper/text_util.h"
 
 namespace narthex::scraper {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace narthex::scraper {
+namespace narthex {
 
 enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
@@ -109,4 +109,4 @@ bool EachNumber(const WireField& field, WireType type, F take) {
   return true;
 }
 
-}  // namespace narthex::scraper
+}  // namespace narthex
