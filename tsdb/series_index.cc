@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <iterator>
 
 #include "tsdb/format/bytes.h"
 #include "tsdb/memory.h"
@@ -13,16 +12,23 @@ namespace {
 constexpr uint32_t kNone = 0xffffffff;
 constexpr size_t kNameBytes = 32;  // of an entry of the ordered names, nodes being three quarters full
 
-std::vector<SeriesId> Intersect(const std::vector<SeriesId>& a, const std::vector<SeriesId>& b) {
-  std::vector<SeriesId> out;
-  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
-  return out;
+// The first of the ascending ids that is not below `id`, found in steps that grow.
+const SeriesId* Leap(const SeriesId* from, const SeriesId* end, SeriesId id) {
+  ptrdiff_t step = 1;
+  while (end - from > step && from[step] < id) {
+    from += step;
+    step *= 2;
+  }
+  return std::lower_bound(from, end - from > step ? from + step + 1 : end, id);
 }
 
-std::vector<SeriesId> Subtract(const std::vector<SeriesId>& a, const std::vector<SeriesId>& b) {
-  std::vector<SeriesId> out;
-  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
-  return out;
+// Keeps those of `ids` that are in `others` (`in`), or those that are not. Both ascend.
+void Keep(bool in, std::span<const SeriesId> others, std::vector<SeriesId>* ids) {
+  const SeriesId *at = others.data(), *const end = at + others.size();
+  std::erase_if(*ids, [&](SeriesId id) {
+    at = Leap(at, end, id);
+    return (at != end && *at == id) != in;
+  });
 }
 
 // `end`: above all ids. Many ids are marked and read off in order, few are sorted.
@@ -377,15 +383,21 @@ std::vector<SeriesId> SeriesIndex::All() const {
   return AllLocked();
 }
 
-std::vector<SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept) const {
-  std::vector<SeriesId> out;
+std::span<const SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept,
+                                                 std::vector<SeriesId>* own) const {
   const auto name = names_.find(m.name());
-  if (name == names_.end()) return out;
+  if (name == names_.end()) return {};
   const auto& values = name->second;
+  std::span<const SeriesId> only;
   size_t lists = 0;
   const auto take = [&](PairId p) {
-    out.insert(out.end(), pairs_[p].postings.begin(), pairs_[p].postings.end());
-    ++lists;
+    const std::vector<SeriesId>& postings = by_id_[p]->postings;
+    if (++lists == 1) {
+      only = postings;
+      return;
+    }
+    if (lists == 2) own->assign(only.begin(), only.end());
+    own->insert(own->end(), postings.begin(), postings.end());
   };
   const auto take_value = [&](const std::string& v) {
     const auto it = values.find(v);
@@ -404,26 +416,30 @@ std::vector<SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept) cons
       if (!pairs_[it->second].postings.empty() && m.Matches(it->first) == accept) take(it->second);
     }
   }
-  if (lists > 1) SortUnique(offsets_.size(), &out);
-  return out;
+  if (lists < 2) return only;
+  SortUnique(offsets_.size(), own);
+  return *own;
 }
 
 std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
   ReaderMutexLock lock(&mutex_);
-  bool have = false;
-  std::vector<SeriesId> out;
   // A matcher that refuses the empty value picks series; one that accepts it only takes series away.
+  std::deque<std::vector<SeriesId>> owned;
+  std::vector<std::span<const SeriesId>> picked;
   for (const Matcher& m : matchers) {
     if (m.MatchesEmpty()) continue;
-    std::vector<SeriesId> ids = WithValue(m, true);
-    out = have ? Intersect(out, ids) : std::move(ids);
-    have = true;
-    if (out.empty()) return out;
+    picked.push_back(WithValue(m, true, &owned.emplace_back()));
+    if (picked.back().empty()) return {};
   }
-  if (!have) out = AllLocked();
+  // The shortest list first: the longer ones are only looked into.
+  std::sort(picked.begin(), picked.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  std::vector<SeriesId> out =
+      picked.empty() ? AllLocked() : std::vector<SeriesId>(picked[0].begin(), picked[0].end());
+  for (size_t i = 1; i < picked.size() && !out.empty(); ++i) Keep(true, picked[i], &out);
   for (const Matcher& m : matchers) {
     if (!m.MatchesEmpty() || out.empty()) continue;
-    out = Subtract(out, WithValue(m, false));
+    std::vector<SeriesId> own;
+    Keep(false, WithValue(m, false, &own), &out);
   }
   return out;
 }

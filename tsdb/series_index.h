@@ -75,8 +75,9 @@ class SeriesIndex {
   void AppendLabels(SeriesId id, std::string* encoded) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   Labels LabelsLocked(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<SeriesId> AllLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  // The series with a value of the matcher's label that the matcher accepts (accept) or refuses (!accept).
-  std::vector<SeriesId> WithValue(const Matcher& matcher, bool accept) const
+  // The series with a value of the matcher's label that the matcher accepts (accept) or refuses (!accept),
+  // ascending: those of one value where they are kept, of several in `own`.
+  std::span<const SeriesId> WithValue(const Matcher& matcher, bool accept, std::vector<SeriesId>* own) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void SortByLabels(std::vector<SeriesId>* ids) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool LabelsLess(SeriesId a, SeriesId b) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

@@ -57,6 +57,39 @@ TEST(SeriesIndex, RanksFollowSeriesThatComeAndGo) {
   }
 }
 
+TEST(SeriesIndex, SelectsTheSeriesThatEveryMatcherAccepts) {
+  std::mt19937 random(3);
+  SeriesIndex index;
+  std::map<SeriesId, Labels> series;
+  for (SeriesId id = 1; id <= 2000; ++id) {
+    const Labels labels = RandomLabels(&random);
+    if (labels.empty() || index.Find(labels) != 0) continue;
+    index.Add(id, labels);
+    series[id] = labels;
+  }
+  const char* const names[] = {"__name__", "a", "b", "none"};
+  const char* const texts[] = {"", "1", "7", "77", "1.*", "2|3|4", ".+", ".*", "1|"};
+  const MatchOp ops[] = {MatchOp::kEqual, MatchOp::kNotEqual, MatchOp::kRegex, MatchOp::kNotRegex};
+  size_t selected = 0;
+  for (int round = 0; round < 2000; ++round) {
+    Matchers matchers;
+    for (uint32_t i = 0; i <= random() % 3; ++i)
+      matchers.push_back(*Matcher::Create(ops[random() % 4], names[random() % 4], texts[random() % 9]));
+    std::vector<SeriesId> want;
+    for (const auto& [id, labels] : series) {
+      if (std::all_of(matchers.begin(), matchers.end(),
+                      [&](const Matcher& m) { return m.Matches(labels.Get(m.name())); })) {
+        want.push_back(id);
+      }
+    }
+    selected += want.size();
+    std::string text;
+    for (const Matcher& m : matchers) text += m.ToString() + " ";
+    ASSERT_EQ(index.Select(matchers), want) << text;
+  }
+  EXPECT_GT(selected, 10'000u);
+}
+
 TEST(SeriesIndex, UnionsOfManyAndOfFewPostingsAreAscendingAndWithoutRepeats) {
   SeriesIndex index;
   for (SeriesId id = 1; id <= 5000; ++id) {
