@@ -218,12 +218,16 @@ struct ChunkHead {
   uint64_t gcd = 0;
 };
 
-// What a block adds up to.
+// What the codes [begin, end) of a block add up to.
 template <bool kIsMonotonic>
-uint64_t SumOf(const IntBlock& block) {
+uint64_t SumOf(const IntBlock& block, size_t begin, size_t end) {
   uint64_t sum = 0;
-  for (size_t k = 0; k < CountOnes(block.changed); ++k) sum += DeltaOf<kIsMonotonic>(block.codes[k]);
+  for (size_t k = begin; k < end; ++k) sum += DeltaOf<kIsMonotonic>(block.codes[k]);
   return sum;
+}
+
+int64_t Behind(int64_t before, uint64_t delta) {
+  return static_cast<int64_t>(static_cast<uint64_t>(before) + delta);
 }
 
 template <bool kIsMonotonic>
@@ -237,7 +241,7 @@ bool ReadBlocksOf(ByteReader* in, size_t n, const ChunkHead& head, size_t begin,
     const size_t m = std::min(kIntBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
     if (i + m <= begin) {
-      current = static_cast<int64_t>(static_cast<uint64_t>(current) + SumOf<kIsMonotonic>(block) * head.gcd);
+      current = Behind(current, SumOf<kIsMonotonic>(block, 0, CountOnes(block.changed)) * head.gcd);
     } else if (i >= begin && i + m <= end) {
       DecodeBlock<kIsMonotonic>(block, m, head.gcd, value_of, &current, values + (i - begin));
     } else {
@@ -257,12 +261,21 @@ bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<con
   size_t next = 0;  // into `at`
   if (!at.empty() && at[0] == 0) values[next++] = value_of(current);
   IntBlock block;
-  int64_t ints[kIntBlock];
   for (size_t i = 1; i < n && next < at.size(); i += kIntBlock) {
     const size_t m = std::min(kIntBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
-    DecodeInts<kIsMonotonic>(block, m, head.gcd, &current, ints);
-    for (; next < at.size() && at[next] < i + m; ++next) values[next] = value_of(ints[at[next] - i]);
+    // Integers are worked out at the places only; between them deltas add up.
+    uint64_t sum = 0;
+    size_t k = 0;
+    for (; next < at.size() && at[next] < i + m; ++next) {
+      const uint32_t up_to = (uint32_t{2} << (at[next] - i)) - 1;
+      const size_t end = CountOnes(block.changed & up_to);
+      sum += SumOf<kIsMonotonic>(block, k, end);
+      k = end;
+      values[next] = value_of(Behind(current, sum * head.gcd));
+    }
+    sum += SumOf<kIsMonotonic>(block, k, CountOnes(block.changed));
+    current = Behind(current, sum * head.gcd);
   }
   return in->ok();
 }
