@@ -8,6 +8,7 @@
 #include "promql/operators/maps.h"
 #include "promql/operators/observed.h"
 #include "promql/operators/scalars.h"
+#include "promql/operators/shared_selector.h"
 #include "promql/operators/vector_binary.h"
 #include "promql/plan_calls.h"
 #include "promql/plan_node.h"
@@ -108,6 +109,8 @@ absl::StatusOr<OperatorPtr> PlanBare(const Expr& e, QueryState* state, Steps ste
       return NewScalar(steps, ToString(e), [value](int64_t) { return value; });
     }
     case ExprKind::kVectorSelector:
+      // Devices look for selectors of their own.
+      if (e.shared_read > 0 && state->devices == nullptr) return NewSharedSelector(e, state, steps);
       return NewInstantSelector(e, state, steps, SelectorReading::kValue);
     case ExprKind::kParen:
       return PlanNode(*e.children[0], state, steps);

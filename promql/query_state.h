@@ -20,6 +20,7 @@
 namespace narthex::promql {
 
 class Devices;
+class SharedRead;    // promql/operators/shared_selector.cc
 class QueryThreads;  // promql/query_threads.h
 
 // What a sample held in memory is charged with: a timestamp and a value.
@@ -79,6 +80,8 @@ struct QueryState {
   Devices* devices = nullptr;      // may be null
   // Selections that were made before their selector's operator asks for them.
   absl::flat_hash_map<const Expr*, std::unique_ptr<tsdb::SeriesSet>> selected;
+  // By Expr::shared_read.
+  absl::flat_hash_map<int, std::weak_ptr<SharedRead>> shared_reads;
   bool profile = false;  // whether operators count what they do
   int64_t current_samples = 0, peak_samples = 0;
   // Of the query (the first), and of parts that upstream counts apart.

@@ -6,10 +6,9 @@ namespace narthex::promql {
 
 std::span<const Pass> OptionalPasses() {
   static constexpr Pass kPasses[] = {
-      {"fold-constants", FoldConstants},
-      {"propagate-matchers", PropagateMatchers},
-      {"project-labels", ProjectLabels},
-      {"step-invariant", MarkStepInvariant},
+      {"fold-constants", FoldConstants},   {"propagate-matchers", PropagateMatchers},
+      {"project-labels", ProjectLabels},   {"step-invariant", MarkStepInvariant},
+      {"share-selectors", ShareSelectors},
   };
   return kPasses;
 }

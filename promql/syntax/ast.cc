@@ -65,6 +65,7 @@ ExprPtr Expr::Clone() const {
   out->anchored = anchored;
   out->smoothed = smoothed;
   out->needed_labels = needed_labels;
+  out->shared_read = shared_read;
   out->range_ms = range_ms;
   out->step_ms = step_ms;
   out->op = op;

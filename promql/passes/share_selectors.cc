@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
+#include "promql/passes/passes.h"
+
+namespace narthex::promql {
+namespace {
+
+// Equal for selectors that read the same samples at the same steps.
+std::string KeyOf(const Expr& selector) {
+  std::vector<std::string> parts;
+  for (const Matcher& matcher : selector.matchers) parts.push_back(matcher.ToString());
+  std::sort(parts.begin(), parts.end());
+  std::string key = StrCat(static_cast<int>(selector.at), " ", selector.at_ms, " ", selector.offset_ms);
+  const auto append = [&key](const std::string& part) { StrAppend(&key, "\n", part.size(), " ", part); };
+  for (const std::string& part : parts) append(part);
+  if (selector.needed_labels) {
+    key += "\nlabels";
+    std::vector<std::string> names = *selector.needed_labels;
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) append(name);
+  }
+  return key;
+}
+
+class Sharing {
+ public:
+  // The selectors of a part of the tree whose steps are the same everywhere.
+  void Visit(Expr* e) {
+    std::map<std::string, std::vector<Expr*>> part;
+    Collect(e, &part);
+    for (auto& [key, equal] : part) {
+      if (equal.size() < 2) continue;
+      ++number_;
+      for (Expr* selector : equal) selector->shared_read = number_;
+    }
+  }
+
+ private:
+  void Collect(Expr* e, std::map<std::string, std::vector<Expr*>>* part) {
+    switch (e->kind) {
+      case ExprKind::kVectorSelector:
+        if (!e->smoothed && !e->anchored) (*part)[KeyOf(*e)].push_back(e);
+        return;
+      case ExprKind::kMatrixSelector:
+        return;
+      case ExprKind::kSubquery:
+      case ExprKind::kStepInvariant:
+        return Visit(e->children[0].get());
+      default:
+        for (ExprPtr& child : e->children) Collect(child.get(), part);
+    }
+  }
+
+  int number_ = 0;
+};
+
+}  // namespace
+
+void ShareSelectors(ExprPtr* expr) { Sharing().Visit(expr->get()); }
+
+}  // namespace narthex::promql
