@@ -12,47 +12,85 @@ int64_t WindowOf(int64_t t, int64_t window_ms) {
   return q * window_ms;
 }
 
+namespace {
+
+// The rounds of a tile, decoded: row after row, each as wide as its round.
+struct DecodedRounds {
+  explicit DecodedRounds(const std::vector<RoundBytes>& rounds) {
+    Round round;
+    for (size_t i = 0; i < rounds.size(); ++i) {
+      ByteReader in(*rounds[i]);
+      if (!ReadRound(&in, i == 0, &round)) break;
+      times.push_back(round.t);
+      begins.push_back(values.size());
+      width = round.values.size();  // rounds only grow
+      values.insert(values.end(), round.values.begin(), round.values.end());
+      present.push_back(round.present);
+      for (uint32_t slot : round.stale) stale.emplace_back(slot, static_cast<uint32_t>(i));
+    }
+    begins.push_back(values.size());
+    std::sort(stale.begin(), stale.end());
+  }
+
+  // Slots with a value in every row and no stale marker.
+  Bits Dense() const {
+    Bits dense;
+    dense.SetAll(width);
+    for (const Bits& row : present) dense.And(row);
+    for (const auto& [slot, row] : stale) dense.Set(slot, false);
+    return dense;
+  }
+
+  // The values of a slot, 0 where there is none.
+  void Column(size_t slot, double* column) const {
+    for (size_t i = 0; i < times.size(); ++i) {
+      column[i] = slot < begins[i + 1] - begins[i] ? values[begins[i] + slot] : 0;
+    }
+  }
+
+  size_t width = 0;
+  std::vector<int64_t> times;
+  std::vector<size_t> begins;  // of rows in `values`, and the end
+  std::vector<double> values;
+  std::vector<Bits> present;
+  std::vector<std::pair<uint32_t, uint32_t>> stale;  // slot, row
+};
+
+}  // namespace
+
 TilePtr BuildTile(const std::vector<RoundBytes>& rounds, uint64_t first_sequence, uint64_t last_sequence) {
   if (rounds.empty()) return nullptr;
   auto tile = std::make_shared<Tile>();
   tile->first_sequence = first_sequence;
   tile->last_sequence = last_sequence;
-  const size_t n = rounds.size();
-  Round round;
-  std::vector<double> matrix;  // row after row, each as wide as the last round
-  std::vector<Round> rows;
-  rows.reserve(n);
-  for (size_t i = 0; i < n; ++i) {
-    ByteReader in(*rounds[i]);
-    if (!ReadRound(&in, i == 0, &round)) break;
-    rows.push_back(round);
-  }
-  const size_t width = rows.empty() ? 0 : rows.back().values.size();
-  for (const Round& r : rows) tile->times.push_back(r.t);
-  std::vector<std::vector<size_t>> stale(width);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    for (uint32_t s : rows[i].stale) stale[s].push_back(i);
-  }
-  tile->offsets.assign(1, 0);
+  const DecodedRounds decoded(rounds);
+  const size_t n = decoded.times.size();
+  tile->times = decoded.times;
+  tile->offsets.reserve(decoded.width + 1);
+  tile->offsets.push_back(0);
+  const Bits dense = decoded.Dense();
+  std::vector<double> column(n);
   SeriesRows series;
-  for (size_t s = 0; s < width; ++s) {
-    series.present = Bits(rows.size());
-    series.stale = Bits(rows.size());
-    series.values.assign(rows.size(), 0);
-    bool any = !stale[s].empty();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (!rows[i].present.Get(s)) continue;
-      series.present.Set(i);
-      series.values[i] = rows[i].values[s];
-      any = true;
+  size_t next_stale = 0;
+  std::string bytes;
+  bytes.reserve(decoded.values.size());
+  for (size_t s = 0; s < decoded.width; ++s) {
+    decoded.Column(s, column.data());
+    if (dense.Get(s)) {
+      PutDenseEntry(&bytes, column.data(), n);
+    } else {
+      series.present = Bits(n);
+      series.stale = Bits(n);
+      series.values = column;
+      for (size_t i = 0; i < n; ++i) series.present.Set(i, decoded.present[i].Get(s));
+      for (; next_stale < decoded.stale.size() && decoded.stale[next_stale].first == s; ++next_stale) {
+        series.stale.Set(decoded.stale[next_stale].second);
+      }
+      if (!series.Empty()) bytes += EncodeEntry(series, n);
     }
-    for (size_t i : stale[s]) series.stale.Set(i);
-    if (any) tile->bytes += EncodeEntry(series, rows.size());
-    tile->offsets.push_back(static_cast<uint32_t>(tile->bytes.size()));
+    tile->offsets.push_back(static_cast<uint32_t>(bytes.size()));
   }
-  tile->bytes.shrink_to_fit();
-  tile->offsets.shrink_to_fit();
-  tile->times.shrink_to_fit();
+  tile->bytes = bytes;  // no longer than it has to be
   return tile;
 }
 

@@ -4,21 +4,6 @@
 
 namespace narthex::tsdb {
 
-void PutVarint(std::string* out, uint64_t v) {
-  while (v >= 128) {
-    out->push_back(static_cast<char>(v | 128));
-    v >>= 7;
-  }
-  out->push_back(static_cast<char>(v));
-}
-
-void PutFixed32(std::string* out, uint32_t v) {
-  for (int i = 0; i < 4; ++i) out->push_back(static_cast<char>(v >> (8 * i)));
-}
-void PutFixed64(std::string* out, uint64_t v) {
-  for (int i = 0; i < 8; ++i) out->push_back(static_cast<char>(v >> (8 * i)));
-}
-void PutDouble(std::string* out, double v) { PutFixed64(out, std::bit_cast<uint64_t>(v)); }
 void PutBytes(std::string* out, std::string_view bytes) {
   PutVarint(out, bytes.size());
   out->append(bytes);
@@ -30,23 +15,10 @@ void PutBig64(std::string* out, uint64_t v) {
   for (int i = 7; i >= 0; --i) out->push_back(static_cast<char>(v >> (8 * i)));
 }
 
-namespace {
-uint64_t Gather(const char* p, int n, bool big) {
-  uint64_t v = 0;
-  for (int i = 0; i < n; ++i) {
-    const int shift = 8 * (big ? n - 1 - i : i);
-    v |= static_cast<uint64_t>(static_cast<uint8_t>(p[i])) << shift;
-  }
-  return v;
-}
-}  // namespace
+uint32_t GetBig32(const char* p) { return __builtin_bswap32(GetFixed32(p)); }
+uint64_t GetBig64(const char* p) { return __builtin_bswap64(GetFixed64(p)); }
 
-uint32_t GetFixed32(const char* p) { return static_cast<uint32_t>(Gather(p, 4, false)); }
-uint64_t GetFixed64(const char* p) { return Gather(p, 8, false); }
-uint32_t GetBig32(const char* p) { return static_cast<uint32_t>(Gather(p, 4, true)); }
-uint64_t GetBig64(const char* p) { return Gather(p, 8, true); }
-
-uint64_t ByteReader::Varint() {
+uint64_t ByteReader::LongVarint() {
   uint64_t v = 0;
   for (int shift = 0; shift < 64; shift += 7) {
     if (p_ == end_) break;
@@ -83,8 +55,9 @@ size_t ByteReader::Count(size_t max) {
 }
 
 void Bits::AppendTo(std::string* out) const {
-  for (size_t i = 0; i < (size_ + 7) / 8; ++i)
-    out->push_back(static_cast<char>(words_[i / 8] >> (8 * (i % 8))));
+  const size_t at = out->size(), bytes = (size_ + 7) / 8;
+  for (uint64_t word : words_) PutFixed64(out, word);
+  out->resize(at + bytes);
 }
 
 Bits Bits::Read(ByteReader* in, size_t n) {
@@ -93,9 +66,8 @@ Bits Bits::Read(ByteReader* in, size_t n) {
   if (!in->ok()) return out;
   out.size_ = n;
   out.words_.assign((n + 63) / 64, 0);
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    out.words_[i / 8] |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i])) << (8 * (i % 8));
-  }
+  if (n > 0) std::memcpy(out.words_.data(), bytes.data(), bytes.size());
+  for (uint64_t& word : out.words_) word = LittleEndian(word);
   out.TrimTail();
   return out;
 }

@@ -21,17 +21,47 @@ inline int64_t WrapAdd(int64_t a, int64_t b) {
 }
 inline int BitWidth(uint64_t v) { return v == 0 ? 0 : 64 - std::countl_zero(v); }
 
-void PutVarint(std::string* out, uint64_t v);
+inline void PutVarint(std::string* out, uint64_t v) {
+  if (v < 128) {
+    out->push_back(static_cast<char>(v));
+    return;
+  }
+  char buffer[10];
+  size_t n = 0;
+  for (; v >= 128; v >>= 7) buffer[n++] = static_cast<char>(v | 128);
+  buffer[n++] = static_cast<char>(v);
+  out->append(buffer, n);
+}
 inline void PutZigZag(std::string* out, int64_t v) { PutVarint(out, ZigZag(v)); }
-void PutFixed32(std::string* out, uint32_t v);
-void PutFixed64(std::string* out, uint64_t v);
-void PutDouble(std::string* out, double v);
+// A word of memory as the little-endian number that it is, and back.
+template <typename T>
+T LittleEndian(T v) {
+  if constexpr (std::endian::native == std::endian::little) return v;
+  return sizeof(T) == 8 ? static_cast<T>(__builtin_bswap64(v))
+                        : static_cast<T>(__builtin_bswap32(static_cast<uint32_t>(v)));
+}
+template <typename T>
+void PutLittleEndian(std::string* out, T v) {
+  char buffer[sizeof(T)];
+  v = LittleEndian(v);
+  std::memcpy(buffer, &v, sizeof(T));
+  out->append(buffer, sizeof(T));
+}
+template <typename T>
+T GetLittleEndian(const char* p) {
+  T v;
+  std::memcpy(&v, p, sizeof(T));
+  return LittleEndian(v);
+}
+inline void PutFixed32(std::string* out, uint32_t v) { PutLittleEndian(out, v); }
+inline void PutFixed64(std::string* out, uint64_t v) { PutLittleEndian(out, v); }
+inline void PutDouble(std::string* out, double v) { PutFixed64(out, std::bit_cast<uint64_t>(v)); }
 void PutBytes(std::string* out, std::string_view bytes);  // varint length, then the bytes
 // Big-endian, for keys.
 void PutBig32(std::string* out, uint32_t v);
 void PutBig64(std::string* out, uint64_t v);
-uint32_t GetFixed32(const char* p);
-uint64_t GetFixed64(const char* p);
+inline uint32_t GetFixed32(const char* p) { return GetLittleEndian<uint32_t>(p); }
+inline uint64_t GetFixed64(const char* p) { return GetLittleEndian<uint64_t>(p); }
 uint32_t GetBig32(const char* p);
 uint64_t GetBig64(const char* p);
 
@@ -56,7 +86,10 @@ class ByteReader {
     }
     return static_cast<uint8_t>(*p_++);
   }
-  uint64_t Varint();
+  uint64_t Varint() {
+    if (p_ != end_ && static_cast<uint8_t>(*p_) < 128) return static_cast<uint8_t>(*p_++);
+    return LongVarint();
+  }
   int64_t SignedVarint() { return UnZigZag(Varint()); }
   uint64_t Fixed64();
   double Double() { return std::bit_cast<double>(Fixed64()); }
@@ -66,6 +99,8 @@ class ByteReader {
   size_t Count(size_t max);
 
  private:
+  uint64_t LongVarint();
+
   const char* p_;
   const char* end_;
   bool ok_ = true;
@@ -96,6 +131,10 @@ class Bits {
       words_[i >> 6] |= bit;
     else
       words_[i >> 6] &= ~bit;
+  }
+  // Keeps what `other` has, too; beyond its end it has nothing.
+  void And(const Bits& other) {
+    for (size_t w = 0; w < words_.size(); ++w) words_[w] &= w < other.words_.size() ? other.words_[w] : 0;
   }
   size_t CountOnes() const {
     size_t n = 0;

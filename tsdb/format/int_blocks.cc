@@ -12,14 +12,23 @@ size_t PackedBytes(size_t n, int width) { return (n * static_cast<size_t>(width)
 
 // Lowest bit first.
 void Pack(std::string* out, const uint64_t* codes, size_t n, int width) {
-  unsigned __int128 acc = 0;
+  char bytes[kBlock * 8 + 8];  // the last word may reach beyond the last byte
+  size_t at = 0;
+  uint64_t word = 0;
   int filled = 0;
   for (size_t i = 0; i < n; ++i) {
-    acc |= static_cast<unsigned __int128>(codes[i]) << filled;
+    word |= codes[i] << filled;
     filled += width;
-    for (; filled >= 8; filled -= 8, acc >>= 8) out->push_back(static_cast<char>(acc));
+    if (filled < 64) continue;
+    word = LittleEndian(word);
+    std::memcpy(bytes + at, &word, 8);
+    at += 8;
+    filled -= 64;
+    word = filled == 0 ? 0 : codes[i] >> (width - filled);
   }
-  if (filled > 0) out->push_back(static_cast<char>(acc));
+  word = LittleEndian(word);
+  std::memcpy(bytes + at, &word, 8);
+  out->append(bytes, PackedBytes(n, width));
 }
 
 // Codes of `width` bits from bytes that may be read 9 bytes beyond the last code.

@@ -8,9 +8,8 @@ namespace {
 constexpr std::string_view kMagic = "NXJL";
 
 uint32_t RecordSum(uint64_t epoch, std::string_view sequence_and_payload) {
-  std::string seed;
-  PutFixed64(&seed, epoch);
-  return Crc32c(Crc32c(0, seed), sequence_and_payload);
+  const uint64_t seed = LittleEndian(epoch);
+  return Crc32c(Crc32c(0, {reinterpret_cast<const char*>(&seed), sizeof(seed)}), sequence_and_payload);
 }
 }  // namespace
 
@@ -34,15 +33,15 @@ bool DecodeSegmentHeader(std::string_view bytes, SegmentHeader* header) {
 }
 
 std::string EncodeRecord(uint64_t epoch, uint64_t sequence, std::string_view payload) {
-  std::string body;
-  body.reserve(8 + payload.size());
-  PutFixed64(&body, sequence);
-  body.append(payload);
   std::string out;
   out.reserve(kRecordHeaderSize + payload.size());
   PutFixed32(&out, static_cast<uint32_t>(payload.size()));
-  PutFixed32(&out, RecordSum(epoch, body));
-  return out + body;
+  PutFixed32(&out, 0);
+  PutFixed64(&out, sequence);
+  out.append(payload);
+  const uint32_t sum = LittleEndian(RecordSum(epoch, std::string_view(out).substr(8)));
+  std::memcpy(out.data() + 4, &sum, sizeof(sum));
+  return out;
 }
 
 RecordState DecodeRecord(uint64_t epoch, std::string_view bytes, uint64_t* sequence,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/container/inlined_vector.h"
 #include "tsdb/format/int_blocks.h"
 
 namespace narthex::tsdb {
@@ -18,6 +19,7 @@ enum Mode : uint8_t { kConstant = 0, kMonotonic = 1, kSigned = 2 };
 constexpr uint8_t kOrdered = 8;
 
 uint64_t Gcd(uint64_t a, uint64_t b) {
+  if (a == b) return a;
   while (b != 0) {
     const uint64_t t = a % b;
     a = b;
@@ -27,16 +29,18 @@ uint64_t Gcd(uint64_t a, uint64_t b) {
 }
 
 // The smallest exponent that is exact for all values; -1 if there is none.
-int FindExponent(const double* values, size_t n, std::vector<int64_t>* mantissas) {
+int FindExponent(const double* values, size_t n, int64_t* mantissas) {
   int e = 0;
+  size_t raised_at = 0;
   for (size_t i = 0; i < n; ++i) {
-    while (!ExactDecimal(values[i], e, &(*mantissas)[i])) {
+    while (!ExactDecimal(values[i], e, &mantissas[i])) {
       if (++e > kMaxExponent) return -1;
+      raised_at = i;
     }
   }
-  // A later value may have raised the exponent: scale the earlier ones again, exactness included.
-  for (size_t i = 0; i < n; ++i) {
-    if (!ExactDecimal(values[i], e, &(*mantissas)[i])) return -1;
+  // A later value has raised the exponent: the earlier ones are scaled again, exactness included.
+  for (size_t i = 0; i < raised_at; ++i) {
+    if (!ExactDecimal(values[i], e, &mantissas[i])) return -1;
   }
   return e;
 }
@@ -47,9 +51,18 @@ bool SameBits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bi
 
 bool ExactDecimal(double value, int exponent, int64_t* mantissa) {
   const double scaled = value * kPow10[exponent];
+  // Below 2^51 adding 1.5 * 2^52 and taking it away again rounds to an integer, as llrint does.
+  constexpr double kMagic = 6755399441055744.0;
+  constexpr double kMagicLimit = 2251799813685248.0;
+  if (std::fabs(scaled) < kMagicLimit) {
+    const double rounded = (scaled + kMagic) - kMagic;
+    if (!SameBits(exponent == 0 ? rounded : rounded / kPow10[exponent], value)) return false;  // -0.0, too
+    *mantissa = static_cast<int64_t>(rounded);
+    return true;
+  }
   if (!(std::fabs(scaled) < kMaxMantissa)) return false;
   const int64_t k = std::llrint(scaled);
-  if (!SameBits(static_cast<double>(k) / kPow10[exponent], value)) return false;  // also refuses -0.0
+  if (!SameBits(static_cast<double>(k) / kPow10[exponent], value)) return false;
   *mantissa = k;
   return true;
 }
@@ -73,8 +86,8 @@ void PutNxChunk(std::string* out, const double* values, size_t n) {
   size_t same = 1;
   while (same < n && SameBits(values[same], values[0])) ++same;
   const size_t distinct = same == n ? 1 : n;
-  std::vector<int64_t> ints(distinct);
-  int e = FindExponent(values, distinct, &ints);
+  absl::InlinedVector<int64_t, kIntBlock> ints(distinct);
+  int e = FindExponent(values, distinct, ints.data());
   uint8_t header = 0;
   if (e < 0) {
     header = kOrdered;
@@ -89,16 +102,18 @@ void PutNxChunk(std::string* out, const double* values, size_t n) {
   }
   uint64_t gcd = 0;
   bool monotonic = true;
+  absl::InlinedVector<uint64_t, kIntBlock> codes(n - 1);  // differences first
   for (size_t i = 1; i < n; ++i) {
     const int64_t d = WrapSub(ints[i], ints[i - 1]);
+    codes[i - 1] = static_cast<uint64_t>(d);
     if (d < 0) monotonic = false;
-    if (gcd != 1) gcd = Gcd(d < 0 ? 0 - static_cast<uint64_t>(d) : static_cast<uint64_t>(d), gcd);
+    if (gcd != 1 && d != 0) gcd = Gcd(gcd, d < 0 ? 0 - static_cast<uint64_t>(d) : static_cast<uint64_t>(d));
   }
   if (gcd > static_cast<uint64_t>(INT64_MAX)) gcd = 1;
-  std::vector<uint64_t> codes(n - 1);
-  for (size_t i = 1; i < n; ++i) {
-    const int64_t d = WrapSub(ints[i], ints[i - 1]) / static_cast<int64_t>(gcd);
-    codes[i - 1] = monotonic ? static_cast<uint64_t>(d) : ZigZag(d);
+  for (uint64_t& code : codes) {
+    int64_t d = static_cast<int64_t>(code);
+    if (gcd != 1) d /= static_cast<int64_t>(gcd);
+    code = monotonic ? static_cast<uint64_t>(d) : ZigZag(d);
   }
   out->push_back(static_cast<char>(header | (monotonic ? kMonotonic : kSigned)));
   PutZigZag(out, ints[0]);
@@ -333,15 +348,18 @@ namespace {
 
 // The smallest exponent for which the value is an exact decimal; -1 if there is none.
 int SmallestExponent(double value, int64_t* mantissa) {
-  if (ExactDecimal(value, 0, mantissa)) return 0;
+  // Most have few digits.
+  for (int e = 0; e <= 2; ++e) {
+    if (ExactDecimal(value, e, mantissa)) return e;
+  }
   // Up to 2^50 a decimal that is exact with some digits is exact with more of them, too: one test at the
   // largest such exponent tells about all below.
   constexpr double kSure = static_cast<double>(int64_t{1} << 50);
   const double magnitude = std::fabs(value);
-  int e = 0;
+  int e = 3;
   while (e < kMaxExponent && magnitude * kPow10[e + 1] < kSure) ++e;
-  if (!ExactDecimal(value, e, mantissa)) {
-    while (++e <= kMaxExponent) {
+  if (magnitude * kPow10[e] >= kSure || !ExactDecimal(value, e, mantissa)) {
+    for (; e <= kMaxExponent; ++e) {
       if (ExactDecimal(value, e, mantissa)) return e;
     }
     return -1;

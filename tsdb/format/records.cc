@@ -68,23 +68,32 @@ void PutRound(std::string* out, const Round& round, const Round* previous) {
   const size_t n = round.values.size();
   PutZigZag(out, WrapSub(round.t, previous != nullptr ? previous->t : 0));
   PutVarint(out, n);
+  const auto word_of = [](const Bits& bits, size_t w) {
+    return w < bits.words().size() ? bits.words()[w] : 0;
+  };
   std::vector<uint32_t> flips;
-  Bits changed(n);
-  for (size_t i = 0; i < n; ++i) {
-    const bool was = previous != nullptr && previous->present.Get(i), is = round.present.Get(i);
-    if (was != is) flips.push_back(static_cast<uint32_t>(i));
-    if (!is) continue;
-    const double before = previous != nullptr && i < previous->values.size() ? previous->values[i] : 0;
-    if (std::bit_cast<uint64_t>(before) != std::bit_cast<uint64_t>(round.values[i])) changed.Set(i);
+  for (size_t w = 0; w * 64 < n; ++w) {
+    const uint64_t was = previous != nullptr ? word_of(previous->present, w) : 0;
+    for (uint64_t bits = was ^ word_of(round.present, w); bits != 0; bits &= bits - 1) {
+      const size_t i = w * 64 + static_cast<size_t>(std::countr_zero(bits));
+      if (i < n) flips.push_back(static_cast<uint32_t>(i));
+    }
   }
   PutAscending(out, flips);
   PutAscending(out, round.stale);
   PutAscending(out, round.tracked_only);
-  changed.AppendTo(out);
-  for (size_t i = 0; i < n; ++i) {
-    if (!changed.Get(i)) continue;
-    PutValueDelta(out, previous != nullptr && i < previous->values.size() ? previous->values[i] : 0,
-                  round.values[i]);
+  const size_t changed_at = out->size();
+  out->append((n + 7) / 8, '\0');
+  const size_t known = previous != nullptr ? previous->values.size() : 0;
+  for (size_t w = 0; w * 64 < n; ++w) {
+    for (uint64_t bits = word_of(round.present, w); bits != 0; bits &= bits - 1) {
+      const size_t i = w * 64 + static_cast<size_t>(std::countr_zero(bits));
+      if (i >= n) break;
+      const double before = i < known ? previous->values[i] : 0;
+      if (std::bit_cast<uint64_t>(before) == std::bit_cast<uint64_t>(round.values[i])) continue;
+      (*out)[changed_at + i / 8] |= static_cast<char>(1 << (i % 8));
+      PutValueDelta(out, before, round.values[i]);
+    }
   }
 }
 

@@ -15,6 +15,10 @@ std::string EncodeEntry(const SeriesRows& rows, size_t n) {
   std::string out;
   const size_t count = rows.present.CountOnes();
   const bool stale = rows.stale.CountOnes() > 0;
+  if (count == n && !stale && rows.histograms.empty() && rows.start_t.empty()) {
+    PutDenseEntry(&out, rows.values.data(), n);
+    return out;
+  }
   out.push_back(static_cast<char>((count < n ? kHasGaps : 0) | (stale ? kHasStale : 0) |
                                   (rows.histograms.empty() ? 0 : kHistograms) |
                                   (rows.start_t.empty() ? 0 : kHasStart)));
@@ -88,9 +92,14 @@ bool DecodeDenseAt(std::string_view entry, size_t n, std::span<const uint32_t> a
   return ReadNxChunkAt(&in, n, at, values);
 }
 
+void PutDenseEntry(std::string* out, const double* values, size_t n) {
+  out->push_back('\0');
+  PutNxChunk(out, values, n);
+}
+
 std::string EncodeDenseEntry(const double* values, size_t n) {
-  std::string out(1, '\0');
-  PutNxChunk(&out, values, n);
+  std::string out;
+  PutDenseEntry(&out, values, n);
   return out;
 }
 

@@ -23,6 +23,8 @@ struct SeriesRows {
   bool Empty() const { return present.CountOnes() == 0 && stale.CountOnes() == 0; }
 };
 std::string EncodeEntry(const SeriesRows& rows, size_t n);
+// The entry of a series with a float in every row and no stale marker, behind what *out has.
+void PutDenseEntry(std::string* out, const double* values, size_t n);
 std::string EncodeDenseEntry(const double* values, size_t n);  // a float in every row, none a stale marker
 bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows);
 // What the first byte of an entry tells without decoding it.
