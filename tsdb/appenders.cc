@@ -128,17 +128,20 @@ class GroupAppenderImpl : public GroupAppender {
         MutexLock lock(&group_->mutex);
         const std::vector<uint64_t>& words = group_->tracked.words();
         for (size_t w = 0; w < words.size(); ++w) {
-          for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
-            const size_t slot = w * 64 + std::countr_zero(bits);
-            if (!seen_.Get(slot)) round_.stale.push_back(static_cast<uint32_t>(slot));
+          const uint64_t seen = w < seen_.words().size() ? seen_.words()[w] : 0;
+          for (uint64_t bits = words[w] & ~seen; bits != 0; bits &= bits - 1) {
+            round_.stale.push_back(static_cast<uint32_t>(w * 64 + std::countr_zero(bits)));
           }
         }
       }
       std::sort(round_.stale.begin(), round_.stale.end());
       round_.stale.erase(std::unique(round_.stale.begin(), round_.stale.end()), round_.stale.end());
-      for (size_t slot = 0; slot < seen_.size(); ++slot) {
-        if (seen_.Get(slot) && !round_.present.Get(slot) && !silent_.contains(static_cast<Slot>(slot))) {
-          round_.tracked_only.push_back(static_cast<uint32_t>(slot));
+      const std::vector<uint64_t>& present = round_.present.words();
+      for (size_t w = 0; w < seen_.words().size(); ++w) {
+        uint64_t bits = seen_.words()[w] & ~(w < present.size() ? present[w] : 0);
+        for (; bits != 0; bits &= bits - 1) {
+          const auto slot = static_cast<Slot>(w * 64 + std::countr_zero(bits));
+          if (!silent_.contains(slot)) round_.tracked_only.push_back(slot);
         }
       }
       stats_.stale = static_cast<int>(round_.stale.size());
@@ -440,6 +443,7 @@ void DbImpl::AddToLoose(const std::vector<LooseSample>& samples) {
 absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
   if (samples.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckRoomForSamples());
+  WriteIndex();
   {
     ReaderMutexLock commit(&commit_mutex_);
     bool written = false;
@@ -456,6 +460,7 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
 
 absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose) {
   RETURN_IF_ERROR(CheckRoomForSamples());
+  WriteIndex();
   const double floats = static_cast<double>(round.present.CountOnes());
   size_t growth = 256 + loose.size() * 8;
   {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -12,6 +13,7 @@ namespace narthex::tsdb {
 namespace {
 constexpr size_t kExemplars = 100'000;
 constexpr int64_t kMaintainMs = 10'000;
+constexpr size_t kMaxUnwritten = 1000;
 
 bool HeadInRange(const Group& group, int64_t mint, int64_t maxt) {
   ReaderMutexLock lock(&group.mutex);
@@ -83,6 +85,7 @@ void DbImpl::Background() {
 
 // The index first: a journal record may name series that it must find there.
 absl::Status DbImpl::SyncAll() {
+  WriteIndex();
   if (index_dirty_.exchange(false)) RETURN_IF_ERROR(store_->Sync());
   const int64_t start = options_.clock->MonotonicNs();
   RETURN_IF_ERROR(journal_->Sync());
@@ -128,15 +131,7 @@ absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* c
       return absl::ResourceExhaustedError("too many series: series ids are used up");
     id = next_series_++;
   }
-  IndexBatch batch;
-  batch.puts.emplace_back(SeriesKey(id), labels.encoded());
-  // Failed writes are kept and tried again; until then rounds stay in memory (the journal must not name an
-  // unknown id).
-  if (has_unsaved_ || !store_->Write(batch, false).ok()) {
-    unsaved_.puts.push_back(batch.puts[0]);
-    has_unsaved_ = true;
-  }
-  index_dirty_ = true;
+  PutSoon(SeriesKey(id), labels.encoded());
   index_.Add(id, labels);
   metrics_.series_created->Add();
   *created = true;
@@ -154,16 +149,36 @@ Slot DbImpl::AddSlot(Group* group, SeriesId id) {
   }
   std::string value;
   PutBig32(&value, id);
-  IndexBatch batch;
-  batch.puts.emplace_back(SlotKey(group->id, slot), value);
-  if (has_unsaved_ || !store_->Write(batch, false).ok()) {
-    unsaved_.puts.push_back(batch.puts[0]);
-    has_unsaved_ = true;
-  }
-  index_dirty_ = true;
+  PutSoon(SlotKey(group->id, slot), value);
   MutexLock lock(&groups_mutex_);
   NoteMembership(id, group->id);
   return slot;
+}
+
+// One by one these writes would cost more than all else that is done for a new series.
+void DbImpl::PutSoon(std::string key, std::string_view value) {
+  unwritten_.puts.emplace_back(std::move(key), value);
+  has_unwritten_ = true;
+  if (unwritten_.puts.size() >= kMaxUnwritten) WriteIndexLocked();
+}
+
+// Failed writes are kept and tried again; until then rounds stay in memory (the journal must not name an
+// unknown id).
+void DbImpl::WriteIndexLocked() {
+  if (unwritten_.puts.empty()) return;
+  if (has_unsaved_ || !store_->Write(unwritten_, false).ok()) {
+    std::move(unwritten_.puts.begin(), unwritten_.puts.end(), std::back_inserter(unsaved_.puts));
+    has_unsaved_ = true;
+  }
+  index_dirty_ = true;
+  unwritten_ = IndexBatch{};
+  has_unwritten_ = false;
+}
+
+void DbImpl::WriteIndex() {
+  if (!has_unwritten_) return;
+  MutexLock lock(&create_mutex_);
+  WriteIndexLocked();
 }
 
 absl::Status DbImpl::RetryUnsaved() {

@@ -241,9 +241,14 @@ class DbImpl : public Db {
 
   mutable Mutex create_mutex_;  // one series is created at a time
   SeriesId next_series_ ABSL_GUARDED_BY(create_mutex_) = 1;
+  // New rows of the index, written together before the first journal record that may name them.
+  IndexBatch unwritten_ ABSL_GUARDED_BY(create_mutex_);
   IndexBatch unsaved_ ABSL_GUARDED_BY(create_mutex_);  // index writes that failed (disk full)
   std::set<SeriesId> lost_ids_;                        // while opening: named by the journal only
-  std::atomic<bool> has_unsaved_{false};
+  std::atomic<bool> has_unwritten_{false}, has_unsaved_{false};
+  void PutSoon(std::string key, std::string_view value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
+  void WriteIndexLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
+  void WriteIndex();  // takes create_mutex_, if there is anything to write
   std::atomic<bool> index_dirty_{false};
   std::atomic<bool> journal_failing_{false};
 

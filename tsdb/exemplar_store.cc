@@ -13,6 +13,7 @@ absl::Status DbImpl::CommitExemplars(const std::vector<SeriesExemplar>& exemplar
   for (const SeriesExemplar& e : exemplars)
     if (exemplars_.Accepts(e.series, e.exemplar)) accepted.push_back(e);
   if (accepted.empty()) return absl::OkStatus();
+  WriteIndex();
   ReaderMutexLock commit(&commit_mutex_);
   bool written = false;
   const uint64_t sequence = AppendJournal(EncodeExemplarRecord(accepted), &written);

@@ -335,7 +335,8 @@ absl::Status DbImpl::NoteHistory(uint32_t group, const std::vector<SeriesId>& se
 absl::Status DbImpl::IngestHistory(const std::map<std::string, std::string>& stripes,
                                    const std::map<int64_t, Roaring>& members, int64_t mint, int64_t maxt) {
   MutexLock maintain(&maintain_mutex_);
-  RETURN_IF_ERROR(store_->Sync());  // the series that the stripes name
+  WriteIndex();  // the series that the stripes name
+  RETURN_IF_ERROR(store_->Sync());
   RETURN_IF_ERROR(IngestHours(stripes));
   IndexBatch batch;
   {

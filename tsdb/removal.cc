@@ -42,6 +42,7 @@ absl::Status DbImpl::FreeSlots(Group* group) {
   MutexLock layout(&layout_mutex_);
   ++layout_version_;
   MutexLock create(&create_mutex_);  // no slot is handed out meanwhile
+  WriteIndexLocked();                // what is deleted must not come after
   MutexLock lock(&group->mutex);
   if (has_unsaved_) return absl::OkStatus();
   const std::vector<Slot> slots = freeable();
@@ -117,6 +118,7 @@ Roaring DbImpl::LiveSeries() const {
 absl::Status DbImpl::RemoveSeries() {
   // Series are created under this lock: none gets the labels of one whose row is not deleted yet.
   MutexLock create(&create_mutex_);
+  WriteIndexLocked();
   Roaring dead;
   const std::vector<SeriesId> all = index_.All();
   dead.addMany(all.size(), all.data());
