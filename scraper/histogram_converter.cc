@@ -38,7 +38,7 @@ class HistogramConverter : public ExpositionParser {
     }
   }
 
-  bool TrySeries(std::string_view expected) override {
+  bool TrySeries(PageText expected) override {
     if (collecting_ || pending_ || inner_->type() == "histogram" || !inner_->TrySeries(expected))
       return false;
     emitting_ = false;

@@ -110,6 +110,50 @@ void LineParser::StartEntry() {
   has_exemplar_ = has_exemplar_ts_ = has_ts_ = false;
 }
 
+bool LineParser::TakeSeries(PageText expected) {
+  const size_t n = expected.size;
+  if (b_.size() - i_ <= n + 1 || !(b_[i_ + n] == ' ' || (!openmetrics_ && b_[i_ + n] == '\t')) ||
+      !expected.Begins(b_.substr(i_))) {
+    return false;
+  }
+  size_t end = 0;
+  // A timestamp or another spelling: the full grammar decides.
+  if (!PlainValue(i_ + n + 1, &value_, &end)) return false;
+  series_ = b_.substr(i_, n);
+  has_exemplar_ = has_ts_ = false;
+  i_ = end;
+  return true;
+}
+
+bool LineParser::TryMetadata(PageText expected) {
+  if (options_.skip_created || !expected.Begins(b_.substr(i_))) return false;
+  skipped_.push_back({i_, i_ + expected.size});
+  i_ += expected.size;
+  return true;
+}
+
+bool LineParser::AtEnd() const {
+  const std::string_view rest = b_.substr(i_);
+  return openmetrics_ ? rest == "# EOF\n" || rest == "# EOF" : rest.empty() || rest == "\n";
+}
+
+void LineParser::CatchUp() {
+  const size_t here = i_;
+  std::vector<Range> skipped;
+  skipped.swap(skipped_);
+  for (const Range& range : skipped) {
+    i_ = range.begin;
+    while (i_ < range.end && Next().ok()) {
+    }
+  }
+  i_ = here;
+}
+
+std::string_view LineParser::Before(size_t position) const {
+  const size_t begin = static_cast<size_t>(series_.data() - b_.data());
+  return begin > position ? b_.substr(position, begin - position) : std::string_view();
+}
+
 bool LineParser::PlainValue(size_t begin, double* value, size_t* end) const {
   static constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -129,7 +173,8 @@ bool LineParser::PlainValue(size_t begin, double* value, size_t* end) const {
     }
   }
   if (digits > 0 && digits + decimals <= 15 && p < last && *p == '\n') {
-    *value = static_cast<double>(mantissa) / kPowers[decimals];
+    *value = static_cast<double>(mantissa);
+    if (decimals > 0) *value /= kPowers[decimals];
     if (negative) *value = -*value;
     *end = static_cast<size_t>(p - b_.data()) + 1;
     return true;

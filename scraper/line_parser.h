@@ -16,6 +16,10 @@ namespace narthex::scraper {
 // Base of the text parsers; they own the states of their grammar. Not thread-safe; owner: one scrape.
 class LineParser : public ExpositionParser {
  public:
+  bool TryMetadata(PageText expected) override;
+  void CatchUp() override;
+  size_t Position() const override { return i_; }
+  std::string_view Before(size_t position) const override;
   std::vector<ParsedExemplar> Exemplars() const override;
   void BuildLabels(LabelPairs* out) const override;
   std::string help() const override;
@@ -63,6 +67,10 @@ class LineParser : public ExpositionParser {
   absl::Status ParseError(std::string_view expectation, Token got) const;
   absl::Status While(std::string_view error) const;  // "<error> while parsing: <entry so far>"
   void StartEntry();
+  // TrySeries, where nothing else speaks against it; the lexer must be at the beginning of a line.
+  bool TakeSeries(PageText expected);
+  // Whether there is nothing left but the end that the format wants.
+  bool AtEnd() const;
 
   // The value at `begin` if it reaches to the end of its line and is no NaN; *end is then behind the newline.
   bool PlainValue(size_t begin, double* value, size_t* end) const;
@@ -78,6 +86,7 @@ class LineParser : public ExpositionParser {
   ParserOptions options_;
   std::string_view b_;
   size_t i_ = 0, token_start_ = 0, entry_start_ = 0;
+  std::vector<Range> skipped_;                                      // by TryMetadata and not read since
   std::string_view meta_type_ = "unknown", meta_name_, meta_unit_;  // of the family that TYPE named last
   Range name_;
   bool name_set_ = false;

@@ -20,6 +20,16 @@ class MetadataTable {
   void BeginRound();
   // An entry of the page: kHelp, kType or kUnit.
   void Note(const ExpositionParser& parser, EntryKind kind);
+  // How many entries the round has had.
+  uint32_t notes() const { return static_cast<uint32_t>(cursor_); }
+  // Whether the page is at entry number `first`, and it is known what the last page said there.
+  bool Knows(uint32_t first, uint32_t notes) const {
+    return cursor_ == first && order_.size() - cursor_ >= notes;
+  }
+  // The page says the same again. REQUIRES: Knows(notes(), notes)
+  void Skip(uint32_t notes) {
+    for (; notes > 0; --notes) order_[cursor_++].second->last_round = round_;
+  }
   // What has changed since the last call; what was not seen for some rounds is forgotten.
   std::vector<TargetMetadata> EndRound();
 

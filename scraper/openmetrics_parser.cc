@@ -22,25 +22,15 @@ class OpenMetricsParser : public LineParser {
   OpenMetricsParser(std::string_view body, ParserOptions options) : LineParser(body, options, true) {}
 
   absl::StatusOr<EntryKind> Next() override {
+    if (!skipped_.empty() && !AtEnd()) CatchUp();
     while (true) {
       ASSIGN_OR_RETURN(EntryKind kind, ParseEntry());
       if (kind != EntryKind::kSeries || !options_.skip_created || !IsCreated()) return kind;
     }
   }
 
-  bool TrySeries(std::string_view expected) override {
-    const size_t n = expected.size();
-    if (FamilyHasCreated() || b_.size() - i_ <= n + 1 || b_[i_ + n] != ' ' ||
-        std::memcmp(b_.data() + i_, expected.data(), n) != 0) {
-      return false;
-    }
-    size_t end = 0;
-    if (!PlainValue(i_ + n + 1, &value_, &end)) return false;
-    StartEntry();
-    series_ = b_.substr(i_, n);
-    i_ = end;
-    state_ = State::kInit;
-    return true;
+  bool TrySeries(PageText expected) override {
+    return state_ == State::kInit && !FamilyHasCreated() && TakeSeries(expected);
   }
 
   // The _created line of a series may stand anywhere in its family, so this looks ahead. The last hit is

@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/strings.h"
 #include "model/histogram.h"
 
 namespace narthex::scraper {
@@ -32,6 +34,22 @@ struct ParserOptions {
   bool keep_classic = false;          // classic series beside a native histogram too
 };
 
+// A piece of a page by its size and hash, which differ for what is not the same: 64 bits, and their seed is
+// the process's.
+struct PageText {
+  uint32_t size = 0;
+  uint64_t hash = 0;
+
+  static PageText Of(std::string_view text) {
+    return {static_cast<uint32_t>(text.size()), static_cast<uint64_t>(absl::HashOf(ToAbsl(text)))};
+  }
+  // Whether `text` begins with it.
+  bool Begins(std::string_view text) const {
+    return text.size() >= size && Of(text.substr(0, size)) == *this;
+  }
+  bool operator==(const PageText&) const = default;
+};
+
 // A cursor over one exposition. Views point into the body, which must outlive the parser. Not thread-safe;
 // owner: one scrape.
 class ExpositionParser {
@@ -40,9 +58,17 @@ class ExpositionParser {
 
   // Moves to the next entry. kEnd at the end of a complete exposition.
   virtual absl::StatusOr<EntryKind> Next() = 0;
-  // If the next line is exactly `expected` (series text of an earlier, valid scrape) and a plain value, moves
-  // to it. Otherwise the position stays. BuildLabels and StartTimestamp must not be called after it.
-  virtual bool TrySeries(std::string_view expected) { return false; }
+  // If the next line is the series text `expected` (of an earlier, valid scrape) and a plain value, moves to
+  // it. Otherwise the position stays. BuildLabels and StartTimestamp must not be called after it.
+  virtual bool TrySeries(PageText expected) { return false; }
+  // If the next lines are `expected` (metadata of an earlier, valid scrape, as Before() gave it), skips them.
+  virtual bool TryMetadata(PageText expected) { return false; }
+  // Makes metric() and type() those of the last metadata, skipped or not.
+  virtual void CatchUp() {}
+  // Where the parser is, and the lines between such a place and the series at hand; "" where there are none
+  // to skip.
+  virtual size_t Position() const { return 0; }
+  virtual std::string_view Before(size_t position) const { return {}; }
   // Milliseconds, 0 = none; only after Next() returned kSeries or kHistogram.
   virtual int64_t StartTimestamp() { return 0; }
 

@@ -82,6 +82,7 @@ absl::Status ScrapeLoop::AppendPiece(HttpClientResponse* response, bool last, Sc
   std::unique_ptr<ExpositionParser> parser = NewParser(scrape->format, &page);
   RETURN_IF_ERROR(AppendBody(parser.get(), scrape->t, &scrape->outcome));
   if (last) return absl::OkStatus();
+  parser->CatchUp();
   const bool between_families = scrape->carry.starts_with("# ");
   scrape->family = between_families ? "" : FamilyLine(scrape->format, *parser);
   return absl::OkStatus();
@@ -101,10 +102,28 @@ std::unique_ptr<ExpositionParser> ScrapeLoop::NewParser(Format format, std::stri
   return convert ? NewHistogramConverter(std::move(parser), options) : std::move(parser);
 }
 
+// Skips the metadata that the last page had at this place, if it is there again.
+bool ScrapeLoop::SkipKnownMetadata(ExpositionParser* parser) {
+  const SeriesCache::Gap* gap = cache_.PredictedGap();
+  if (gap == nullptr || !metadata_.Knows(gap->first_note, gap->notes) || !parser->TryMetadata(gap->text)) {
+    return false;
+  }
+  metadata_.Skip(gap->notes);
+  cache_.TakeGap();
+  return true;
+}
+
 absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome) {
+  size_t gap_begin = 0;
+  uint32_t gap_note = metadata_.notes();
+  const auto begin_gap = [&] {
+    gap_begin = parser->Position();
+    gap_note = metadata_.notes();
+  };
   while (true) {
+    while (SkipKnownMetadata(parser)) begin_gap();
     SeriesCache::Entry* entry = cache_.Predicted();
-    const bool fast = entry != nullptr && parser->TrySeries(entry->raw());
+    const bool fast = entry != nullptr && parser->TrySeries(entry->text);
     EntryKind kind = EntryKind::kSeries;
     if (!fast) {
       ASSIGN_OR_RETURN(kind, parser->Next());
@@ -114,8 +133,14 @@ absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome
         metadata_.Note(*parser, kind);
         continue;
       }
-      if (entry == nullptr || entry->raw() != parser->series()) entry = cache_.Find(parser->series());
+      const PageText text = PageText::Of(parser->series());
+      if (entry == nullptr || entry->text != text) entry = cache_.Find(text);
     }
+    if (metadata_.notes() > gap_note) {
+      const std::string_view gap = parser->Before(gap_begin);
+      if (!gap.empty()) cache_.AddGap(PageText::Of(gap), gap_note, metadata_.notes() - gap_note);
+    }
+    begin_gap();
     ++outcome->scraped;
     RETURN_IF_ERROR(AppendLine(parser, kind, entry, !fast, t, outcome));
   }
@@ -143,7 +168,7 @@ absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser&
   Labels labels;
   if (!SeriesLabels(scratch_, target_.public_labels, *config_, &labels) || labels.empty()) {
     share_.Return();
-    return cache_.MayAddDropped() ? cache_.AddDropped(parser.series()) : nullptr;
+    return cache_.MayAddDropped() ? cache_.AddDropped(PageText::Of(parser.series())) : nullptr;
   }
   RETURN_IF_ERROR(CheckNames(labels, config_->metric_name_validation_scheme == "legacy"));
   absl::Status limits = CheckLabelLimits(labels, *config_);
@@ -158,7 +183,7 @@ absl::StatusOr<SeriesCache::Entry*> ScrapeLoop::AddEntry(const ExpositionParser&
     return nullptr;
   }
   RETURN_IF_ERROR(slot.status());
-  return cache_.Add(parser.series(), *slot);
+  return cache_.Add(PageText::Of(parser.series()), *slot);
 }
 
 absl::Status ScrapeLoop::AppendLine(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry,

@@ -69,6 +69,7 @@ class ScrapeLoop {
   absl::Status Append(absl::StatusOr<HttpClientResponse> response, Scrape* scrape);
   absl::Status AppendPiece(HttpClientResponse* response, bool last, Scrape* scrape);
   absl::Status ChooseParser(const HttpClientResponse& response, Scrape* scrape);
+  bool SkipKnownMetadata(ExpositionParser* parser);
   absl::Status AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome);
   std::unique_ptr<ExpositionParser> NewParser(Format format, std::string* body) const;
   absl::Status AppendLine(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry, bool parsed,

@@ -1,51 +1,69 @@
-// What a target's series were last time: raw text -> slot, in the order of the exposition.
+// What a target's series were last time: text -> slot, in the order of the exposition.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/hash/hash.h"
-#include "base/strings.h"
+#include "scraper/parser.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::scraper {
 
-// A steady target's scrape walks the entries in the order of the one before, and looks nothing up. Not
-// thread-safe; owner: one ScrapeLoop.
+// A steady target's scrape walks the entries in the order of the one before, and looks nothing up. Texts are
+// not kept, but their sizes and hashes. Not thread-safe; owner: one ScrapeLoop.
 class SeriesCache {
  public:
   struct Entry {
-    std::unique_ptr<char[]> text;  // the raw series
-    uint32_t size = 0;
+    PageText text;  // the raw series
     tsdb::Slot slot = 0;
-    bool dropped = false;   // by relabelling, or has no samples to store
     uint32_t position = 0;  // in the last round's order
-    uint64_t last_round = 0;
-
-    std::string_view raw() const { return {text.get(), size}; }
+    uint32_t last_round = 0;
+    bool dropped = false;  // by relabelling, or has no samples to store
+  };
+  // The metadata that stands before a series.
+  struct Gap {
+    PageText text;
+    uint32_t position = 0;               // of the series, in the round's order
+    uint32_t first_note = 0, notes = 0;  // for MetadataTable::SkipKnown
   };
 
   void BeginRound() {
     ++round_;
-    cursor_ = 0;
+    cursor_ = next_gap_ = 0;
     order_.swap(previous_);
     order_.clear();
+    gaps_.swap(previous_gaps_);
+    gaps_.clear();
   }
   // The series that most likely comes next; nullptr if none is known.
   Entry* Predicted() { return cursor_ < previous_.size() ? &(*entries_)[previous_[cursor_]] : nullptr; }
-  Entry* Find(std::string_view raw) {
-    auto it = index_.find(raw);
+  // What most likely stands before it; nullptr if nothing.
+  const Gap* PredictedGap() {
+    while (next_gap_ < previous_gaps_.size() && previous_gaps_[next_gap_].position < cursor_) ++next_gap_;
+    const bool here = next_gap_ < previous_gaps_.size() && previous_gaps_[next_gap_].position == cursor_;
+    return here ? &previous_gaps_[next_gap_] : nullptr;
+  }
+  // Stands before the series that comes next in this round.
+  void AddGap(PageText text, uint32_t first_note, uint32_t notes) {
+    gaps_.push_back({text, static_cast<uint32_t>(order_.size()), first_note, notes});
+  }
+  // It stood there; it is the next round's prediction, too.
+  void TakeGap() {
+    const Gap& gap = previous_gaps_[next_gap_++];
+    AddGap(gap.text, gap.first_note, gap.notes);
+  }
+  Entry* Find(PageText text) {
+    auto it = index_.find(text);
     return it == index_.end() ? nullptr : &(*entries_)[*it];
   }
-  Entry* Add(std::string_view raw, tsdb::Slot slot) { return New(raw, slot, false); }
-  Entry* AddDropped(std::string_view raw) {
+  Entry* Add(PageText text, tsdb::Slot slot) { return New(text, slot, false); }
+  Entry* AddDropped(PageText text) {
     ++dropped_;
-    return New(raw, 0, true);
+    return New(text, 0, true);
   }
   // Series that are dropped are remembered too, but not so many that they fill the memory.
   bool MayAddDropped() const { return dropped_ < kMinDropped + 2 * live(); }
@@ -80,7 +98,10 @@ class SeriesCache {
       entry = Entry();
       free_.push_back(id);
     }
-    if (keep) previous_.clear();
+    if (keep) {
+      previous_.clear();
+      previous_gaps_.clear();
+    }
   }
   template <typename Forget>
   void Clear(Forget forget) {
@@ -100,18 +121,18 @@ class SeriesCache {
   struct Hash {
     using is_transparent = void;
     const Entries* entries;
-    size_t operator()(std::string_view raw) const { return absl::HashOf(ToAbsl(raw)); }
-    size_t operator()(uint32_t id) const { return (*this)((*entries)[id].raw()); }
+    size_t operator()(PageText text) const { return text.hash; }
+    size_t operator()(uint32_t id) const { return (*entries)[id].text.hash; }
   };
   struct Equal {
     using is_transparent = void;
     const Entries* entries;
     bool operator()(uint32_t a, uint32_t b) const { return a == b; }
-    bool operator()(uint32_t a, std::string_view b) const { return (*entries)[a].raw() == b; }
-    bool operator()(std::string_view a, uint32_t b) const { return (*entries)[b].raw() == a; }
+    bool operator()(uint32_t a, PageText b) const { return (*entries)[a].text == b; }
+    bool operator()(PageText a, uint32_t b) const { return (*entries)[b].text == a; }
   };
 
-  Entry* New(std::string_view raw, tsdb::Slot slot, bool dropped) {
+  Entry* New(PageText text, tsdb::Slot slot, bool dropped) {
     uint32_t id;
     if (free_.empty()) {
       id = static_cast<uint32_t>(entries_->size());
@@ -121,9 +142,7 @@ class SeriesCache {
       free_.pop_back();
     }
     Entry& entry = (*entries_)[id];
-    entry.text = std::make_unique_for_overwrite<char[]>(raw.size());
-    std::memcpy(entry.text.get(), raw.data(), raw.size());
-    entry.size = static_cast<uint32_t>(raw.size());
+    entry.text = text;
     entry.slot = slot;
     entry.dropped = dropped;
     index_.insert(id);
@@ -132,9 +151,10 @@ class SeriesCache {
 
   std::unique_ptr<Entries> entries_ = std::make_unique<Entries>();  // stays where it is when *this moves
   std::vector<uint32_t> free_, order_, previous_;
+  std::vector<Gap> gaps_, previous_gaps_;
   absl::flat_hash_set<uint32_t, Hash, Equal> index_{0, Hash{entries_.get()}, Equal{entries_.get()}};
-  uint64_t round_ = 1;
-  size_t cursor_ = 0, good_size_ = 0, dropped_ = 0;
+  uint32_t round_ = 1;
+  size_t cursor_ = 0, next_gap_ = 0, good_size_ = 0, dropped_ = 0;
 };
 
 }  // namespace narthex::scraper

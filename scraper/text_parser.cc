@@ -20,6 +20,7 @@ class TextParser : public LineParser {
   TextParser(std::string_view body, ParserOptions options) : LineParser(body, options, false) {}
 
   absl::StatusOr<EntryKind> Next() override {
+    if (!skipped_.empty() && !AtEnd()) CatchUp();
     while (true) {
       StartEntry();
       Token t = NextToken();
@@ -48,21 +49,7 @@ class TextParser : public LineParser {
     }
   }
 
-  bool TrySeries(std::string_view expected) override {
-    const size_t n = expected.size();
-    if (b_.size() - i_ <= n + 1 || !IsBlank(b_[i_ + n]) ||
-        std::memcmp(b_.data() + i_, expected.data(), n) != 0) {
-      return false;
-    }
-    size_t end = 0;
-    // A timestamp or another spelling: the full grammar decides.
-    if (!PlainValue(i_ + n + 1, &value_, &end)) return false;
-    StartEntry();
-    series_ = b_.substr(i_, n);
-    i_ = end;
-    state_ = State::kInit;
-    return true;
-  }
+  bool TrySeries(PageText expected) override { return state_ == State::kInit && TakeSeries(expected); }
 
  protected:
   Token NextToken() override {

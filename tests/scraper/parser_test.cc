@@ -65,15 +65,34 @@ TEST(TextParser, ErrorsAreUpstreams) {
 TEST(TextParser, PredictedSeriesIsTakenOnlyOnAnExactPlainLine) {
   std::string body = "a{x=\"1\"} 5\na{x=\"1\"} 6 100\na{x=\"12\"} 7\n";
   auto parser = NewTextParser(&body, {});
-  EXPECT_FALSE(parser->TrySeries("b"));
-  ASSERT_TRUE(parser->TrySeries("a{x=\"1\"}"));
+  EXPECT_FALSE(parser->TrySeries(PageText::Of("b")));
+  ASSERT_TRUE(parser->TrySeries(PageText::Of("a{x=\"1\"}")));
   EXPECT_EQ(parser->value(), 5);
-  EXPECT_FALSE(parser->TrySeries("a{x=\"1\"}")) << "the line has a timestamp";
+  EXPECT_FALSE(parser->TrySeries(PageText::Of("a{x=\"1\"}"))) << "the line has a timestamp";
   ASSERT_TRUE(parser->Next().ok());
   EXPECT_EQ(parser->timestamp(), 100);
-  EXPECT_FALSE(parser->TrySeries("a{x=\"1"));
+  EXPECT_FALSE(parser->TrySeries(PageText::Of("a{x=\"1")));
   ASSERT_TRUE(parser->Next().ok());
   EXPECT_EQ(parser->value(), 7);
+}
+
+TEST(TextParser, SkippedMetadataIsReadWhenItIsNeeded) {
+  std::string body = "# TYPE h histogram\n# HELP h H.\n\nh_count 1\nh_bucket{le=\"1\"} 1\n# TYPE g gauge\n";
+  auto parser = NewTextParser(&body, {});
+  EXPECT_FALSE(parser->TryMetadata(PageText::Of("# TYPE h histogran\n")));
+  const size_t begin = parser->Position();
+  ASSERT_TRUE(parser->TryMetadata(PageText::Of("# TYPE h histogram\n# HELP h H.\n\n")));
+  ASSERT_TRUE(parser->TrySeries(PageText::Of("h_count")));
+  EXPECT_EQ(parser->Before(begin), "# TYPE h histogram\n# HELP h H.\n\n");
+  ASSERT_EQ(*parser->Next(), EntryKind::kSeries);
+  LabelPairs labels;
+  parser->BuildLabels(&labels);
+  EXPECT_EQ(labels, (LabelPairs{{"__name__", "h_bucket"}, {"le", "1.0"}}));
+  ASSERT_TRUE(parser->TryMetadata(PageText::Of("# TYPE g gauge\n")));
+  parser->CatchUp();
+  EXPECT_EQ(parser->metric(), "g");
+  EXPECT_EQ(parser->type(), "gauge");
+  EXPECT_EQ(*parser->Next(), EntryKind::kEnd);
 }
 
 TEST(OpenMetricsParser, WantsEof) {

@@ -270,6 +270,41 @@ TEST_F(ScrapeLoopTest, KeepsMetadata) {
   EXPECT_EQ(found[0].second.type, "gauge");
 }
 
+// Metadata that the last page had at the same place is skipped; nothing that depends on it may go wrong.
+class SkippedMetadataTest : public ScrapeLoopTest {
+ protected:
+  std::string Known() {
+    std::vector<std::pair<Labels, TargetMetadata>> found;
+    Loop().Metadata("", &found);
+    std::string text;
+    for (const auto& [labels, m] : found) StrAppend(&text, m.metric, "=", m.type, "/", m.help, " ");
+    return text;
+  }
+
+  void Check(const std::string& type, const std::string& end) {
+    const std::string gauge = "# HELP a A.\n# TYPE a gauge\na 1\n";
+    const std::string other_help = "# HELP a B.\n# TYPE a gauge\na 1\n";
+    const std::string histogram = "# TYPE h histogram\nh_count 1\n";
+    // Longer than metadata outlives its metric.
+    for (int i = 0; i < 12; ++i) Scrape(gauge + histogram + end, type);
+    EXPECT_EQ(Known(), "a=gauge/A. h=histogram/ ");
+    // A new series: how its bucket is called depends on the type.
+    Scrape(gauge + histogram + "h_bucket{le=\"2\"} 1\n" + end, type);
+    const Labels bucket({{"__name__", "h_bucket"}, {"instance", "h:1"}, {"job", "j"}, {"le", "2.0"}});
+    EXPECT_EQ(Samples(bucket).size(), 1u);
+    Scrape(other_help + histogram + end, type);
+    EXPECT_EQ(Known(), "a=gauge/B. h=histogram/ ");
+    Scrape("# TYPE n counter\nn_total 1\n" + other_help + histogram + end, type);
+    EXPECT_EQ(Known(), "a=gauge/B. h=histogram/ n=counter/ ");
+    for (int i = 0; i < 25; ++i) Scrape(histogram + end, type);
+    EXPECT_EQ(Known(), "h=histogram/ ");
+    EXPECT_EQ(Loop().State().last_error, "");
+  }
+};
+
+TEST_F(SkippedMetadataTest, InText) { Check("text/plain", ""); }
+TEST_F(SkippedMetadataTest, InOpenMetrics) { Check("application/openmetrics-text", "# EOF\n"); }
+
 TEST_F(ScrapeLoopTest, StoresExemplars) {
   Scrape("# TYPE c counter\nc_total 1 # {id=\"x\"} 0.5\n# EOF\n", "application/openmetrics-text");
   ASSERT_EQ(Loop().State().last_error, "");
