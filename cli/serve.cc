@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
+#include "base/clock.h"
+#include "base/code_pages.h"
 #include "base/mutex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -30,25 +33,36 @@ int64_t ModificationTime(const std::string& path) {
   return stat(path.c_str(), &info) == 0 ? info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec : 0;
 }
 
-// Waits for signals; with auto-reload also looks at the configuration's modification time.
+constexpr int64_t kFirstReleaseMs = 10'000, kReleaseMs = 60'000;
+
+// Waits for signals; with auto-reload also looks at the configuration's modification time. Now and then lets
+// go of code that is not used.
 void WaitForStop(const sigset_t& set, const ServeFlags& flags, const Logger& logger, Server* server) {
+  const auto after_ms = [](int64_t ms) { return SystemClock().MonotonicNs() + ms * 1'000'000; };
+  const auto next_look = [&flags, &after_ms] {
+    return flags.config_auto_reload ? after_ms(flags.config_auto_reload_interval_ms) : INT64_MAX;
+  };
   int64_t modified = ModificationTime(flags.config_file);
-  timespec interval{flags.config_auto_reload_interval_ms / 1000,
-                    flags.config_auto_reload_interval_ms % 1000 * 1'000'000};
+  int64_t look_at = next_look(), release_at = after_ms(kFirstReleaseMs);
   while (true) {
-    int signal =
-        flags.config_auto_reload ? sigtimedwait(&set, nullptr, &interval) : sigwaitinfo(&set, nullptr);
+    const int64_t left = std::max<int64_t>(std::min(look_at, release_at) - after_ms(0), 0);
+    const timespec time{left / 1'000'000'000, left % 1'000'000'000};
+    const int signal = sigtimedwait(&set, nullptr, &time);
     if (signal == SIGHUP) (void)server->Reload();
     if (signal == SIGTERM || signal == SIGINT) {
       logger.Warn("Received an OS signal, exiting gracefully...",
                   {{"signal", signal == SIGTERM ? "terminated" : "interrupt"}});
       return;
     }
-    if (signal < 0 && flags.config_auto_reload) {
-      int64_t now = ModificationTime(flags.config_file);
-      if (now != 0 && now != modified) (void)server->Reload();
-      modified = now;
+    if (after_ms(0) >= release_at) {
+      ReleaseUnusedCode();
+      release_at = after_ms(kReleaseMs);
     }
+    if (after_ms(0) < look_at) continue;
+    const int64_t now = ModificationTime(flags.config_file);
+    if (now != 0 && now != modified) (void)server->Reload();
+    modified = now;
+    look_at = next_look();
   }
 }
 
