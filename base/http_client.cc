@@ -1,14 +1,22 @@
 #include "base/http_client.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <deque>
 #include <map>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
+#include "base/direct_http.h"
 #include "base/go_format.h"
 #include "base/http_oauth.h"
 #include "base/http_transfer.h"
@@ -23,6 +31,7 @@ using Seconds = std::chrono::seconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr size_t kSpareHandles = 64;
+constexpr int64_t kLongestWaitNs = 60'000'000'000;
 constexpr int64_t kTokenMarginS = 10;  // a token is renewed so long before it ends
 
 }  // namespace
@@ -38,20 +47,35 @@ struct HttpClient::Impl {
   };
 
   CURLM* multi = nullptr;
+  int epoll = -1;  // the sockets of `direct`, and:
+  int wake = -1;   // an eventfd
+  std::atomic<bool> woken{false};
+  std::optional<DirectHttp> direct;
+  std::map<int, Ticker> tickers ABSL_GUARDED_BY(ticker_mutex);
+  int next_ticker ABSL_GUARDED_BY(ticker_mutex) = 0;
+  Mutex ticker_mutex;  // held while they run
   Mutex mutex;
   std::deque<std::unique_ptr<Transfer>> incoming ABSL_GUARDED_BY(mutex);
   std::vector<CURL*> resumed ABSL_GUARDED_BY(mutex);  // their pieces are dealt with
+  std::vector<void*> resumed_direct ABSL_GUARDED_BY(mutex);
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   std::map<std::string, Token> tokens ABSL_GUARDED_BY(mutex);
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running;
   std::vector<CURL*> spare;  // handles for the next requests
   FileCache files;
   std::thread thread;
+  std::atomic<std::thread::id> self;  // the thread's, once it runs
 
   void Run();
+  int64_t RunTickers();
+  void Wait(int64_t most_ns);
+  void Wake();
   void StartIncoming();
+  void StartCurl(std::unique_ptr<Transfer> transfer);
+  void LearnWay(CURL* easy, const Transfer& transfer);
   void GoOn();
   void Resume(CURL* easy);
+  void ResumeDirect(void* connection);
   void FinishDone();
   void Finish(CURL* easy, CURLcode code);
   void Recycle(CURL* easy);
@@ -77,24 +101,49 @@ void HttpClient::Impl::StartIncoming() {
     batch.swap(incoming);
   }
   for (std::unique_ptr<Transfer>& transfer : batch) {
-    CURL* easy = nullptr;
-    if (spare.empty()) {
-      easy = curl_easy_init();
-    } else {
-      easy = spare.back();
-      spare.pop_back();
-    }
-    absl::Status status = easy == nullptr ? absl::ResourceExhaustedError("out of memory")
-                                          : PrepareTransfer(easy, &files, transfer.get());
-    if (!status.ok()) {
-      if (easy != nullptr) Recycle(easy);
-      transfer->done(WrapError(status, transfer->request.method, transfer->request.url));
-      continue;
-    }
-    transfer->resume = [this](CURL* handle) { Resume(handle); };
-    curl_multi_add_handle(multi, easy);
-    running[easy] = std::move(transfer);
+    if (!direct->Take(&transfer)) StartCurl(std::move(transfer));
   }
+}
+
+void HttpClient::Impl::StartCurl(std::unique_ptr<Transfer> transfer) {
+  CURL* easy = nullptr;
+  if (spare.empty()) {
+    easy = curl_easy_init();
+  } else {
+    easy = spare.back();
+    spare.pop_back();
+  }
+  absl::Status status = easy == nullptr ? absl::ResourceExhaustedError("out of memory")
+                                        : PrepareTransfer(easy, &files, transfer.get());
+  if (!status.ok()) {
+    if (easy != nullptr) Recycle(easy);
+    transfer->done(WrapError(status, transfer->request.method, transfer->request.url));
+    return;
+  }
+  // The next request goes another way: a server that has one place only must not wait for this connection.
+  if (direct->MayLearn(transfer->request)) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  transfer->resume = [this, easy] { Resume(easy); };
+  curl_multi_add_handle(multi, easy);
+  running[easy] = std::move(transfer);
+}
+
+// After a whole answer.
+void HttpClient::Impl::LearnWay(CURL* easy, const Transfer& transfer) {
+  if (!direct->MayLearn(transfer.request)) return;
+  const auto number = [easy](CURLINFO info) {
+    long value = 0;
+    curl_easy_getinfo(easy, info, &value);
+    return value;
+  };
+  const long version = number(CURLINFO_HTTP_VERSION);
+  if (number(CURLINFO_REDIRECT_COUNT) > 0 ||
+      (version != CURL_HTTP_VERSION_1_0 && version != CURL_HTTP_VERSION_1_1)) {
+    return direct->Refuse(transfer.request, DirectHttp::kForNow);
+  }
+  char* address = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
+  if (number(CURLINFO_RESPONSE_CODE) != 200 || address == nullptr) return;
+  direct->Learn(transfer.request, address, static_cast<int>(number(CURLINFO_PRIMARY_PORT)));
 }
 
 // From any thread.
@@ -103,16 +152,27 @@ void HttpClient::Impl::Resume(CURL* easy) {
     MutexLock lock(&mutex);
     resumed.push_back(easy);
   }
-  curl_multi_wakeup(multi);
+  Wake();
+}
+
+void HttpClient::Impl::ResumeDirect(void* connection) {
+  {
+    MutexLock lock(&mutex);
+    resumed_direct.push_back(connection);
+  }
+  Wake();
 }
 
 // Transfers whose piece was dealt with: the next piece from what is there already, or on to receiving.
 void HttpClient::Impl::GoOn() {
   std::vector<CURL*> batch;
+  std::vector<void*> direct_batch;
   {
     MutexLock lock(&mutex);
     batch.swap(resumed);
+    direct_batch.swap(resumed_direct);
   }
+  for (void* connection : direct_batch) direct->GoOn(connection);
   for (CURL* easy : batch) {
     Transfer& transfer = *running.find(easy)->second;
     transfer.piece_out = false;
@@ -140,6 +200,7 @@ void HttpClient::Impl::Finish(CURL* easy, CURLcode code) {
   long http_status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &http_status);
   absl::Status status = TransferStatus(easy, code, &files, *transfer);
+  if (status.ok()) LearnWay(easy, *transfer);
   curl_multi_remove_handle(multi, easy);
   Recycle(easy);
   transfer->body_error = absl::OkStatus();  // what goes to another thread shares nothing with this one
@@ -155,18 +216,66 @@ void HttpClient::Impl::FinishDone() {
   }
 }
 
+int64_t HttpClient::Impl::RunTickers() {
+  MutexLock lock(&ticker_mutex);
+  int64_t next = kLongestWaitNs;
+  for (auto& [id, ticker] : tickers) next = std::min(next, ticker());
+  return next;
+}
+
+// From any thread.
+void HttpClient::Impl::Wake() {
+  if (std::this_thread::get_id() == self.load() || woken.exchange(true)) return;
+  const uint64_t one = 1;
+  (void)!write(wake, &one, sizeof(one));
+}
+
+// Until something happens, and lets the sockets of `direct` go on.
+void HttpClient::Impl::Wait(int64_t most_ns) {
+  most_ns = std::max<int64_t>(most_ns, 0);
+  if (!running.empty()) {
+    curl_waitfd ours{epoll, CURL_WAIT_POLLIN, 0};
+    curl_multi_poll(multi, &ours, 1, static_cast<int>((most_ns + 999'999) / 1'000'000), nullptr);
+    most_ns = 0;
+  }
+  epoll_event events[64];
+  const timespec time{most_ns / 1'000'000'000, most_ns % 1'000'000'000};
+  int n = epoll_pwait2(epoll, events, 64, &time, nullptr);
+  if (n < 0 && errno == ENOSYS) {  // Linux before 5.11
+    n = epoll_wait(epoll, events, 64, static_cast<int>((most_ns + 999'999) / 1'000'000));
+  }
+  for (int i = 0; i < n; ++i) {
+    if (events[i].data.ptr != nullptr) {
+      direct->OnEvent(events[i].data.ptr, events[i].events);
+      continue;
+    }
+    uint64_t count = 0;
+    (void)!read(wake, &count, sizeof(count));
+    woken = false;
+  }
+}
+
 void HttpClient::Impl::Run() {
+  self = std::this_thread::get_id();
   while (true) {
     {
       MutexLock lock(&mutex);
       if (stopping) break;
     }
+    int64_t wait_ns = RunTickers();
     StartIncoming();
     GoOn();
-    int active = 0;
-    curl_multi_perform(multi, &active);
-    FinishDone();
-    curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
+    if (!running.empty()) {
+      int active = 0;
+      curl_multi_perform(multi, &active);
+      FinishDone();
+    }
+    wait_ns = std::min(wait_ns, direct->Expire());
+    {
+      MutexLock lock(&mutex);
+      if (!incoming.empty() || !resumed.empty() || !resumed_direct.empty()) wait_ns = 0;  // from callbacks
+    }
+    Wait(wait_ns);
   }
   const absl::Status cancelled = absl::CancelledError("context canceled");
   for (auto& [easy, transfer] : running) {
@@ -174,6 +283,7 @@ void HttpClient::Impl::Run() {
     curl_easy_cleanup(easy);
     transfer->done(cancelled);
   }
+  direct->CancelAll(cancelled);
   running.clear();
   for (CURL* easy : spare) curl_easy_cleanup(easy);
   std::deque<std::unique_ptr<Transfer>> rest;
@@ -197,7 +307,7 @@ void HttpClient::Impl::Enqueue(std::unique_ptr<Transfer> transfer) {
     if (!stopped) incoming.push_back(std::move(transfer));
   }
   if (stopped) return transfer->done(absl::CancelledError("context canceled"));
-  curl_multi_wakeup(multi);
+  Wake();
 }
 
 void HttpClient::Impl::Begin(HttpClientRequest request, Callback done) {
@@ -289,6 +399,15 @@ HttpClient::HttpClient() : impl_(std::make_unique<Impl>()) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
   impl_->multi = curl_multi_init();
   curl_multi_setopt(impl_->multi, CURLMOPT_MAXCONNECTS, 256L);
+  impl_->epoll = epoll_create1(EPOLL_CLOEXEC);
+  impl_->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  epoll_ctl(impl_->epoll, EPOLL_CTL_ADD, impl_->wake, &event);
+  impl_->direct.emplace(
+      impl_->epoll,
+      [impl = impl_.get()](std::unique_ptr<Transfer> transfer) { impl->StartCurl(std::move(transfer)); },
+      [impl = impl_.get()](void* connection) { impl->ResumeDirect(connection); });
   impl_->thread = std::thread([impl = impl_.get()] { impl->Run(); });
 }
 
@@ -297,10 +416,31 @@ HttpClient::~HttpClient() {
     MutexLock lock(&impl_->mutex);
     impl_->stopping = true;
   }
-  curl_multi_wakeup(impl_->multi);
+  impl_->Wake();
   impl_->thread.join();
   curl_multi_cleanup(impl_->multi);
+  impl_->direct.reset();
+  close(impl_->wake);
+  close(impl_->epoll);
 }
+
+int HttpClient::AddTicker(Ticker ticker) {
+  int id = 0;
+  {
+    MutexLock lock(&impl_->ticker_mutex);
+    id = ++impl_->next_ticker;
+    impl_->tickers[id] = std::move(ticker);
+  }
+  impl_->Wake();
+  return id;
+}
+
+void HttpClient::RemoveTicker(int id) {
+  MutexLock lock(&impl_->ticker_mutex);
+  impl_->tickers.erase(id);
+}
+
+void HttpClient::Wake() { impl_->Wake(); }
 
 void HttpClient::Start(HttpClientRequest request, Callback done) {
   const bool with_token = request.config != nullptr && request.config->has_oauth2;

@@ -81,6 +81,9 @@ struct HttpClientRequest {
   std::string unix_socket;                         // path; the URL's host and port are not connected to then
   bool accept_gzip = true;                         // decoded transparently; the limit counts decoded bytes
   std::shared_ptr<const HttpClientConfig> config;  // may be null
+  // The same request comes again and again: libcurl need not do it where the way is plain. The answer has no
+  // `headers` then.
+  bool repeated = false;
   // Longer bodies are handed over in pieces of about this size as they arrive, so that none has to fit into
   // memory (0: never). Nothing more is received until `resume` is called, from any thread; only then comes
   // the next piece, or the answer, whose body is what is left.
@@ -88,16 +91,23 @@ struct HttpClientRequest {
   std::function<void(HttpClientResponse piece, std::function<void()> resume)> on_piece;
 };
 
-// One thread drives any number of transfers (libcurl multi); connections are kept alive. Thread-safe.
-// Callbacks run on the client's thread and must be short; hand work to a pool.
+// One thread drives any number of transfers (libcurl multi, and DirectHttp for what is plain and repeated);
+// connections are kept alive. Thread-safe. Callbacks run on the client's thread and must be short; hand work
+// to a pool.
 class HttpClient {
  public:
+  // Called on the client's thread: at once, after so many nanoseconds as it returned, and after Wake.
+  using Ticker = std::function<int64_t()>;
   using Callback = std::function<void(absl::StatusOr<HttpClientResponse>)>;
   HttpClient();
   ~HttpClient();  // outstanding requests are called back with Cancelled
   void Start(HttpClientRequest request, Callback done);
   // Blocks until the answer is there.
   absl::StatusOr<HttpClientResponse> Fetch(HttpClientRequest request);
+  // What starts requests on time saves a thread of its own and its wake-ups.
+  int AddTicker(Ticker ticker);
+  void RemoveTicker(int id);  // it is not called any more when this returns; not from a callback
+  void Wake();
 
  private:
   struct Impl;

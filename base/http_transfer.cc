@@ -29,23 +29,20 @@ size_t OnBody(char* data, size_t size, size_t count, void* user) {
 }
 
 void HandOverPiece(Transfer* transfer) {
-  long status = 0;
-  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  long status = transfer->response.status;
+  if (transfer->easy != nullptr) curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
   HttpClientResponse piece;
   piece.status = static_cast<int>(status);
   piece.content_type = transfer->response.content_type;
   piece.body.swap(transfer->response.body);
   transfer->delivered += static_cast<int64_t>(piece.body.size());
   transfer->piece_out = true;
-  transfer->request.on_piece(std::move(piece),
-                             [resume = transfer->resume, easy = transfer->easy] { resume(easy); });
+  transfer->request.on_piece(std::move(piece), transfer->resume);
 }
 
-// Room for the body at once, as far as the sender can be trusted with it.
 void Reserve(const std::string& content_length, Transfer* transfer) {
-  constexpr uint64_t kMost = 1 << 20;
   uint64_t size = 0;
-  if (absl::SimpleAtoi(content_length, &size)) transfer->response.body.reserve(std::min(size + 1, kMost));
+  if (absl::SimpleAtoi(content_length, &size)) ReserveBody(size, transfer);
 }
 
 // False: the server says two lengths, and nobody can know where its answer ends.
@@ -350,6 +347,24 @@ absl::StatusOr<std::string> FileCache::Read(const std::string& path) {
   return file.text;
 }
 
+void ReserveBody(uint64_t size, Transfer* transfer) {
+  constexpr uint64_t kMost = 1 << 20;
+  transfer->response.body.reserve(std::min(size, kMost - 1) + 1);
+}
+
+std::string ResolveUrl(const std::string& page, const std::string& location) {
+  std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
+  char* text = nullptr;
+  if (curl_url_set(url.get(), CURLUPART_URL, page.c_str(), 0) != CURLUE_OK ||
+      curl_url_set(url.get(), CURLUPART_URL, location.c_str(), CURLU_URLENCODE) != CURLUE_OK ||
+      curl_url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) {
+    return "";
+  }
+  std::string out(text);
+  curl_free(text);
+  return out;
+}
+
 absl::Status Digest(Transfer* transfer, std::string_view bytes) {
   const HttpClientRequest& request = transfer->request;
   const int64_t limit = request.max_body_bytes > 0 ? request.max_body_bytes - transfer->delivered : 0;
@@ -383,7 +398,8 @@ absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 9L);  // Go stops after ten requests, not ten redirects
+  curl_easy_setopt(easy, CURLOPT_MAXREDIRS,
+                   long{9 - transfer->redirects});  // Go stops after ten requests, not ten redirects
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);

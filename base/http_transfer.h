@@ -41,7 +41,8 @@ struct Transfer {
   HttpClientResponse response;
   curl_slist *headers = nullptr, *proxy_headers = nullptr, *connect_to = nullptr;
   CURL* easy = nullptr;
-  std::function<void(CURL*)> resume;  // the client's: goes on after a piece
+  int redirects = 0;             // followed before libcurl got the request
+  std::function<void()> resume;  // the client's: goes on after a piece
   std::unique_ptr<Gunzip> gunzip;
   std::string undigested;            // received, but not decompressed until the piece is dealt with
   int64_t delivered = 0;             // bytes that went in pieces
@@ -58,8 +59,13 @@ struct Transfer {
 
 // Sets all options of the handle. Errors lack the "Get URL: " that WrapError puts before.
 absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer);
-// Takes received bytes into the body, up to a piece; what is left waits in `undigested`.
+// Room for a body of so many bytes, as far as the sender can be trusted with it.
+void ReserveBody(uint64_t size, Transfer* transfer);
+// Takes received bytes into the body, and hands over a piece when it is full; what is left then waits in
+// `undigested`.
 absl::Status Digest(Transfer* transfer, std::string_view bytes);
+// What a Location header means on a page; "" if nothing.
+std::string ResolveUrl(const std::string& page, const std::string& location);
 // What libcurl's result means; OK if there is an answer.
 absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const Transfer& transfer);
 // As Go's http.Client wraps what went wrong before there was an answer: Get "URL": ...

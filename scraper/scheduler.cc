@@ -10,21 +10,22 @@ namespace narthex::scraper {
 namespace {
 
 // The longest sleep: bounds how late a stepped clock is noticed.
-constexpr int64_t kMaxSleepNs = 100'000'000;
+constexpr int64_t kMaxSleepNs = 1'000'000'000;
+constexpr int64_t kNothingDueNs = 60'000'000'000;  // until a target is added
+constexpr int64_t kQuickNs = 1'000'000;
 
 }  // namespace
 
 void Scheduler::Start() {
-  thread_ = std::thread([this] { Run(); });
+  ticker_ = options_.http->AddTicker([this] { return Tick(); });
 }
 
 void Scheduler::Stop() {
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
-    wake_.SignalAll();
   }
-  if (thread_.joinable()) thread_.join();
+  if (ticker_ != 0) options_.http->RemoveTicker(ticker_);
   MutexLock lock(&mutex_);
   while (working_ > 0) wake_.Wait(&mutex_);
   // Requests in flight keep their loops alive, but must not keep storage open.
@@ -35,7 +36,7 @@ void Scheduler::Stop() {
 
 void Scheduler::Push(const std::shared_ptr<Runner>& runner, int64_t delay_ns) {
   heap_.push({options_.clock->MonotonicNs() + delay_ns, runner->generation, runner});
-  wake_.SignalAll();
+  options_.http->Wake();
 }
 
 std::shared_ptr<Runner> Scheduler::Add(std::shared_ptr<ScrapeLoop> loop, const std::string& forced_error) {
@@ -108,21 +109,17 @@ std::vector<std::shared_ptr<Runner>> Scheduler::TakeDue() {
   return due;
 }
 
-void Scheduler::Run() {
-  while (true) {
-    std::vector<std::shared_ptr<Runner>> due;
-    {
-      MutexLock lock(&mutex_);
-      if (stopping_) return;
-      due = TakeDue();
-      if (due.empty()) {
-        int64_t sleep = kMaxSleepNs;
-        if (!heap_.empty()) sleep = std::min(sleep, heap_.top().at_ns - options_.clock->MonotonicNs());
-        if (sleep > 0) wake_.WaitWithTimeout(&mutex_, absl::Nanoseconds(sleep));
-      }
-    }
-    for (const auto& runner : due) Scrape(runner);
+int64_t Scheduler::Tick() {
+  std::vector<std::shared_ptr<Runner>> due;
+  {
+    MutexLock lock(&mutex_);
+    if (stopping_) return kNothingDueNs;
+    due = TakeDue();
   }
+  for (const auto& runner : due) Scrape(runner);
+  MutexLock lock(&mutex_);
+  if (heap_.empty()) return kNothingDueNs;
+  return std::min(kMaxSleepNs, heap_.top().at_ns - options_.clock->MonotonicNs());
 }
 
 void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
@@ -150,17 +147,28 @@ void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
 
 void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
                        int64_t start_ms, int64_t start_ns) {
+  bool quick = false;
   {
     MutexLock lock(&mutex_);
     if (stopping_) return;
     ++working_;
+    quick = runner->quick;
   }
+  if (quick) return WorkOff(runner, std::move(response), start_ms, start_ns);
   auto shared = std::make_shared<absl::StatusOr<HttpClientResponse>>(std::move(response));
   bool accepted = options_.pool->Submit([self = shared_from_this(), runner, shared, start_ms, start_ns] {
-    runner->loop->Process(std::move(*shared), start_ms, start_ns);
-    self->Finish(runner);
+    self->WorkOff(runner, std::move(*shared), start_ms, start_ns);
   });
-  if (!accepted) Finish(runner);
+  if (!accepted) Finish(runner, false);
+}
+
+void Scheduler::WorkOff(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
+                        int64_t start_ms, int64_t start_ns) {
+  const bool whole = response.ok();
+  const int64_t begin = options_.clock->MonotonicNs();
+  runner->loop->Process(std::move(response), start_ms, start_ns);
+  const int64_t took = options_.clock->MonotonicNs() - begin;
+  Finish(runner, whole && took < kQuickNs);
 }
 
 void Scheduler::HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientResponse piece,
@@ -184,7 +192,7 @@ void Scheduler::HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientRes
   if (!accepted) done();
 }
 
-void Scheduler::Finish(const std::shared_ptr<Runner>& runner) {
+void Scheduler::Finish(const std::shared_ptr<Runner>& runner, bool quick) {
   bool removed;
   {
     MutexLock lock(&mutex_);
@@ -192,6 +200,7 @@ void Scheduler::Finish(const std::shared_ptr<Runner>& runner) {
     if (!removed) {
       if (runner->pending) ApplyChange(runner.get(), *std::exchange(runner->pending, std::nullopt));
       runner->in_flight = false;
+      runner->quick = quick;
     }
   }
   if (removed) runner->loop->WriteStaleMarkers();

@@ -1,4 +1,4 @@
-// When to scrape whom: a heap of due times, one thread.
+// When to scrape whom: a heap of due times.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,6 @@
 #include <optional>
 #include <queue>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,6 +24,8 @@ struct Runner {
   bool in_flight = false;
   bool removed = false;
   std::string forced_error;  // not empty: the scrape fails with this, nobody is asked
+  // Its last scrape was worked off so fast that the next one is worked off where the answer arrives.
+  bool quick = false;
   struct Change {
     std::shared_ptr<const ScrapeConfig> config;
     Target target;
@@ -32,8 +33,9 @@ struct Runner {
   std::optional<Change> pending;  // waits for the scrape in flight
 };
 
-// Thread-safe. Answers come back on the HTTP client's thread and are worked off on the pool; what arrives
-// after Stop is dropped, so the object is shared with the requests in flight.
+// Thread-safe. Lives on the HTTP client's thread: scrapes start there and answers come back there, and those
+// of quick targets are worked off at once, as handing them over would cost more; all others on the pool. What
+// arrives after Stop is dropped, so the object is shared with the requests in flight.
 class Scheduler : public std::enable_shared_from_this<Scheduler> {
  public:
   Scheduler(const ManagerOptions& options, uint64_t seed) : options_(options), seed_(seed) {}
@@ -55,7 +57,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
     bool operator>(const Due& other) const { return at_ns > other.at_ns; }
   };
 
-  void Run();
+  int64_t Tick();  // starts what is due; returns the nanoseconds until it should be called again
   std::vector<std::shared_ptr<Runner>> TakeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Push(const std::shared_ptr<Runner>& runner, int64_t delay_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ApplyChange(Runner* runner, Runner::Change change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -64,7 +66,9 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
               int64_t start_ms, int64_t start_ns);
   void HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientResponse piece,
                    std::function<void()> resume, int64_t start_ms, int64_t start_ns);
-  void Finish(const std::shared_ptr<Runner>& runner);
+  void WorkOff(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
+               int64_t start_ms, int64_t start_ns);
+  void Finish(const std::shared_ptr<Runner>& runner, bool quick);
 
   const ManagerOptions options_;
   const uint64_t seed_;
@@ -73,7 +77,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::priority_queue<Due, std::vector<Due>, std::greater<Due>> heap_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   int working_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::thread thread_;
+  int ticker_ = 0;
 };
 
 }  // namespace narthex::scraper

@@ -51,6 +51,7 @@ void ScrapeLoop::Prepare() {
   request_.timeout_ms = target_.timeout_ms;
   request_.max_body_bytes = config_->body_size_limit;
   request_.piece_bytes = kPieceBytes;
+  request_.repeated = true;
   request_.accept_gzip = config_->enable_compression;
   request_.config = config_->http;
   request_.headers = {

@@ -58,6 +58,7 @@ class ManagerTest : public ::testing::Test {
     for (int i = 0; i < 600; ++i) {
       if (condition()) return true;
       clock_.AdvanceMs(1000);
+      http_.Wake();
       absl::SleepFor(absl::Milliseconds(100));
     }
     return false;
