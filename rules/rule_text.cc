@@ -22,8 +22,12 @@ absl::StatusOr<std::vector<tmpl::QuerySample>> Query(const ManagerOptions& optio
   params.start_ms = params.end_ms = t_ms;
   ASSIGN_OR_RETURN(promql::Result result, options.engine->Run(*options.db, params));
   std::vector<tmpl::QuerySample> out;
-  if (result.type == promql::ValueType::kScalar) out.push_back({{}, result.scalar.v});
-  if (result.type != promql::ValueType::kVector) return out;
+  if (result.type == promql::ValueType::kScalar) {
+    out.push_back({{}, result.scalar.v});
+    return out;
+  }
+  if (result.type != promql::ValueType::kVector)
+    return absl::InvalidArgumentError("rule result is not a vector or scalar");
   for (const promql::ResultSeries& series : result.series) {
     if (!series.floats.empty()) out.push_back({Pairs(series.labels), series.floats[0].v});
   }

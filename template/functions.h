@@ -1,6 +1,7 @@
 // The functions that templates may call.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <span>
 #include <string>
@@ -20,15 +21,22 @@ struct FunctionContext {
 };
 
 using FunctionPtr = absl::StatusOr<Value> (*)(std::span<const Value> args, const FunctionContext& context);
+// Types of parameters, a letter each: s string, a anything, q the result of `query`, p one of its samples.
+// "sa*": a string and any number of anything.
 struct FunctionEntry {
-  std::string_view name;
-  int min_args = 0, max_args = 0;  // max -1: any number
+  std::string_view name, parameters;
   FunctionPtr function = nullptr;
+  bool variadic() const { return parameters.ends_with('*'); }
+  size_t fixed() const { return variadic() ? parameters.size() - 2 : parameters.size(); }
+  char type(size_t i) const { return parameters[variadic() ? std::min(i, fixed()) : i]; }
 };
 
-// nullptr if there is none. `and` and `or` are evaluated lazily by the executor.
+// nullptr if there is none.
 const FunctionEntry* FindFunction(std::string_view name);
 inline bool IsFunction(std::string_view name) { return FindFunction(name) != nullptr; }
+
+// Methods of times and durations, whose first argument is the value itself. nullptr if there is none.
+const FunctionEntry* FindMethod(Value::Kind kind, std::string_view name);
 
 // The families of the table.
 std::span<const FunctionEntry> BuiltinFunctions();     // Go's

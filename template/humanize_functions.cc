@@ -1,6 +1,7 @@
 // Numbers and times in a form for people.
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "base/duration.h"
@@ -8,9 +9,20 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "template/functions.h"
+#include "template/number.h"
 #include "template/times.h"
 
 namespace narthex::tmpl {
+namespace {
+
+// A number, but one beyond the range.
+bool IsTooLarge(const std::string& text) {
+  if (text.find_first_not_of("0123456789.eE+-") != text.npos) return false;
+  char* end = nullptr;
+  return std::isinf(std::strtod(text.c_str(), &end)) && *end == '\0';
+}
+
+}  // namespace
 
 absl::StatusOr<double> ToFloat(const Value& value) {
   switch (value.kind) {
@@ -23,10 +35,11 @@ absl::StatusOr<double> ToFloat(const Value& value) {
     case Value::kDuration:
       return static_cast<double>(value.integer) / 1e9;
     case Value::kString: {
-      std::optional<double> number = ParseGoFloat(value.text);
+      std::optional<double> number = ParseFloat(value.text);
       if (number) return *number;
       return absl::InvalidArgumentError(
-          StrCat("strconv.ParseFloat: parsing ", GoQuote(value.text), ": invalid syntax"));
+          StrCat("strconv.ParseFloat: parsing ", GoQuote(value.text), ": ",
+                 IsTooLarge(value.text) ? "value out of range" : "invalid syntax"));
     }
     default:
       return absl::InvalidArgumentError(StrCat("can't convert ", TypeName(value), " to float"));
@@ -113,7 +126,7 @@ Answer HumanizeTimestamp(Args args, const FunctionContext&) {
 
 Answer ToTime(Args args, const FunctionContext&) {
   ASSIGN_OR_RETURN(double v, ToFloat(args[0]));
-  if (std::isnan(v)) return absl::InvalidArgumentError("NaN cannot be represented as a time");
+  if (IsSpecial(v)) return absl::InvalidArgumentError("value is NaN or Inf");
   RETURN_IF_ERROR(CheckTime(v));
   Value out;
   out.kind = Value::kTime;
@@ -144,15 +157,15 @@ Answer ParseDuration(Args args, const FunctionContext&) {
 }
 
 constexpr auto kHumanize = std::to_array<FunctionEntry>({
-    {"humanize", 1, 1, Humanize},
-    {"humanize1024", 1, 1, Humanize1024},
-    {"humanizeDuration", 1, 1, HumanizeDuration},
-    {"humanizePercentage", 1, 1, HumanizePercentage},
-    {"humanizeTimestamp", 1, 1, HumanizeTimestamp},
-    {"now", 0, 0, Now},
-    {"parseDuration", 1, 1, ParseDuration},
-    {"toDuration", 1, 1, ToDuration},
-    {"toTime", 1, 1, ToTime},
+    {"humanize", "a", Humanize},
+    {"humanize1024", "a", Humanize1024},
+    {"humanizeDuration", "a", HumanizeDuration},
+    {"humanizePercentage", "a", HumanizePercentage},
+    {"humanizeTimestamp", "a", HumanizeTimestamp},
+    {"now", "", Now},
+    {"parseDuration", "s", ParseDuration},
+    {"toDuration", "a", ToDuration},
+    {"toTime", "a", ToTime},
 });
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/go_format.h"
 #include "base/strings.h"
+#include "template/unicode.h"
 
 namespace narthex::tmpl {
 namespace {
@@ -113,7 +114,8 @@ class Lexer {
              !(text_.substr(at_ + n).starts_with(std::string(1, text_[at_ + n]) + "-}}")))
         ++n;
       Add(TokenKind::kSpace, n);
-    } else if (StartsWith(":=")) {
+    } else if (c == ':') {
+      if (Peek(1) != '=') return Fail("expected :=");
       Add(TokenKind::kDeclare, 2);
     } else if (c == '=') {
       Add(TokenKind::kAssign, 1);
@@ -132,20 +134,38 @@ class Lexer {
     } else if (c == '\'') {
       LexCharacter();
     } else if (c == '$') {
-      Add(TokenKind::kVariable, 1 + WordLength(1));
+      if (IsTerminator(at_ + 1)) return void(Add(TokenKind::kVariable, 1));
+      LexName(TokenKind::kVariable);
     } else if (c == '.' && !std::isdigit(static_cast<unsigned char>(Peek(1)))) {
-      size_t n = WordLength(1);
-      Token& token = Add(n == 0 ? TokenKind::kDot : TokenKind::kField, 1 + n);
-      token.value = token.raw.substr(1);
-    } else if (std::isdigit(static_cast<unsigned char>(c)) || c == '.' ||
-               ((c == '+' || c == '-') &&
-                (std::isdigit(static_cast<unsigned char>(Peek(1))) || Peek(1) == '.'))) {
+      if (IsTerminator(at_ + 1)) return void(Add(TokenKind::kDot, 1));
+      if (LexName(TokenKind::kField)) tokens_.back().value = tokens_.back().raw.substr(1);
+    } else if (std::isdigit(static_cast<unsigned char>(c)) || c == '.' || c == '+' || c == '-') {
       LexNumber();
     } else if (IsLetter(c) && (static_cast<unsigned char>(c) < 0x80 || !IsUnicodeSpace())) {
       LexWord();
+    } else if (std::isprint(static_cast<unsigned char>(c))) {
+      Add(TokenKind::kCharacterItself, 1);
     } else {
-      Fail(StrCat("unrecognized character in action: ", CharacterName()));
+      Fail(StrCat("unrecognized character in action: ", CharacterName(at_)));
     }
+  }
+
+  // What may follow a name.
+  bool IsTerminator(size_t at) const {
+    if (at >= text_.size() || IsSpaceAt(at)) return true;
+    return std::string_view(".,|:()").find(text_[at]) != std::string_view::npos ||
+           text_.substr(at).starts_with("}}");
+  }
+
+  // A name with the $ or . before it. False: it ends in what cannot follow a name.
+  bool LexName(TokenKind kind) {
+    const size_t length = 1 + WordLength(1);
+    if (!IsTerminator(at_ + length)) {
+      Fail(StrCat("bad character ", CharacterName(at_ + length)));
+      return false;
+    }
+    Add(kind, length);
+    return true;
   }
 
   size_t WordLength(size_t from) const {
@@ -157,12 +177,11 @@ class Lexer {
   // U+00A0, the one that people paste.
   bool IsUnicodeSpace() const { return StartsWith("\xC2\xA0"); }
 
-  std::string CharacterName() const {
-    if (IsUnicodeSpace()) return "U+00A0";
+  std::string CharacterName(size_t at) const {
+    const Character c = FirstCharacter(text_.substr(at));
     char name[16];
-    unsigned char c = static_cast<unsigned char>(Peek());
-    std::snprintf(name, sizeof name, "U+%04X", c);
-    return std::isprint(c) ? StrCat(name, " '", std::string(1, static_cast<char>(c)), "'") : name;
+    std::snprintf(name, sizeof name, "U+%04X", static_cast<unsigned>(c.code));
+    return IsPrintable(c.code) ? StrCat(name, " '", text_.substr(at, c.size), "'") : name;
   }
 
   void LexString(char quote) {
@@ -181,24 +200,55 @@ class Lexer {
 
   void LexCharacter() {
     size_t i = at_ + 1;
-    while (i < text_.size() && text_[i] != '\'' && text_[i] != '\n') i += text_[i] == '\\' ? 2 : 1;
+    while (i < text_.size() && text_[i] != '\'' && text_[i] != '\n') {
+      i += text_[i] == '\\' && i + 1 < text_.size() && text_[i + 1] != '\n' ? 2 : 1;
+    }
     if (i >= text_.size() || text_[i] != '\'') return Fail("unterminated character constant");
-    std::optional<std::string> value = GoUnquote(text_.substr(at_, i + 1 - at_));
-    if (!value || value->empty()) return Fail("malformed character constant");
-    Add(TokenKind::kCharacter, i + 1 - at_).value = *value;
+    Add(TokenKind::kCharacter, i + 1 - at_);
   }
 
+  bool Accept(std::string_view characters) {
+    if (number_ >= text_.size() || characters.find(text_[number_]) == characters.npos) return false;
+    ++number_;
+    return true;
+  }
+
+  // What looks like a number; whether it is one the parser finds.
   void LexNumber() {
-    size_t n = 1;
-    while (IsAlphanumeric(Peek(n)) || Peek(n) == '.' ||
-           ((Peek(n) == '+' || Peek(n) == '-') && (Peek(n - 1) == 'e' || Peek(n - 1) == 'E'))) {
-      ++n;
+    number_ = at_;
+    Accept("+-");
+    std::string_view digits = "0123456789_";
+    const bool zero = Accept("0");
+    const bool hex = zero && Accept("xX");
+    if (hex) {
+      digits = "0123456789abcdefABCDEF_";
+    } else if (zero && Accept("oO")) {
+      digits = "01234567_";
+    } else if (zero && Accept("bB")) {
+      digits = "01_";
     }
-    Add(TokenKind::kNumber, n);
+    while (Accept(digits)) {
+    }
+    if (Accept(".")) {
+      while (Accept(digits)) {
+      }
+    }
+    if (hex ? Accept("pP") : digits.size() == 11 && Accept("eE")) {
+      Accept("+-");
+      while (Accept("0123456789_")) {
+      }
+    }
+    if (number_ < text_.size() && IsAlphanumeric(text_[number_])) {
+      number_ += FirstCharacter(text_.substr(number_)).size;
+      return Fail(StrCat("bad number syntax: ", GoQuote(text_.substr(at_, number_ - at_))));
+    }
+    Add(TokenKind::kNumber, number_ - at_);
   }
 
   void LexWord() {
     std::string_view word = text_.substr(at_, WordLength(0));
+    if (!IsTerminator(at_ + word.size()))
+      return Fail(StrCat("bad character ", CharacterName(at_ + word.size())));
     TokenKind kind = TokenKind::kIdentifier;
     if (std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end()) kind = TokenKind::kKeyword;
     if (word == "true" || word == "false") kind = TokenKind::kBool;
@@ -209,6 +259,7 @@ class Lexer {
   const std::string_view text_;
   LexError* const error_;
   size_t at_ = 0;
+  size_t number_ = 0;  // where LexNumber is
   std::vector<Token> tokens_;
 };
 

@@ -23,13 +23,14 @@ enum class TokenKind {
   kBool,
   kNumber,
   kString,     // value unquoted, raw keeps the source
-  kCharacter,  // 'a' as a number
+  kCharacter,  // 'a', which is a number
   kPipe,
   kDeclare,  // :=
   kAssign,   // =
   kComma,
   kLeftParen,
   kRightParen,
+  kCharacterItself,  // what has no meaning of its own
   kEof,
 };
 

@@ -1,12 +1,12 @@
 #include "template/parser.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/go_format.h"
 #include "base/strings.h"
 #include "template/functions.h"
 #include "template/lexer.h"
+#include "template/number.h"
 
 namespace narthex::tmpl {
 namespace {
@@ -77,7 +77,8 @@ class Parser {
   }
   static std::string TokenText(const Token& token) {
     if (token.kind == TokenKind::kEof) return "EOF";
-    if (token.kind == TokenKind::kKeyword) return StrCat("<", token.raw, ">");
+    if (token.kind == TokenKind::kKeyword || token.kind == TokenKind::kDot || token.kind == TokenKind::kNil)
+      return StrCat("<", token.raw, ">");
     if (token.raw.size() > 10) return StrCat(GoQuote(token.raw.substr(0, 10)), "...");
     return GoQuote(token.raw);
   }
@@ -106,7 +107,7 @@ class Parser {
       const Token& first = PeekNonSpace();
       if (first.kind == TokenKind::kKeyword && (first.raw == "end" || first.raw == "else")) {
         *end = Next().raw;
-        if (*end == "end" && NextNonSpace().kind != TokenKind::kRight) return Unexpected(Peek(), "end");
+        if (*end == "end" || !AtChainedElse()) Expect(TokenKind::kRight, *end);
         return ok() ? std::move(list) : nullptr;
       }
       if (first.kind == TokenKind::kKeyword && first.raw == "define") {
@@ -122,18 +123,47 @@ class Parser {
     return ok() ? std::move(list) : nullptr;
   }
 
+  // {{else if ...}} and {{else with ...}}: more of the chain follows.
+  bool AtChainedElse() {
+    const Token& token = PeekNonSpace();
+    return token.kind == TokenKind::kKeyword && (token.raw == "if" || token.raw == "with");
+  }
+
+  const Token& Expect(TokenKind kind, std::string_view context) {
+    const Token& token = NextNonSpace();
+    if (ok() && token.kind != kind) Unexpected(token, context);
+    return token;
+  }
+
   void Define() {
     Next();
-    const Token& name = NextNonSpace();
-    if (name.kind != TokenKind::kString) return void(Unexpected(name, "define clause"));
-    std::string defined = name.value;
-    if (NextNonSpace().kind != TokenKind::kRight) return void(Unexpected(Peek(), "define clause"));
+    const std::string name = Expect(TokenKind::kString, "define clause").value;
+    if (ok()) Expect(TokenKind::kRight, "define clause");
+    if (ok()) AddTemplate(name, "define clause");
+  }
+
+  // The text up to {{end}} as a template of its own, which knows none of the variables around it.
+  void AddTemplate(const std::string& name, std::string_view context) {
     std::vector<std::string> outer = std::exchange(variables_, {"$"});
+    const int range_depth = std::exchange(range_depth_, 0);
     std::string end;
     NodePtr body = ItemList(/*top=*/false, &end);
     variables_ = std::move(outer);
-    if (ok() && end != "end") return void(Fail("unexpected {{else}} in define clause"));
-    set_.defined[defined] = std::move(body);
+    range_depth_ = range_depth;
+    if (ok() && end != "end") Fail(StrCat("unexpected {{else}} in ", context));
+    if (!ok()) return;
+    NodePtr& known = set_.defined[name];
+    if (known == nullptr || IsBlank(*known)) {
+      known = std::move(body);
+    } else if (!IsBlank(*body)) {
+      Fail(StrCat("template: multiple definition of template ", GoQuote(name)));
+    }
+  }
+
+  static bool IsBlank(const Node& list) {
+    return std::all_of(list.children.begin(), list.children.end(), [](const NodePtr& child) {
+      return child->kind == NodeKind::kText && child->text.find_first_not_of(" \t\r\n") == std::string::npos;
+    });
   }
 
   NodePtr Action() {
@@ -143,10 +173,11 @@ class Parser {
       if (keyword == "if") return Control(NodeKind::kIf, token.pos, "if");
       if (keyword == "range") return Control(NodeKind::kRange, token.pos, "range");
       if (keyword == "with") return Control(NodeKind::kWith, token.pos, "with");
-      if (keyword == "template" || keyword == "block") return Template(token.pos, keyword);
+      if (keyword == "template" || keyword == "block") return Template(keyword);
       if (keyword == "break" || keyword == "continue") {
-        if (range_depth_ == 0) return Fail(StrCat("{{", keyword, "}} outside {{range}}"));
-        if (NextNonSpace().kind != TokenKind::kRight) return Unexpected(Peek(), StrCat("{{", keyword, "}}"));
+        Expect(TokenKind::kRight, StrCat("{{", keyword, "}}"));
+        if (ok() && range_depth_ == 0) FailAt(token.pos, StrCat("{{", keyword, "}} outside {{range}}"));
+        if (!ok()) return nullptr;
         return NewNode(keyword == "break" ? NodeKind::kBreak : NodeKind::kContinue, token.pos);
       }
       return Unexpected(token, "command");
@@ -174,40 +205,33 @@ class Parser {
 
   // Behind {{else: another condition or the rest up to {{end}}.
   NodePtr Else(NodeKind kind, std::string_view context) {
-    const Token& token = PeekNonSpace();
-    bool chained = token.kind == TokenKind::kKeyword && token.raw == context && kind != NodeKind::kRange;
-    if (chained) {
-      Next();
+    if (AtChainedElse()) {
+      const Token& token = Next();
+      if (token.raw != context) return Unexpected(token, "input");
       NodePtr list = NewNode(NodeKind::kList, token.pos);
       list->children.push_back(Control(kind, token.pos, context));
       return ok() ? std::move(list) : nullptr;
     }
-    if (NextNonSpace().kind != TokenKind::kRight) return Unexpected(token, "else");
     std::string end;
     NodePtr list = ItemList(/*top=*/false, &end);
     if (ok() && end != "end") return Fail("expected end; found {{else}}");
     return list;
   }
 
-  NodePtr Template(size_t pos, const std::string& keyword) {
-    const Token& name = NextNonSpace();
-    if (name.kind != TokenKind::kString) return Unexpected(name, StrCat(keyword, " clause"));
-    NodePtr node = NewNode(NodeKind::kTemplate, pos);
+  NodePtr Template(const std::string& keyword) {
+    const std::string context = keyword + " clause";
+    const Token& name = Expect(TokenKind::kString, context);
+    if (!ok()) return nullptr;
+    NodePtr node = NewNode(NodeKind::kTemplate, name.pos);
     node->text = name.value;
     node->children.push_back(nullptr);
-    if (PeekNonSpace().kind == TokenKind::kRight) {
+    if (keyword == "template" && PeekNonSpace().kind == TokenKind::kRight) {
       Next();
     } else {
-      node->children[0] = Pipeline(StrCat(keyword, " clause"), TokenKind::kRight);
+      node->children[0] = Pipeline(context, TokenKind::kRight);
     }
-    if (!ok() || keyword == "template") return ok() ? std::move(node) : nullptr;
-    std::vector<std::string> outer = std::exchange(variables_, {"$"});
-    std::string end;
-    NodePtr body = ItemList(/*top=*/false, &end);
-    variables_ = std::move(outer);
-    if (!ok()) return nullptr;
-    set_.defined.try_emplace(node->text, std::move(body));
-    return node;
+    if (ok() && keyword == "block") AddTemplate(node->text, context);
+    return ok() ? std::move(node) : nullptr;
   }
 
   NodePtr Pipeline(std::string_view context, TokenKind end) {
@@ -220,9 +244,6 @@ class Parser {
       if (!ok()) return nullptr;
       if (token.kind == end) {
         CheckPipeline(context, *pipe);
-        for (const std::string& variable : pipe->variables) {
-          if (!pipe->assign) variables_.push_back(variable);
-        }
         return ok() ? std::move(pipe) : nullptr;
       }
       switch (token.kind) {
@@ -246,29 +267,28 @@ class Parser {
     return nullptr;
   }
 
+  // Go takes a variable that is assigned to as declared; running it finds out.
   void Declarations(std::string_view context, Node* pipe) {
-    size_t begin = at_;
-    std::vector<std::string> names;
-    while (PeekNonSpace().kind == TokenKind::kVariable) {
-      names.push_back(Next().raw);
+    while (ok() && PeekNonSpace().kind == TokenKind::kVariable) {
+      const size_t begin = at_;
+      const std::string name = Next().raw;
       const Token& next = PeekNonSpace();
-      if (next.kind == TokenKind::kDeclare || next.kind == TokenKind::kAssign) {
-        pipe->assign = next.kind == TokenKind::kAssign;
-        Next();
-        if (names.size() > 1 && context != "range") {
-          Fail(StrCat("too many declarations in ", context));
-          return;
-        }
-        for (const std::string& name : names) {
-          if (pipe->assign) UseVariable(name);
-        }
-        pipe->variables = std::move(names);
+      const bool more = next.kind == TokenKind::kComma;
+      if (!more && next.kind != TokenKind::kDeclare && next.kind != TokenKind::kAssign) {
+        at_ = begin;
         return;
       }
-      if (next.kind != TokenKind::kComma || context != "range" || names.size() > 1) break;
+      pipe->assign = next.kind == TokenKind::kAssign;
       Next();
+      pipe->variables.push_back(name);
+      variables_.push_back(name);
+      if (!more) return;
+      if (context != "range" || pipe->variables.size() > 1)
+        return void(Fail(StrCat("too many declarations in ", context)));
+      const TokenKind kind = PeekNonSpace().kind;
+      if (kind != TokenKind::kVariable && kind != TokenKind::kRight && kind != TokenKind::kRightParen)
+        return void(Fail("range can only initialize variables"));
     }
-    at_ = begin;
   }
 
   void CheckPipeline(std::string_view context, const Node& pipe) {
@@ -309,8 +329,11 @@ class Parser {
     if (node->kind == NodeKind::kLiteral || node->kind == NodeKind::kNil || node->kind == NodeKind::kDot) {
       return Fail(StrCat("unexpected . after term ", GoQuote(NodeText(*node))));
     }
-    if (node->kind != NodeKind::kField && node->kind != NodeKind::kVariable) {
-      NodePtr chain = NewNode(NodeKind::kChain, node->pos);
+    const size_t pos = Peek().pos;  // Go tells the place of the second name
+    if (node->kind == NodeKind::kField || node->kind == NodeKind::kVariable) {
+      node->pos = pos;
+    } else {
+      NodePtr chain = NewNode(NodeKind::kChain, pos);
       chain->children.push_back(std::move(node));
       node = std::move(chain);
     }
@@ -364,22 +387,15 @@ class Parser {
     node->text = token.raw;
     if (token.kind == TokenKind::kBool) node->literal = Value::Bool(token.raw == "true");
     if (token.kind == TokenKind::kString) node->literal = Value::String(token.value);
-    if (token.kind == TokenKind::kCharacter) {
-      node->literal = Value::Int(static_cast<unsigned char>(token.value[0]));
-    }
-    if (token.kind != TokenKind::kNumber) return node;
-    std::string_view digits = token.raw;
-    if (digits.starts_with("+")) digits.remove_prefix(1);
-    int64_t integer = 0;
-    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), integer);
-    if (error == std::errc() && end == digits.data() + digits.size()) {
-      node->literal = Value::Int(integer);
-    } else if (std::optional<double> number = ParseGoFloat(digits)) {
-      bool hex = digits.find_first_of("xX") != digits.npos && digits.find_first_of("pP") == digits.npos;
-      node->literal = hex ? Value::Int(static_cast<int64_t>(*number)) : Value::Float(*number);
-    } else {
-      FailAt(token.pos, StrCat("bad number syntax: ", GoQuote(token.raw)));
-      return nullptr;
+    if (token.kind == TokenKind::kNumber || token.kind == TokenKind::kCharacter) {
+      absl::StatusOr<Value> number =
+          token.kind == TokenKind::kNumber ? ParseNumber(token.raw) : ParseCharacter(token.raw);
+      if (!number.ok()) {
+        FailAt(token.pos,
+               std::string_view(number.status().message().data(), number.status().message().size()));
+        return nullptr;
+      }
+      node->literal = *std::move(number);
     }
     return node;
   }

@@ -25,12 +25,6 @@ using Answer = absl::StatusOr<Value>;
 
 absl::Status Error(std::string text) { return absl::InvalidArgumentError(text); }
 
-// Go's wrong-type error for a parameter that must be a string.
-absl::StatusOr<std::string> Text(const Value& value) {
-  if (value.kind == Value::kString) return value.text;
-  return Error(StrCat("wrong type for value; expected string; got ", TypeName(value)));
-}
-
 Value SampleValue(const QuerySample& sample) {
   Map labels;
   for (const auto& [name, value] : sample.labels) labels[name] = Value::String(value);
@@ -47,40 +41,47 @@ std::string LabelOf(const Value& sample, const std::string& name) {
   return it == labels.end() ? "" : it->second.text;
 }
 
+Value QueryResult(List samples) {
+  Value out = Value::OfList(std::move(samples));
+  out.query_result = true;
+  return out;
+}
+
+absl::Status NilSample() { return Error("runtime error: invalid memory address or nil pointer dereference"); }
+
 Answer Query(Args args, const FunctionContext& context) {
-  ASSIGN_OR_RETURN(std::string expr, Text(args[0]));
+  const std::string& expr = args[0].text;
   if (!context.options->query) return Error("queries are not available here");
   ASSIGN_OR_RETURN(std::vector<QuerySample> samples, context.options->query(expr, context.options->now_ms));
   List out;
   for (const QuerySample& sample : samples) out.push_back(SampleValue(sample));
-  return Value::OfList(std::move(out));
+  return QueryResult(std::move(out));
 }
 
 Answer First(Args args, const FunctionContext&) {
-  if (!args[0].list)
-    return Error(StrCat("wrong type for value; expected template.queryResult; got ", TypeName(args[0])));
-  if (args[0].list->empty()) return Error("first() called on vector with no elements");
+  if (!args[0].list || args[0].list->empty()) return Error("first() called on vector with no elements");
   return args[0].list->front();
 }
 Answer Label(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string name, Text(args[0]));
+  const std::string& name = args[0].text;
+  if (args[1].kind == Value::kNil) return NilSample();
   return Value::String(LabelOf(args[1], name));
 }
 Answer ValueOf(Args args, const FunctionContext&) {
-  if (args[0].kind != Value::kSample)
-    return Error(StrCat("wrong type for value; expected *template.sample; got ", TypeName(args[0])));
+  if (args[0].kind == Value::kNil) return NilSample();
   return args[0].map->at("Value");
 }
-Answer StrValue(Args args, const FunctionContext&) { return Value::String(LabelOf(args[0], "__value__")); }
+Answer StrValue(Args args, const FunctionContext&) {
+  if (args[0].kind == Value::kNil) return NilSample();
+  return Value::String(LabelOf(args[0], "__value__"));
+}
 
 Answer SortByLabel(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string name, Text(args[0]));
-  if (!args[1].list)
-    return Error(StrCat("wrong type for value; expected template.queryResult; got ", TypeName(args[1])));
-  List sorted = *args[1].list;
+  const std::string& name = args[0].text;
+  List sorted = args[1].list ? *args[1].list : List();
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&name](const Value& a, const Value& b) { return LabelOf(a, name) < LabelOf(b, name); });
-  return Value::OfList(std::move(sorted));
+  return QueryResult(std::move(sorted));
 }
 
 Answer ArgsMap(Args args, const FunctionContext&) {
@@ -93,38 +94,43 @@ Answer ArgsMap(Args args, const FunctionContext&) {
 }
 
 Answer ReReplaceAll(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string pattern, Text(args[0]));
-  ASSIGN_OR_RETURN(std::string replacement, Text(args[1]));
-  ASSIGN_OR_RETURN(std::string text, Text(args[2]));
-  ASSIGN_OR_RETURN(Regex regex, Regex::CompileUnanchored(pattern));
+  const std::string& pattern = args[0].text;
+  const std::string& replacement = args[1].text;
+  const std::string& text = args[2].text;
+  absl::StatusOr<Regex> regex = Regex::CompileUnanchored(pattern);
+  if (!regex.ok()) {
+    const std::string quoted =
+        pattern.find('`') == pattern.npos ? StrCat("`", pattern, "`") : GoQuote(pattern);
+    return Error(StrCat("regexp: Compile(", quoted, "): ", std::string(regex.status().message())));
+  }
   if (replacement.size() * (text.size() + 1) > kMaxReplacement)
     return Error("the replacement would be too long");
-  return Value::String(regex.ReplaceAll(text, replacement));
+  return Value::String(regex->ReplaceAll(text, replacement));
 }
 Answer Match(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string pattern, Text(args[0]));
-  ASSIGN_OR_RETURN(std::string text, Text(args[1]));
+  const std::string& pattern = args[0].text;
+  const std::string& text = args[1].text;
   ASSIGN_OR_RETURN(Regex regex, Regex::CompileUnanchored(pattern));
   return Value::Bool(regex.Matches(text));
 }
 
 Answer SafeHtml(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   Value out = Value::String(text);
   out.safe_html = true;
   return out;
 }
 
 Answer ToUpper(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   return Value::String(ToUpperText(text));
 }
 Answer ToLower(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   return Value::String(ToLowerText(text));
 }
 Answer Title(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   return Value::String(ToTitleText(text));
 }
 
@@ -132,11 +138,11 @@ std::string Link(std::string_view expr, int tab) {
   return StrCat("/graph?g0.expr=", UrlEscape(expr), "&g0.tab=", tab);
 }
 Answer TableLink(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string expr, Text(args[0]));
+  const std::string& expr = args[0].text;
   return Value::String(Link(expr, 1));
 }
 Answer GraphLink(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string expr, Text(args[0]));
+  const std::string& expr = args[0].text;
   return Value::String(Link(expr, 0));
 }
 
@@ -161,22 +167,24 @@ bool IsIp(const std::string& host) {
 }
 
 Answer StripPort(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   auto split = SplitHostPort(text);
   return Value::String(split ? split->first : text);
 }
 
 Answer StripDomain(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   auto split = SplitHostPort(text);
   std::string host = split ? split->first : text;
   if (IsIp(host)) return Value::String(text);
   host = host.substr(0, host.find('.'));
-  return Value::String(split && !split->second.empty() ? StrCat(host, ":", split->second) : host);
+  if (!split || split->second.empty()) return Value::String(host);
+  if (host.find(':') != host.npos) host = StrCat("[", host, "]");
+  return Value::String(StrCat(host, ":", split->second));
 }
 
 Answer UrlQueryEscape(Args args, const FunctionContext&) {
-  ASSIGN_OR_RETURN(std::string text, Text(args[0]));
+  const std::string& text = args[0].text;
   return Value::String(UrlEscape(text));
 }
 Answer PathPrefix(Args, const FunctionContext& context) {
@@ -186,7 +194,7 @@ Answer ExternalUrl(Args, const FunctionContext& context) {
   return Value::String(context.options->external_url);
 }
 Answer Tmpl(Args args, const FunctionContext& context) {
-  ASSIGN_OR_RETURN(std::string name, Text(args[0]));
+  const std::string& name = args[0].text;
   ASSIGN_OR_RETURN(std::string out, context.run_template(name, args[1]));
   Value value = Value::String(out);
   value.safe_html = true;
@@ -194,27 +202,27 @@ Answer Tmpl(Args args, const FunctionContext& context) {
 }
 
 constexpr auto kPrometheus = std::to_array<FunctionEntry>({
-    {"args", 0, -1, ArgsMap},
-    {"externalURL", 0, 0, ExternalUrl},
-    {"first", 1, 1, First},
-    {"graphLink", 1, 1, GraphLink},
-    {"label", 2, 2, Label},
-    {"match", 2, 2, Match},
-    {"pathPrefix", 0, 0, PathPrefix},
-    {"query", 1, 1, Query},
-    {"reReplaceAll", 3, 3, ReReplaceAll},
-    {"safeHtml", 1, 1, SafeHtml},
-    {"sortByLabel", 2, 2, SortByLabel},
-    {"stripDomain", 1, 1, StripDomain},
-    {"stripPort", 1, 1, StripPort},
-    {"strvalue", 1, 1, StrValue},
-    {"tableLink", 1, 1, TableLink},
-    {"title", 1, 1, Title},
-    {"tmpl", 2, 2, Tmpl},
-    {"toLower", 1, 1, ToLower},
-    {"toUpper", 1, 1, ToUpper},
-    {"urlQueryEscape", 1, 1, UrlQueryEscape},
-    {"value", 1, 1, ValueOf},
+    {"args", "a*", ArgsMap},
+    {"externalURL", "", ExternalUrl},
+    {"first", "q", First},
+    {"graphLink", "s", GraphLink},
+    {"label", "sp", Label},
+    {"match", "ss", Match},
+    {"pathPrefix", "", PathPrefix},
+    {"query", "s", Query},
+    {"reReplaceAll", "sss", ReReplaceAll},
+    {"safeHtml", "s", SafeHtml},
+    {"sortByLabel", "sq", SortByLabel},
+    {"stripDomain", "s", StripDomain},
+    {"stripPort", "s", StripPort},
+    {"strvalue", "p", StrValue},
+    {"tableLink", "s", TableLink},
+    {"title", "s", Title},
+    {"tmpl", "sa", Tmpl},
+    {"toLower", "s", ToLower},
+    {"toUpper", "s", ToUpper},
+    {"urlQueryEscape", "s", UrlQueryEscape},
+    {"value", "p", ValueOf},
 });
 
 }  // namespace

@@ -15,9 +15,8 @@ struct Parts {
   int64_t nanoseconds = 0;
 };
 
-// Prometheus's timestamps have milliseconds.
 Parts Split(double seconds) {
-  int64_t ms = static_cast<int64_t>(std::llround(seconds * 1000));
+  const int64_t ms = TimeMs(seconds);
   Parts out;
   time_t whole = static_cast<time_t>(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
   out.nanoseconds = (ms - static_cast<int64_t>(whole) * 1000) * 1'000'000;
@@ -47,26 +46,17 @@ struct LayoutPart {
 };
 // Longer pieces first where one begins another.
 constexpr auto kLayout = std::to_array<LayoutPart>({
-    {"January", "%B"},
-    {"Jan", "%b"},
-    {"Monday", "%A"},
-    {"Mon", "%a"},
-    {"2006", "%Y"},
-    {"MST", "UTC"},
-    {"-07:00", "+00:00"},
-    {"-0700", "+0000"},
-    {"Z07:00", "Z"},
-    {"01", "%m"},
-    {"02", "%d"},
-    {"03", "%I"},
-    {"04", "%M"},
-    {"05", "%S"},
-    {"06", "%y"},
-    {"15", "%H"},
-    {"PM", "%p"},
+    {"January", "%B"}, {"Jan", "%b"},        {"Monday", "%A"},   {"Mon", "%a"},   {"2006", "%Y"},
+    {"MST", "UTC"},    {"-07:00", "+00:00"}, {"-0700", "+0000"}, {"Z07:00", "Z"}, {"01", "%m"},
+    {"_2", "%e"},      {"002", "%j"},        {"02", "%d"},       {"03", "%I"},    {"04", "%M"},
+    {"05", "%S"},      {"06", "%y"},         {"15", "%H"},       {"PM", "%p"},    {"pm", "%P"},
 });
 
 }  // namespace
+
+int64_t TimeMs(double seconds) { return static_cast<int64_t>(seconds * 1e9) / 1'000'000; }
+
+tm TimeDate(double seconds) { return Split(seconds).date; }
 
 std::string TimeString(double seconds) {
   Parts parts = Split(seconds);
@@ -99,6 +89,12 @@ std::string TimeFormat(double seconds, std::string_view layout) {
       layout.remove_prefix(1);
     } else if (layout[0] == '1') {
       out += std::to_string(parts.date.tm_mon + 1);
+      layout.remove_prefix(1);
+    } else if (layout[0] == '4') {
+      out += std::to_string(parts.date.tm_min);
+      layout.remove_prefix(1);
+    } else if (layout[0] == '5') {
+      out += std::to_string(parts.date.tm_sec);
       layout.remove_prefix(1);
     } else if (layout[0] == '3') {
       out += std::to_string((parts.date.tm_hour + 11) % 12 + 1);

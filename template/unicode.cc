@@ -22,12 +22,35 @@ char32_t Lower(char32_t c) {
   return Tables() == nullptr ? c : static_cast<char32_t>(towlower_l(static_cast<wint_t>(c), Tables()));
 }
 
-bool IsSeparator(char32_t c) {
-  if (c < 0x80) return !((c >= '0' && c <= '9') || (Lower(c) >= 'a' && Lower(c) <= 'z') || c == '_');
-  if (Tables() == nullptr) return false;
-  const wint_t w = static_cast<wint_t>(c);
-  if (iswalnum_l(w, Tables()) != 0) return false;
-  return iswspace_l(w, Tables()) != 0 || c == 0xA0 || c == 0x85;
+// What words are made of: letters, digits, marks on letters and connectors.
+bool IsWordPart(char32_t c) {
+  if (c < 0x80) return (c >= '0' && c <= '9') || (Lower(c) >= 'a' && Lower(c) <= 'z') || c == '_';
+  if (c == 0x203F || c == 0x2040 || (c >= 0x300 && c < 0x370)) return true;
+  return Tables() != nullptr && iswalnum_l(static_cast<wint_t>(c), Tables()) != 0;
+}
+bool IsLetterOfWord(char32_t c) { return IsWordPart(c) && c != '_' && !(c >= '0' && c <= '9'); }
+
+// What joins two letters to one word: it's, example.com.
+bool JoinsLetters(char32_t c) {
+  return c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2018 || c == 0x2019 || c == 0x2027;
+}
+
+struct TitleForm {
+  char32_t letter;
+  const char* title;
+};
+// Letters whose title form is not their upper case.
+constexpr TitleForm kTitleForms[] = {
+    {0xDF, "Ss"},      {0x149, "\xCA\xBCN"}, {0x1C4, "\u01C5"}, {0x1C6, "\u01C5"}, {0x1C7, "\u01C8"},
+    {0x1C9, "\u01C8"}, {0x1CA, "\u01CB"},    {0x1CC, "\u01CB"}, {0x1F1, "\u01F2"}, {0x1F3, "\u01F2"},
+    {0xFB00, "Ff"},    {0xFB01, "Fi"},       {0xFB02, "Fl"},    {0xFB03, "Ffi"},   {0xFB04, "Ffl"},
+    {0xFB05, "St"},    {0xFB06, "St"}};
+
+const char* TitleOf(char32_t c) {
+  for (const TitleForm& form : kTitleForms) {
+    if (form.letter == c) return form.title;
+  }
+  return nullptr;
 }
 
 template <typename Change>
@@ -88,12 +111,30 @@ std::string ToUpperText(std::string_view text) { return Changed(text, Upper); }
 std::string ToLowerText(std::string_view text) { return Changed(text, Lower); }
 
 std::string ToTitleText(std::string_view text) {
+  std::string out;
+  bool done = false;  // the word has its capital
   char32_t before = ' ';
-  return Changed(text, [&before](char32_t c) {
-    const bool starts = IsSeparator(before);
-    before = c;
-    return starts ? Upper(c) : c;
-  });
+  while (!text.empty()) {
+    const Character c = FirstCharacter(text);
+    text.remove_prefix(c.size);
+    const char* title = TitleOf(c.code);
+    const bool cased = title != nullptr || Upper(c.code) != c.code || Lower(c.code) != c.code;
+    if (IsWordPart(c.code) && cased && !done) {
+      if (title != nullptr) {
+        out += title;
+      } else {
+        AppendCharacter(Upper(c.code), &out);
+      }
+      done = true;
+    } else {
+      AppendCharacter(c.code, &out);
+      const bool joins = JoinsLetters(c.code) && IsLetterOfWord(before) && !text.empty() &&
+                         IsLetterOfWord(FirstCharacter(text).code);
+      if (!IsWordPart(c.code) && !joins) done = false;
+    }
+    before = c.code;
+  }
+  return out;
 }
 
 bool IsPrintable(char32_t code) {

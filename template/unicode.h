@@ -22,7 +22,7 @@ std::string_view FirstCharacters(std::string_view text, size_t count);
 
 std::string ToUpperText(std::string_view text);
 std::string ToLowerText(std::string_view text);
-// Each letter that does not follow a letter, digit or underscore in upper case (strings.Title).
+// The first letter of each word in title case, the others as they are (golang.org/x/text/cases).
 std::string ToTitleText(std::string_view text);
 bool IsPrintable(char32_t code);
 

@@ -79,6 +79,18 @@ bool IsTrue(const Value& value) {
   }
 }
 
+std::vector<std::pair<std::string_view, const Value*>> Fields(const Value& value) {
+  std::vector<std::pair<std::string_view, const Value*>> out;
+  if (value.kind != Value::kStruct) {
+    for (const auto& [key, item] : *value.map) out.emplace_back(key, &item);
+    return out;
+  }
+  for (const char* name : {"Labels", "ExternalLabels", "ExternalURL", "Value"}) {
+    if (auto it = value.map->find(name); it != value.map->end()) out.emplace_back(it->first, &it->second);
+  }
+  return out;
+}
+
 namespace {
 
 // Values may hold one another many times over: what is longer than any output may be is not written out.
@@ -125,11 +137,11 @@ void AppendText(const Value& value, std::string* out) {
   bool is_map = value.kind == Value::kMap || value.kind == Value::kLabels;
   *out += is_map ? "map[" : "{";
   bool first = true;
-  for (const auto& [key, item] : *value.map) {
+  for (const auto& [key, item] : Fields(value)) {
     if (out->size() > kMaxText) break;
     if (!std::exchange(first, false)) *out += " ";
     if (is_map) StrAppend(out, key, ":");
-    AppendText(item, out);
+    AppendText(*item, out);
   }
   *out += is_map ? "]" : "}";
 }
@@ -151,13 +163,13 @@ std::string TypeName(const Value& value) {
     case Value::kInt:
       return "int";
     case Value::kUint:
-      return "uint64";
+      return "uint8";  // a byte of a string
     case Value::kFloat:
       return "float64";
     case Value::kString:
-      return "string";
+      return value.safe_html ? "template.HTML" : "string";
     case Value::kList:
-      return "[]interface {}";
+      return value.query_result ? "template.queryResult" : "[]interface {}";
     case Value::kMap:
       return "map[string]interface {}";
     case Value::kLabels:

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace narthex::tmpl {
@@ -33,7 +34,8 @@ struct Value {
   };
   Kind kind = kNil;
   bool boolean = false;
-  bool safe_html = false;
+  bool safe_html = false;     // kString: template.HTML
+  bool query_result = false;  // kList: what `query` gives
   int64_t integer = 0;
   int depth = 0;  // of lists and maps in one another
   uint64_t unsigned_integer = 0;
@@ -51,6 +53,8 @@ struct Value {
   static Value OfMap(Kind kind, Map values);
 };
 
+// What a map, an alert's dot or a sample holds, in the order in which Go prints it.
+std::vector<std::pair<std::string_view, const Value*>> Fields(const Value& value);
 bool IsTrue(const Value& value);
 // As Go's fmt prints it with %v; nil is "<no value>".
 std::string PrintText(const Value& value);

@@ -40,6 +40,18 @@ TEST_F(RulesManager, WritesTheSeriesOfARecordingRule) {
   EXPECT_EQ(Query("job:up:sum", 100 * kMinute), Lines{"job:up:sum{job=\"a\", kind=\"test\"} 2"});
 }
 
+TEST_F(RulesManager, AQueryOfAnAnnotationMustGiveAVectorOrAScalar) {
+  Load(manager_.get(),
+       "  - alert: A\n    expr: vector(1)\n"
+       "    annotations: {s: '{{ query \"1\" | first | value }}', r: '{{ query \"up[5m]\" }}'}\n");
+  manager_->EvaluateAllAt(100 * kMinute);
+  ASSERT_EQ(sink_.sent.size(), 1u);
+  EXPECT_EQ(sink_.sent[0].annotations.Get("s"), "1");
+  EXPECT_TRUE(sink_.sent[0].annotations.Get("r").ends_with(
+      "error calling query: rule result is not a vector or scalar>"))
+      << sink_.sent[0].annotations.Get("r");
+}
+
 TEST_F(RulesManager, EndsTheSeriesThatARuleNoLongerGives) {
   Load(manager_.get(), "  - record: r\n    expr: up > 0\n");
   Labels up({{"__name__", "up"}});

@@ -106,7 +106,7 @@ TEST(AlertTemplate, ComparesNanAsGoDoes) {
 
 TEST(AlertTemplate, ChangesTheCaseOfAllLetters) {
   EXPECT_EQ(Expand("{{ toUpper \"straße älter ж\" }} {{ toLower \"ÄÉЖ X\" }}"), "STRAßE ÄLTER Ж äéж x");
-  EXPECT_EQ(Expand("{{ title \"élan it's x_y a-b 1st\" }}"), "Élan It'S X_y A-B 1st");
+  EXPECT_EQ(Expand("{{ title \"élan it's x_y a-b 1st\" }}"), "Élan It's X_y A-B 1St");
 }
 
 TEST(AlertTemplate, PrintsWithAllVerbs) {
