@@ -39,7 +39,7 @@ struct ReceiverOptions {
 };
 
 struct WriteOutcome {
-  int http_status = 204;  // 204 (OTLP 200); 400 for bad data or out-of-order samples; 415; 500
+  int http_status = 204;  // 204 (OTLP 200); 400 for bad data or out-of-order samples; 415; 429; 500
   std::string error;      // body for a non-2xx status
   int64_t samples = 0, histograms = 0, exemplars = 0;        // written
   std::vector<std::pair<std::string, std::string>> headers;  // for the answer
@@ -47,7 +47,9 @@ struct WriteOutcome {
 
 // Decodes a snappy-compressed request (1.0 or 2.0 by content type) and appends it. Samples that cannot be
 // accepted (out of order, too old, more than ten minutes ahead, duplicate with another value, bad labels) do
-// not stop the others; they give 400.
+// not stop the others; they give 400. New series that there is no memory for do not stop the others either;
+// they give 429: senders that are told to (retry_on_http_429) try again, and samples that were stored are
+// taken again.
 WriteOutcome HandleWrite(const ReceiverOptions& options, std::string_view body, std::string_view content_type,
                          std::string_view content_encoding);
 

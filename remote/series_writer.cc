@@ -66,6 +66,12 @@ const char* ReasonOf(tsdb::AppendResult result) {
 
 }  // namespace
 
+std::string Describe(const Labels& labels) {
+  LabelViews pairs;
+  for (LabelView label : labels) pairs.emplace_back(label.name, label.value);
+  return Describe(pairs);
+}
+
 SeriesWriter::SeriesWriter(const ReceiverOptions& options, WriteOutcome* outcome)
     : options_(options),
       outcome_(outcome),
@@ -100,14 +106,20 @@ absl::StatusOr<Labels> SeriesWriter::MakeExemplarLabels(LabelViews pairs) {
 
 absl::Status SeriesWriter::Append(tsdb::SeriesRef* ref, const Labels& labels, const tsdb::Sample& sample) {
   if (sample.t > latest_) {
-    Refuse(StrCat("out of bounds: timestamp is too far in the future for series ", labels.ToString()));
+    Refuse(StrCat("out of bounds: timestamp is too far in the future for series ", Describe(labels)));
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(tsdb::AppendResult result, appender_->Append(ref, labels, sample));
-  if (result == tsdb::AppendResult::kOk) {
+  absl::StatusOr<tsdb::AppendResult> result = appender_->Append(ref, labels, sample);
+  if (absl::IsResourceExhausted(result.status())) {
+    no_memory_ = true;
+    Refuse(StrCat(result.status().message(), " for series ", Describe(labels)));
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(result.status());
+  if (*result == tsdb::AppendResult::kOk) {
     ++(sample.h ? outcome_->histograms : outcome_->samples);
   } else {
-    Refuse(StrCat(ReasonOf(result), " for series ", labels.ToString()));
+    Refuse(StrCat(ReasonOf(*result), " for series ", Describe(labels)));
   }
   return absl::OkStatus();
 }
@@ -139,7 +151,7 @@ void SeriesWriter::Finish(absl::Status failure) {
     return;
   }
   if (refused_ == 0) return;
-  outcome_->http_status = 400;
+  outcome_->http_status = no_memory_ ? 429 : 400;
   for (const std::string& reason : refusals_) {
     StrAppend(&outcome_->error, outcome_->error.empty() ? "" : "\n", reason);
   }

@@ -13,6 +13,9 @@ namespace narthex::remote {
 // Names and values where the request holds them.
 using LabelViews = std::vector<std::pair<std::string_view, std::string_view>>;
 
+// Labels as Prometheus writes them in messages: {__name__="a", x="1"}.
+std::string Describe(const Labels& labels);
+
 // Appends the series of one request. What is refused is counted and the reasons kept. Lives as long as the
 // request.
 class SeriesWriter {
@@ -23,7 +26,8 @@ class SeriesWriter {
   absl::StatusOr<Labels> MakeLabels(LabelViews* pairs, size_t samples);
   // Labels of an exemplar: no name is needed.
   static absl::StatusOr<Labels> MakeExemplarLabels(LabelViews pairs);
-  // Not OK: storage failed, the request is over. *ref as in tsdb::Appender.
+  // Not OK: storage failed, the request is over. A series that there is no memory for is refused, the rest
+  // goes on. *ref as in tsdb::Appender.
   absl::Status Append(tsdb::SeriesRef* ref, const Labels& labels, const tsdb::Sample& sample);
   void AddExemplar(tsdb::SeriesRef ref, const tsdb::Exemplar& exemplar);
   // Metadata is help for people: losing it must not make the sender repeat its samples.
@@ -39,6 +43,7 @@ class SeriesWriter {
   const int64_t latest_;  // samples after it are refused
   std::vector<std::string> refusals_;
   size_t refused_ = 0;
+  bool no_memory_ = false;  // refused for now: the same request may pass later
 };
 
 }  // namespace narthex::remote

@@ -38,7 +38,7 @@ class SymbolReader {
     if (!labels.ok()) return absl::OkStatus();
     if (samples == 0) {
       writer_->Refuse(
-          StrCat("TimeSeries must contain at least one sample or histogram for series ", labels->ToString()));
+          StrCat("TimeSeries must contain at least one sample or histogram for series ", Describe(*labels)));
       return absl::OkStatus();
     }
     tsdb::SeriesRef ref = 0;
@@ -82,7 +82,7 @@ class SymbolReader {
     for (const writev2::Histogram& histogram : series.histograms()) {
       absl::StatusOr<HistogramPtr> h = ReadHistogram(histogram);
       if (!h.ok()) {
-        writer_->Refuse(StrCat(h.status().message(), " for series ", labels.ToString()));
+        writer_->Refuse(StrCat(h.status().message(), " for series ", Describe(labels)));
         continue;
       }
       int64_t start = StartTime(histogram.start_timestamp(), series);
@@ -98,8 +98,7 @@ class SymbolReader {
     if (own.ok()) {
       writer_->AddExemplar(ref, {*std::move(own), exemplar.value(), exemplar.timestamp(), true});
     } else {
-      writer_->Refuse(
-          StrCat("parsing exemplar for series ", labels.ToString(), ": ", own.status().message()));
+      writer_->Refuse(StrCat("parsing exemplar for series ", Describe(labels), ": ", own.status().message()));
     }
   }
 

@@ -111,7 +111,7 @@ class SeriesReader {
     const auto histogram = ReadMessage<prompb::Histogram>(bytes);
     absl::StatusOr<HistogramPtr> h = ReadHistogram(histogram);
     if (h.ok()) return writer_->Append(ref, labels, {histogram.timestamp(), 0, *std::move(h), 0});
-    writer_->Refuse(StrCat(h.status().message(), " for series ", labels.ToString()));
+    writer_->Refuse(StrCat(h.status().message(), " for series ", Describe(labels)));
     return absl::OkStatus();
   }
 

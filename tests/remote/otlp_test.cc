@@ -6,6 +6,7 @@
 #include "model/histogram.h"
 #include "remote/otlp_names.h"
 #include "remote/remote.h"
+#include "tests/remote/fixture.h"
 #include "tests/support/memory_db.h"
 
 namespace narthex::remote {
@@ -69,20 +70,7 @@ class OtlpTest : public ::testing::Test {
                   R"(]},"scopeMetrics":[{"scope":{"name":"lib","version":"1"},"metrics":[)", metrics,
                   "]}]}]}");
   }
-  std::vector<std::string> Stored() {
-    auto querier = *db_->NewQuerier(INT64_MIN, INT64_MAX);
-    auto set = *querier->Select({}, INT64_MIN / 2, INT64_MAX / 2, {});
-    std::vector<tsdb::Row> rows;
-    EXPECT_TRUE(set->ReadBlock(0, set->size(), &rows).ok());
-    std::vector<std::string> out;
-    for (size_t i = 0; i < set->size(); ++i) {
-      std::string line = set->labels(i).ToString();
-      for (size_t k = 0; k < rows[i].t.size(); ++k) StrAppend(&line, " ", rows[i].v[k], "@", rows[i].t[k]);
-      for (const HistogramPoint& p : rows[i].h) StrAppend(&line, " ", p.h->ToString(), "@", p.t);
-      out.push_back(line);
-    }
-    return out;
-  }
+  std::vector<std::string> Stored() { return StoredIn(*db_); }
 
   static constexpr const char* kAttributes = R"({"key":"service.name","value":{"stringValue":"shop"}},)"
                                              R"({"key":"service.namespace","value":{"stringValue":"web"}},)"
@@ -168,6 +156,20 @@ TEST_F(OtlpTest, ResourceAttributesArePromotedOrGoToTargetInfo) {
                 "target_info{host_name=\"h1\", instance=\"i1\", job=\"web/shop\", region=\"eu\"} 1@5000",
                 "up{instance=\"i1\", job=\"web/shop\", otel_scope_name=\"lib\", otel_scope_version=\"1\", "
                 "region=\"eu\"} 1@5000"}));
+}
+
+TEST_F(OtlpTest, ASeriesThatThereIsNoMemoryForDoesNotStopTheOthers) {
+  db_ = testing::NewMemoryDb(/*max_series=*/1);
+  const std::string known =
+      R"({"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"5000000000","asDouble":1}]}})";
+  EXPECT_EQ(Send(Request(known, "")).http_status, 200);
+  WriteOutcome out =
+      Send(Request(R"({"name":"new","gauge":{"dataPoints":[{"timeUnixNano":"6000000000","asDouble":1}]}},)"
+                   R"({"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"6000000000","asDouble":2}]}})",
+                   ""));
+  EXPECT_EQ(out.http_status, 429);
+  EXPECT_EQ(out.error, R"(new series refused for series {__name__="new"})");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"g 1@5000 2@6000"}));
 }
 
 TEST_F(OtlpTest, DeltaIsRefusedAndTheRestIsStored) {

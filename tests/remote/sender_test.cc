@@ -11,6 +11,7 @@
 #include "remote/delivery.h"
 #include "remote/endpoint.h"
 #include "remote/read_query.h"
+#include "tests/remote/fixture.h"
 #include "tests/support/memory_db.h"
 
 namespace narthex::remote {
@@ -52,18 +53,7 @@ class Receiver {
   }
   std::vector<std::string> Stored() {
     MutexLock lock(&mutex_);
-    auto querier = *db_->NewQuerier(INT64_MIN, INT64_MAX);
-    auto set = *querier->Select({}, INT64_MIN / 2, INT64_MAX / 2, {});
-    std::vector<tsdb::Row> rows;
-    EXPECT_TRUE(set->ReadBlock(0, set->size(), &rows).ok());
-    std::vector<std::string> out;
-    for (size_t i = 0; i < set->size(); ++i) {
-      std::string line = set->labels(i).ToString();
-      for (size_t k = 0; k < rows[i].t.size(); ++k) StrAppend(&line, " ", rows[i].v[k], "@", rows[i].t[k]);
-      for (const HistogramPoint& p : rows[i].h) StrAppend(&line, " ", p.h->ToString(), "@", p.t);
-      out.push_back(line);
-    }
-    return out;
+    return StoredIn(*db_);
   }
   tsdb::Db* db() { return db_.get(); }
 

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "model/histogram.h"
 #include "remote/remote.h"
+#include "tests/remote/fixture.h"
 #include "tests/support/memory_db.h"
 
 namespace narthex::remote {
@@ -59,21 +60,7 @@ class WriteTest : public ::testing::Test {
     options.start_timestamps = true;
     return options;
   }
-  // "name{...} value@t value@t" a series.
-  std::vector<std::string> Stored() {
-    auto querier = *db_->NewQuerier(INT64_MIN, INT64_MAX);
-    auto set = *querier->Select({}, INT64_MIN / 2, INT64_MAX / 2, {});
-    std::vector<tsdb::Row> rows;
-    EXPECT_TRUE(set->ReadBlock(0, set->size(), &rows).ok());
-    std::vector<std::string> out;
-    for (size_t i = 0; i < set->size(); ++i) {
-      std::string line = set->labels(i).ToString();
-      for (size_t k = 0; k < rows[i].t.size(); ++k) StrAppend(&line, " ", rows[i].v[k], "@", rows[i].t[k]);
-      for (const HistogramPoint& p : rows[i].h) StrAppend(&line, " ", p.h->ToString(), "@", p.t);
-      out.push_back(line);
-    }
-    return out;
-  }
+  std::vector<std::string> Stored() { return StoredIn(*db_); }
 
   std::unique_ptr<tsdb::Db> db_ = testing::NewMemoryDb();
   MetricsRegistry metrics_;
@@ -102,6 +89,21 @@ TEST_F(WriteTest, OneRefusedSampleDoesNotStopTheOthers) {
   EXPECT_NE(out.error.find("out of order sample"), std::string::npos) << out.error;
   EXPECT_EQ(out.samples, 2);
   EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@5000 2@6000", "b 3@1000"}));
+}
+
+TEST_F(WriteTest, ASeriesThatThereIsNoMemoryForDoesNotStopTheOthers) {
+  db_ = testing::NewMemoryDb(/*max_series=*/1);
+  ASSERT_EQ(Write(Series({{"__name__", "known"}}, Sample(1, 1000))).http_status, 204);
+  const std::string request =
+      Series({{"__name__", "new"}}, Sample(2, 2000)) + Series({{"__name__", "known"}}, Sample(3, 2000));
+  WriteOutcome out = Write(request);
+  EXPECT_EQ(out.http_status, 429);
+  EXPECT_EQ(out.error, R"(new series refused for series {__name__="new"})");
+  EXPECT_EQ(out.samples, 1);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"known 1@1000 3@2000"}));
+  // The sender tries again: what is stored is no error. A sample that is refused for good changes nothing.
+  EXPECT_EQ(Write(request + Series({{"__name__", "known"}}, Sample(9, 1000))).http_status, 429);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"known 1@1000 3@2000"}));
 }
 
 TEST_F(WriteTest, ADuplicateTimestampIsRefusedUnlessTheValueIsTheSame) {
@@ -201,7 +203,7 @@ TEST_F(WriteTest, SamplesFarAheadAreRefused) {
   WriteOutcome out =
       Write(Series({{"__name__", "a"}}, Sample(1, 1'000'000 + 600'000) + Sample(2, 1'600'001)));
   EXPECT_EQ(out.http_status, 400);
-  EXPECT_EQ(out.error, "out of bounds: timestamp is too far in the future for series a");
+  EXPECT_EQ(out.error, "out of bounds: timestamp is too far in the future for series {__name__=\"a\"}");
   EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@1600000"}));
 }
 
@@ -257,11 +259,23 @@ TEST_F(WriteTest, V2PartialWritesNameEveryRefusal) {
                            kV2);
   EXPECT_EQ(out.http_status, 400);
   EXPECT_EQ(out.error,
-            "out of order sample for series a\n"
+            "out of order sample for series {__name__=\"a\"}\n"
             "invalid metric name or labels, got {x=\"a\"}\n"
-            "TimeSeries must contain at least one sample or histogram for series b");
+            "TimeSeries must contain at least one sample or histogram for series {__name__=\"b\"}");
   EXPECT_EQ(HeaderOf(out, "Samples"), "2");
   EXPECT_EQ(Stored(), (std::vector<std::string>{"a 1@5000 2@6000", "b 3@1000"}));
+}
+
+TEST_F(WriteTest, V2SaysWhatWasWrittenWhereMemoryIsShort) {
+  db_ = testing::NewMemoryDb(/*max_series=*/1);
+  const std::string symbols = Symbols({"", "__name__", "known", "new"});
+  ASSERT_EQ(Write(symbols + Bytes(5, Refs({1, 2}) + SampleV2(1, 1000)), kV2).http_status, 204);
+  WriteOutcome out = Write(symbols + Bytes(5, Refs({1, 3}) + SampleV2(2, 2000) + SampleV2(3, 3000)) +
+                               Bytes(5, Refs({1, 2}) + SampleV2(4, 2000)),
+                           kV2);
+  EXPECT_EQ(out.http_status, 429);
+  EXPECT_EQ(HeaderOf(out, "Samples"), "1");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"known 1@1000 4@2000"}));
 }
 
 TEST_F(WriteTest, V2ReferencesOutsideOfTheTableAreRefused) {

@@ -146,6 +146,8 @@ class MemoryAppender : public Appender {
   explicit MemoryAppender(Data* data) : data_(data) {}
   absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) override {
     MutexLock lock(&data_->mutex);
+    if (data_->series.size() >= data_->max_series && !data_->series.contains(labels))
+      return absl::ResourceExhaustedError("new series refused");
     std::shared_ptr<StoredSeries> s = data_->GetOrCreate(labels);
     auto it = std::find(data_->by_ref.begin(), data_->by_ref.end(), s);
     if (it == data_->by_ref.end()) it = data_->by_ref.insert(it, s);

@@ -10,7 +10,7 @@
 
 namespace narthex::testing {
 
-// Groups are refused series beyond `max_series`, as by a memory limit.
+// New series beyond `max_series` (in a group: beyond so many of its own) are refused, as by a memory limit.
 std::unique_ptr<tsdb::Db> NewMemoryDb(size_t max_series = SIZE_MAX);
 
 }  // namespace narthex::testing
