@@ -21,8 +21,7 @@ absl::Status DbImpl::MergeDay(int64_t day) {
   ASSIGN_OR_RETURN(std::unique_ptr<StripeFile> file, store_->NewFile(Family::kDays));
   RETURN_IF_ERROR(merge.WriteTo(file.get()));
   const bool empty = file->empty();
-  ASSIGN_OR_RETURN(const uint64_t bytes, store_->Ingest(std::move(file)));
-  metrics_.bytes_written->Add(static_cast<double>(bytes));
+  RETURN_IF_ERROR(store_->Ingest(std::move(file)));
   absl::Status s = NoteMerge(day, empty ? 0 : generation, merge.members());
   if (!s.ok()) {
     (void)store_->Drop(Family::kDays, DayGenerationPrefix(day, generation),

@@ -40,8 +40,9 @@ DbMetrics::DbMetrics(MetricsRegistry* r) {
                                 "Total number of compactions that failed for the partition.");
   merges = r->GetCounter("narthex_storage_day_merges_total", "Days that were merged into one file.");
   reloads = r->GetCounter(p + "reloads_total", "Number of times the database reloaded block data from disk.");
-  bytes_written =
-      r->GetCounter("narthex_storage_bytes_written_total", "Bytes written to journal and stripe files.");
+  bytes_written = r->GetCounter(
+      "narthex_storage_bytes_written_total",
+      "Bytes written to the journal, the index (its log, tables and compactions) and stripe files.");
   stripe_corruptions = r->GetCounter("narthex_storage_corrupt_stripes_total",
                                      "Stripes that did not check when read and were left out.");
   replayed = r->GetCounter("narthex_storage_replayed_records_total",

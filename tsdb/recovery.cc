@@ -84,8 +84,9 @@ absl::Status DbImpl::Init() {
   if (ec) return absl::InternalError(StrCat("create ", options_.path, ": ", ec.message()));
   RETURN_IF_ERROR(TakeLock());
   RETURN_IF_ERROR(CheckFormat());
-  ASSIGN_OR_RETURN(store_, RocksStore::Open(options_.path + "/store", options_.file_hooks, options_.logger,
-                                            [this](const std::string& what) { NoteDamage(what); }));
+  ASSIGN_OR_RETURN(store_,
+                   RocksStore::Open(options_.path + "/store", options_.file_hooks, metrics_.bytes_written,
+                                    options_.logger, [this](const std::string& what) { NoteDamage(what); }));
   MutexLock lock(&maintain_mutex_);
   RETURN_IF_ERROR(LoadIndex());
   RETURN_IF_ERROR(LoadManifest());

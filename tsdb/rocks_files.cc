@@ -156,10 +156,69 @@ class HookedFileSystem : public rocksdb::FileSystemWrapper {
   FileHooks* const hooks_;
 };
 
+// Counts what is written.
+class CountedFile : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  CountedFile(std::unique_ptr<FSWritableFile> target, Counter* written)
+      : FSWritableFileOwnerWrapper(std::move(target)), written_(written) {}
+
+  IOStatus Append(const Slice& data, const IOOptions& o, IODebugContext* d) override {
+    return Note(data, FSWritableFileOwnerWrapper::Append(data, o, d));
+  }
+  IOStatus Append(const Slice& data, const IOOptions& o, const rocksdb::DataVerificationInfo& info,
+                  IODebugContext* d) override {
+    return Note(data, FSWritableFileOwnerWrapper::Append(data, o, info, d));
+  }
+  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& o,
+                            IODebugContext* d) override {
+    return Note(data, FSWritableFileOwnerWrapper::PositionedAppend(data, offset, o, d));
+  }
+  IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& o,
+                            const rocksdb::DataVerificationInfo& info, IODebugContext* d) override {
+    return Note(data, FSWritableFileOwnerWrapper::PositionedAppend(data, offset, o, info, d));
+  }
+
+ private:
+  IOStatus Note(const Slice& data, IOStatus s) {
+    if (s.ok()) written_->Add(static_cast<double>(data.size()));
+    return s;
+  }
+  Counter* const written_;
+};
+
+class CountedFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  CountedFileSystem(std::shared_ptr<rocksdb::FileSystem> target, Counter* written)
+      : FileSystemWrapper(std::move(target)), written_(written) {}
+  const char* Name() const override { return "NarthexCounted"; }
+
+  IOStatus NewWritableFile(const std::string& path, const FileOptions& o,
+                           std::unique_ptr<FSWritableFile>* out, IODebugContext* d) override {
+    return Counted(FileSystemWrapper::NewWritableFile(path, o, out, d), out);
+  }
+  IOStatus ReopenWritableFile(const std::string& path, const FileOptions& o,
+                              std::unique_ptr<FSWritableFile>* out, IODebugContext* d) override {
+    return Counted(FileSystemWrapper::ReopenWritableFile(path, o, out, d), out);
+  }
+  IOStatus ReuseWritableFile(const std::string& path, const std::string& old, const FileOptions& o,
+                             std::unique_ptr<FSWritableFile>* out, IODebugContext* d) override {
+    return Counted(FileSystemWrapper::ReuseWritableFile(path, old, o, out, d), out);
+  }
+
+ private:
+  IOStatus Counted(IOStatus s, std::unique_ptr<FSWritableFile>* out) {
+    if (s.ok()) *out = std::make_unique<CountedFile>(std::move(*out), written_);
+    return s;
+  }
+  Counter* const written_;
+};
+
 }  // namespace
 
-std::unique_ptr<rocksdb::Env> NewHookedEnv(FileHooks* hooks) {
-  return rocksdb::NewCompositeEnv(std::make_shared<HookedFileSystem>(hooks));
+std::unique_ptr<rocksdb::Env> NewFilesEnv(FileHooks* hooks, Counter* written) {
+  std::shared_ptr<rocksdb::FileSystem> files = rocksdb::FileSystem::Default();
+  if (hooks != nullptr) files = std::make_shared<HookedFileSystem>(hooks);
+  return rocksdb::NewCompositeEnv(std::make_shared<CountedFileSystem>(std::move(files), written));
 }
 
 }  // namespace narthex::tsdb

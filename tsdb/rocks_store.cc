@@ -70,15 +70,14 @@ class StripeFileImpl : public StripeFile {
     return absl::OkStatus();
   }
   bool empty() const override { return empty_; }
-  absl::StatusOr<uint64_t> Ingest(rocksdb::DB* db) {
-    rocksdb::ExternalSstFileInfo info;
-    RETURN_IF_BAD(writer_.Finish(&info), "write stripes");
+  absl::Status Ingest(rocksdb::DB* db) {
+    RETURN_IF_BAD(writer_.Finish(), "write stripes");
     rocksdb::IngestExternalFileOptions o;
     o.move_files = true;
     o.write_global_seqno = false;  // the file is not written to again
     RETURN_IF_BAD(db->IngestExternalFile(family_, {path_}, o), "ingest stripes");
     ingested_ = true;
-    return info.file_size;
+    return absl::OkStatus();
   }
 
  private:
@@ -91,10 +90,11 @@ class StripeFileImpl : public StripeFile {
 
 class RocksStoreImpl : public RocksStore {
  public:
-  RocksStoreImpl(FileHooks* hooks, const Logger* logger, DamageSink damage)
-      : hooks_(hooks), damage_(std::move(damage)), log_(NewRocksLog(logger, damage_)) {
-    if (hooks != nullptr) hooked_ = NewHookedEnv(hooks);
-  }
+  RocksStoreImpl(FileHooks* hooks, Counter* written, const Logger* logger, DamageSink damage)
+      : hooks_(hooks),
+        damage_(std::move(damage)),
+        log_(NewRocksLog(logger, damage_)),
+        env_(NewFilesEnv(hooks, written)) {}
   ~RocksStoreImpl() override { CloseDb(); }
 
   absl::Status Init(const std::string& path) {
@@ -181,8 +181,8 @@ class RocksStoreImpl : public RocksStore {
     return std::unique_ptr<StripeFile>(std::move(file));
   }
 
-  absl::StatusOr<uint64_t> Ingest(std::unique_ptr<StripeFile> file) override {
-    if (file->empty()) return uint64_t{0};
+  absl::Status Ingest(std::unique_ptr<StripeFile> file) override {
+    if (file->empty()) return absl::OkStatus();
     RETURN_IF_ERROR(CheckRoom());
     return static_cast<StripeFileImpl*>(file.get())->Ingest(db_.get());
   }
@@ -286,7 +286,7 @@ class RocksStoreImpl : public RocksStore {
   }
 
   rocksdb::DBOptions DbOptions() const {
-    rocksdb::DBOptions o = RocksDbOptions(hooked_.get());
+    rocksdb::DBOptions o = RocksDbOptions(env_.get());
     o.info_log = log_;
     return o;
   }
@@ -330,9 +330,9 @@ class RocksStoreImpl : public RocksStore {
   FileHooks* const hooks_;
   const DamageSink damage_;
   const std::shared_ptr<rocksdb::Logger> log_;
+  const std::unique_ptr<rocksdb::Env> env_;
   std::string path_;
   const std::shared_ptr<rocksdb::Cache> cache_ = NewBlockCache();
-  std::unique_ptr<rocksdb::Env> hooked_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   std::atomic<uint64_t> next_file_{1};
@@ -341,8 +341,9 @@ class RocksStoreImpl : public RocksStore {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& path, FileHooks* hooks,
-                                                             const Logger* logger, DamageSink damage) {
-  auto store = std::make_unique<RocksStoreImpl>(hooks, logger, std::move(damage));
+                                                             Counter* written, const Logger* logger,
+                                                             DamageSink damage) {
+  auto store = std::make_unique<RocksStoreImpl>(hooks, written, logger, std::move(damage));
   absl::Status s = store->Init(path);
   if (!s.ok()) return s;
   return std::unique_ptr<RocksStore>(std::move(store));

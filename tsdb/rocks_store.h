@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "tsdb/file_hooks.h"
 
 namespace narthex::tsdb {
@@ -51,11 +52,12 @@ class StripeFile {
 // Thread-safe.
 class RocksStore {
  public:
-  // `hooks` may be null. `damage` is told, by any thread, of each range or record of the index that did not
-  // check and was skipped.
+  // `hooks` may be null. `written` gets the bytes that go to files. `damage` is told, by any thread, of each
+  // range or record of the index that did not check and was skipped.
   using DamageSink = std::function<void(const std::string& what)>;
   static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& path, FileHooks* hooks,
-                                                          const Logger* logger, DamageSink damage);
+                                                          Counter* written, const Logger* logger,
+                                                          DamageSink damage);
   virtual ~RocksStore() = default;
 
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;  // false stops
@@ -73,8 +75,8 @@ class RocksStore {
   virtual void Resume() = 0;
 
   virtual absl::StatusOr<std::unique_ptr<StripeFile>> NewFile(Family family) = 0;
-  // Adds what the file holds at once, durably. Returns its bytes.
-  virtual absl::StatusOr<uint64_t> Ingest(std::unique_ptr<StripeFile> file) = 0;
+  // Adds what the file holds at once, durably.
+  virtual absl::Status Ingest(std::unique_ptr<StripeFile> file) = 0;
   // `keep`: blocks that are read stay in the cache, for who is likely to read them again.
   virtual std::unique_ptr<Cursor> NewCursor(Family family, bool keep) = 0;
   // Drops the keys in [begin, end), file by file where whole files are in the range.

@@ -254,8 +254,7 @@ absl::Status DbImpl::IngestHours(const std::map<std::string, std::string>& strip
     const std::string end = StripeWindowPrefix(WindowOf(key.window, DayMs()) + DayMs());
     ASSIGN_OR_RETURN(std::unique_ptr<StripeFile> file, store_->NewFile(Family::kHours));
     for (; it != stripes.end() && it->first < end; ++it) RETURN_IF_ERROR(file->Add(it->first, it->second));
-    ASSIGN_OR_RETURN(const uint64_t bytes, store_->Ingest(std::move(file)));
-    metrics_.bytes_written->Add(static_cast<double>(bytes));
+    RETURN_IF_ERROR(store_->Ingest(std::move(file)));
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,9 @@
 // The store's own metrics: each one moves with what it counts.
+#include <atomic>
 #include <cstdlib>
 
 #include "tests/tsdb/db_fixture.h"
+#include "tsdb/file_hooks.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -64,6 +66,47 @@ TEST_F(MetricsTest, JournalHeadSealsMergesAndRecoveriesAreCounted) {
   EXPECT_GE(Value("narthex_storage_replayed_records_total"), 10);
   EXPECT_GE(Value("prometheus_tsdb_data_replay_duration_seconds"), 0);
   expect_no_trouble();
+}
+
+// Adds up what is written to the files of the index and to the journal.
+class WriteCount : public FileHooks {
+ public:
+  uint64_t FreeBytes() const override { return UINT64_MAX; }
+  absl::Status Create(const std::string&) override { return absl::OkStatus(); }
+  absl::Status Write(const std::string& path, uint64_t, std::string_view bytes) override {
+    (path.find("/store/") != path.npos ? store : other) += bytes.size();
+    return absl::OkStatus();
+  }
+  absl::Status Extend(const std::string&, uint64_t) override { return absl::OkStatus(); }
+  absl::Status Truncate(const std::string&, uint64_t) override { return absl::OkStatus(); }
+  absl::Status Sync(const std::string&) override { return absl::OkStatus(); }
+  absl::Status SyncDirectory(const std::string&) override { return absl::OkStatus(); }
+  absl::Status Rename(const std::string&, const std::string&) override { return absl::OkStatus(); }
+  absl::Status Link(const std::string&, const std::string&) override { return absl::OkStatus(); }
+  absl::Status Remove(const std::string&) override { return absl::OkStatus(); }
+  std::atomic<uint64_t> store{0}, other{0};
+};
+
+TEST_F(MetricsTest, EveryByteThatIsWrittenIsCounted) {
+  WriteCount files;
+  Options o = MakeOptions("a");
+  o.file_hooks = &files;
+  auto db = Db::Open(o);
+  ASSERT_TRUE(db.ok()) << db.status();
+  db_ = std::move(*db);
+  const char* const kWritten = "narthex_storage_bytes_written_total";
+  EXPECT_GT(files.store, 0u) << "the index has files of its own";
+  EXPECT_GE(Value(kWritten), static_cast<double>(files.store));
+  files.other = 0;
+  const double open = Value(kWritten), store = static_cast<double>(files.store);
+  for (int i = 0; i < 100; ++i) Append(Labels({{"__name__", "m"}, {"i", std::to_string(i)}}), kStart + i, i);
+  EXPECT_GT(static_cast<double>(files.store), store) << "new series go to the index";
+  EXPECT_EQ(Value(kWritten) - open, static_cast<double>(files.store + files.other) - store);
+  // Tables and what a seal writes.
+  ASSERT_TRUE(db_->Maintain(true).ok());
+  ASSERT_TRUE(db_->CleanTombstones().ok());
+  EXPECT_GE(Value(kWritten) - open, static_cast<double>(files.store) - store);
+  db_.reset();
 }
 
 }  // namespace
