@@ -51,10 +51,29 @@ std::string JoinHostPort(const std::string& host, std::string_view port) {
   return host.find(':') == std::string::npos ? StrCat(host, ":", port) : StrCat("[", host, "]:", port);
 }
 
-absl::StatusOr<YamlNode> ParseList(std::string_view what, std::string_view json) {
+constexpr std::string_view kListing = "error while listing containers: ";
+constexpr std::string_view kNetworking = "error while computing network labels: ";
+
+absl::StatusOr<YamlNode> ParseList(std::string_view doing, std::string_view json) {
   absl::StatusOr<YamlNode> root = YamlNode::Parse(json);  // YAML reads JSON too
   if (root.ok() && (root->IsSequence() || root->IsNull())) return root;
-  return absl::InvalidArgumentError(StrCat("error while listing ", what, ": not a list"));
+  return absl::InvalidArgumentError(StrCat(doing, "not a list"));
+}
+
+// What the daemon says: its message, or else the status line.
+std::string DaemonError(const HttpClientResponse& response) {
+  const absl::StatusOr<YamlNode> body = YamlNode::Parse(response.body);
+  const std::string message = body.ok() ? Text(*body, "message") : "";
+  return StrCat("Error response from daemon: ", message.empty() ? HttpStatusLine(response.status) : message);
+}
+
+std::string ConnectionError(std::string_view host, std::string_view error) {
+  if (error.find("connection refused") == error.npos && error.find("dial unix") == error.npos)
+    return StrCat("error during connect: ", error);
+  if (error.find("permission denied") != error.npos)
+    return StrCat("permission denied while trying to connect to the Docker daemon socket at ", host, ": ",
+                  error);
+  return StrCat("Cannot connect to the Docker daemon at ", host, ". Is the docker daemon running?");
 }
 
 using Networks = std::map<std::string, const YamlNode*>;  // by name, those that are there
@@ -166,8 +185,8 @@ class DockerSource : public Source {
       : config_(config), http_(http), interruption_(std::move(interruption)) {}
 
   absl::StatusOr<std::vector<TargetGroup>> Ask() override {
-    ASSIGN_OR_RETURN(std::string containers, Get("containers", StrCat("/containers/json", Filters())));
-    ASSIGN_OR_RETURN(std::string networks, Get("networks", "/networks"));
+    ASSIGN_OR_RETURN(std::string containers, Get(kListing, StrCat("/containers/json", Filters())));
+    ASSIGN_OR_RETURN(std::string networks, Get(kNetworking, "/networks"));
     ASSIGN_OR_RETURN(TargetGroup group, ParseDockerTargets(config_, containers, networks));
     return std::vector<TargetGroup>{std::move(group)};
   }
@@ -188,7 +207,7 @@ class DockerSource : public Source {
     return StrCat("?filters=", UrlEscape(json.EndObject().Take()));
   }
 
-  absl::StatusOr<std::string> Get(std::string_view what, const std::string& path) {
+  absl::StatusOr<std::string> Get(std::string_view doing, const std::string& path) {
     HttpClientRequest request;
     request.config = config_.http;
     request.timeout_ms = std::max<int64_t>(config_.refresh_interval_ms, 1000);
@@ -207,12 +226,9 @@ class DockerSource : public Source {
     absl::StatusOr<HttpClientResponse> response = interruption_->Fetch(http_, std::move(request));
     if (!response.ok()) {
       return absl::UnavailableError(
-          StrCat("error while listing ", what, ": ", std::string(response.status().message())));
+          StrCat(doing, ConnectionError(config_.host, std::string(response.status().message()))));
     }
-    if (response->status != 200) {
-      return absl::UnavailableError(StrCat(
-          "error while listing ", what, ": Error response from daemon: ", HttpStatusLine(response->status)));
-    }
+    if (response->status != 200) return absl::UnavailableError(StrCat(doing, DaemonError(*response)));
     return std::move(response->body);
   }
 
@@ -225,8 +241,8 @@ class DockerSource : public Source {
 
 absl::StatusOr<TargetGroup> ParseDockerTargets(const Configs::DockerSd& config, std::string_view containers,
                                                std::string_view networks) {
-  ASSIGN_OR_RETURN(YamlNode container_list, ParseList("containers", containers));
-  ASSIGN_OR_RETURN(YamlNode network_list, ParseList("networks", networks));
+  ASSIGN_OR_RETURN(YamlNode container_list, ParseList(kListing, containers));
+  ASSIGN_OR_RETURN(YamlNode network_list, ParseList(kNetworking, networks));
   TargetGroup group;
   group.source = "Docker";
   Converter converter(config, container_list, network_list);

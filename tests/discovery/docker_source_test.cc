@@ -84,7 +84,7 @@ TEST(DockerSource, WhatIsNoListIsRefused) {
   EXPECT_EQ(ParseDockerTargets({}, "{}", "[]").status().message(),
             "error while listing containers: not a list");
   EXPECT_EQ(ParseDockerTargets({}, "[]", "\"x\"").status().message(),
-            "error while listing networks: not a list");
+            "error while computing network labels: not a list");
   EXPECT_TRUE(ParseDockerTargets({}, "[1, null, {\"Names\": 5}]", "[null]").ok());
 }
 
@@ -116,7 +116,97 @@ TEST(DockerSource, AsksTheDaemonOverItsUnixSocket) {
   EXPECT_THAT(
       std::string(
           NewDockerSource(config, options, std::make_shared<Interruption>())->Ask().status().message()),
-      HasSubstr("dial unix /nonexistent/docker.sock: connect: "));
+      HasSubstr(
+          "Cannot connect to the Docker daemon at unix:///nonexistent/docker.sock. Is the docker daemon "
+          "running?"));
+}
+
+// A daemon on a TCP port that answers as the test says.
+class DockerOverTcp : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::vector<TargetGroup>> Ask(std::string_view scheme, const Configs::DockerSd& sd = {}) {
+    Configs::DockerSd config = sd;
+    config.host = StrCat(scheme, daemon_.address());
+    return AskAt(config);
+  }
+  absl::StatusOr<std::vector<TargetGroup>> AskAt(Configs::DockerSd config) {
+    config.http = std::make_shared<HttpClientConfig>();
+    WatcherOptions options;
+    options.http = &http_;
+    return NewDockerSource(config, options, std::make_shared<Interruption>())->Ask();
+  }
+  std::string ErrorOf(std::string_view scheme) { return std::string(Ask(scheme).status().message()); }
+
+  int containers_status_ = 200, networks_status_ = 200;
+  std::string containers_{kContainers}, networks_{kNetworks}, asked_;
+  HttpClient http_;
+  testing::RawServer daemon_{[this](testing::RawServer::Connection& c) {
+    StrAppend(&asked_, c.path(), " ");
+    const bool networks = c.path() == "/networks";
+    c.Answer(networks ? networks_status_ : containers_status_, "application/json",
+             networks ? networks_ : containers_);
+  }};
+};
+
+TEST_F(DockerOverTcp, AsksThePort) {
+  for (const char* scheme : {"tcp://", "http://"}) {
+    asked_.clear();
+    auto groups = Ask(scheme);
+    ASSERT_TRUE(groups.ok()) << groups.status();
+    EXPECT_EQ(Addresses((*groups)[0]),
+              (std::vector<std::string>{"10.1.0.2:80", "10.1.0.2:81", "10.1.0.2:80", "localhost"}));
+    EXPECT_EQ(asked_, "/containers/json /networks ");
+  }
+}
+
+TEST_F(DockerOverTcp, SendsFiltersAndKeepsToItsOptions) {
+  Configs::DockerSd config;
+  config.filters = {{"name", {"b", "a"}}, {"label", {"x=y"}}};
+  config.match_first_network = false;
+  config.host_networking_host = "10.9.9.9";
+  config.port = 9000;
+  auto groups = Ask("tcp://", config);
+  ASSERT_TRUE(groups.ok()) << groups.status();
+  EXPECT_EQ(Addresses((*groups)[0]),
+            (std::vector<std::string>{"10.1.0.2:80", "10.1.0.2:81", "10.2.0.2:80", "10.2.0.2:81",
+                                      "10.1.0.2:9000", "10.2.0.2:9000", "10.9.9.9"}));
+  EXPECT_EQ(asked_, StrCat("/containers/json?filters=",
+                           UrlEscape(R"({"name":{"b":true,"a":true},"label":{"x=y":true}})"), " /networks "));
+}
+
+TEST_F(DockerOverTcp, LabelsOfNetworksThatAreNotListedAreMissing) {
+  networks_ = "[]";
+  auto groups = Ask("tcp://");
+  ASSERT_TRUE(groups.ok()) << groups.status();
+  EXPECT_FALSE((*groups)[0].targets[0].Has("__meta_docker_network_id"));
+  EXPECT_EQ((*groups)[0].targets[0].Get("__meta_docker_network_ip"), "10.1.0.2");
+}
+
+TEST_F(DockerOverTcp, SaysWhatTheDaemonSays) {
+  containers_status_ = 500;
+  containers_ = R"({"message":"oh no"})";
+  EXPECT_EQ(ErrorOf("tcp://"), "error while listing containers: Error response from daemon: oh no");
+  containers_ = "oops";
+  EXPECT_EQ(ErrorOf("tcp://"),
+            "error while listing containers: Error response from daemon: 500 Internal Server Error");
+  containers_status_ = 200;
+  containers_ = "{not json";
+  EXPECT_EQ(ErrorOf("http://"), "error while listing containers: not a list");
+  containers_ = "[]";
+  networks_status_ = 500;
+  networks_ = R"({"message":"no nets"})";
+  EXPECT_EQ(ErrorOf("http://"), "error while computing network labels: Error response from daemon: no nets");
+}
+
+TEST_F(DockerOverTcp, APortWithoutADaemonIsNamed) {
+  // A port that was free a moment ago.
+  auto gone = std::make_unique<testing::RawServer>([](testing::RawServer::Connection&) {});
+  Configs::DockerSd config;
+  config.host = StrCat("tcp://", gone->address());
+  gone.reset();
+  EXPECT_EQ(AskAt(config).status().message(),
+            StrCat("error while listing containers: Cannot connect to the Docker daemon at ", config.host,
+                   ". Is the docker daemon running?"));
 }
 
 }  // namespace
