@@ -170,7 +170,10 @@ absl::Status Federate(Call& call) {
     return absl::OkStatus();
   }
   FederateFormat format = NegotiateFederation(call.request.Header("accept"));
-  if (format.protobuf) return SendFederatedProtobuf(format, *samples, ExternalLabels(call.options), call.out);
+  if (format.encoding == FederateEncoding::kDelimited)
+    return SendFederatedProtobuf(format, *samples, ExternalLabels(call.options), call.out);
+  if (format.protobuf())
+    return SendFederatedProtoText(format, *samples, ExternalLabels(call.options), call.out);
   return SendText(format, *samples, ExternalLabels(call.options), call.out);
 }
 

@@ -144,14 +144,16 @@ std::string MetricBytes(const FederateFormat& format, const FederatedSample& sam
   return out.bytes();
 }
 
-enum MetricType { kUntyped = 3, kHistogram = 4, kGaugeHistogram = 5 };
+// As the parameter `encoding` names them.
+constexpr std::string_view kEncodings[] = {"", "delimited", "text", "compact-text"};
 
-MetricType TypeOf(const FederatedSample& sample) {
+}  // namespace
+
+int FederatedTypeOf(const FederatedSample& sample) {
+  constexpr int kUntyped = 3, kHistogram = 4, kGaugeHistogram = 5;
   if (sample.h == nullptr) return kUntyped;
   return sample.h->hint == CounterResetHint::kGauge ? kGaugeHistogram : kHistogram;
 }
-
-}  // namespace
 
 std::string FederateFormat::EscapeName(std::string_view name, bool colon) const {
   bool dots = escaping == "dots", values = escaping == "values";
@@ -177,10 +179,9 @@ std::string FederateFormat::EscapeName(std::string_view name, bool colon) const 
 }
 
 std::string FederateFormat::ContentType() const {
-  return StrCat(protobuf ? "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
-                           "encoding=delimited"
-                         : "text/plain; version=0.0.4; charset=utf-8",
-                "; escaping=", escaping);
+  if (!protobuf()) return StrCat("text/plain; version=0.0.4; charset=utf-8; escaping=", escaping);
+  return StrCat("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=",
+                kEncodings[static_cast<size_t>(encoding)], "; escaping=", escaping);
 }
 
 FederateFormat NegotiateFederation(std::string_view accept) {
@@ -190,11 +191,15 @@ FederateFormat NegotiateFederation(std::string_view accept) {
     for (std::string_view known : {"allow-utf-8", "underscores", "dots", "values"}) {
       if (escaping == known) format.escaping = known;
     }
-    format.protobuf = one.type == "application/vnd.google.protobuf" &&
-                      one.parameters["proto"] == "io.prometheus.client.MetricFamily" &&
-                      one.parameters["encoding"] == "delimited";
+    const bool protobuf = one.type == "application/vnd.google.protobuf" &&
+                          one.parameters["proto"] == "io.prometheus.client.MetricFamily";
+    for (FederateEncoding known :
+         {FederateEncoding::kDelimited, FederateEncoding::kProtoText, FederateEncoding::kCompactText}) {
+      if (protobuf && one.parameters["encoding"] == kEncodings[static_cast<size_t>(known)])
+        format.encoding = known;
+    }
     const std::string& version = one.parameters["version"];
-    if (format.protobuf || (one.type == "text/plain" && (version.empty() || version == "0.0.4"))) break;
+    if (format.protobuf() || (one.type == "text/plain" && (version.empty() || version == "0.0.4"))) break;
   }
   return format;
 }
@@ -206,11 +211,13 @@ absl::Status SendFederatedProtobuf(const FederateFormat& format, const std::vect
   Message stream;
   for (size_t i = 0; i < samples.size();) {
     std::string_view name = samples[i].labels.MetricName();
-    MetricType type = TypeOf(samples[i]);
+    const int type = FederatedTypeOf(samples[i]);
     Message family;
     family.Bytes(1, format.utf8() ? std::string(name) : format.EscapeName(name, /*colon=*/true));
-    family.Varint(3, type);
-    for (; i < samples.size() && samples[i].labels.MetricName() == name && TypeOf(samples[i]) == type; ++i) {
+    family.Varint(3, static_cast<uint64_t>(type));
+    for (;
+         i < samples.size() && samples[i].labels.MetricName() == name && FederatedTypeOf(samples[i]) == type;
+         ++i) {
       family.Bytes(4, MetricBytes(format, samples[i], external));
     }
     stream.Raw(family.bytes().size());

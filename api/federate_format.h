@@ -21,11 +21,14 @@ struct FederatedSample {
   HistogramPtr h;  // null: a float
 };
 
+enum class FederateEncoding { kText, kDelimited, kProtoText, kCompactText };  // the last three: protobuf
+
 struct FederateFormat {
-  bool protobuf = false;
+  FederateEncoding encoding = FederateEncoding::kText;
   // For names outside [a-zA-Z0-9_:]: allow-utf-8, underscores, dots or values.
   std::string escaping = "underscores";
 
+  bool protobuf() const { return encoding != FederateEncoding::kText; }
   bool utf8() const { return escaping == "allow-utf-8"; }
   // `colon`: a colon may stay.
   std::string EscapeName(std::string_view name, bool colon) const;
@@ -34,9 +37,16 @@ struct FederateFormat {
 
 FederateFormat NegotiateFederation(std::string_view accept);
 
+// The number of the sample's type in MetricFamily.
+int FederatedTypeOf(const FederatedSample& sample);
+
 // Delimited messages of io.prometheus.client.MetricFamily. `samples` are sorted by metric name.
 absl::Status SendFederatedProtobuf(const FederateFormat& format, const std::vector<FederatedSample>& samples,
                                    const std::map<std::string, std::string>& external,
                                    HttpResponseWriter* out);
+// The same as text, on many lines or one line a family.
+absl::Status SendFederatedProtoText(const FederateFormat& format, const std::vector<FederatedSample>& samples,
+                                    const std::map<std::string, std::string>& external,
+                                    HttpResponseWriter* out);
 
 }  // namespace narthex::api

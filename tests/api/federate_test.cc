@@ -88,6 +88,46 @@ TEST_F(ApiTest, FederationSpeaksProtobufToThoseWhoPreferIt) {
   EXPECT_EQ(answer.body, "# TYPE c untyped\nc{instance=\"\"} 1 990000\n");
 }
 
+// Line by line what Prometheus 3.5.3 gives.
+TEST_F(ApiTest, FederationWritesProtobufAsText) {
+  Append({{"__name__", "a"}, {"q", "a\"b\\c\nd \xC3\xA9"}}, 990'000, 1.5);
+  Append({{"__name__", "b.c"}}, 990'000, std::numeric_limits<double>::infinity());
+  auto histogram = std::make_shared<FloatHistogram>();
+  histogram->count = 4;
+  histogram->sum = 10;
+  histogram->positive_spans = {{-1, 2}};
+  histogram->positive_buckets = {1, 3};
+  AppendSample(Labels({{"__name__", "h"}}), {995'000, 0, histogram, 0});
+  const std::string accept =
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=";
+  const std::string target = "/federate?match[]=%7B__name__%3D~%22.%2B%22%7D";
+  Do("GET", target, "", {{"accept", accept + "compact-text"}});
+  EXPECT_EQ(
+      answer.body,
+      R"(name:"a"  type:UNTYPED  metric:{label:{name:"q"  value:"a\"b\\c\nd )"
+      "\xC3\xA9"
+      R"("}  label:{name:"instance"  value:""}  untyped:{value:1.5}  timestamp_ms:990000})"
+      "\n"
+      R"(name:"b_c"  type:UNTYPED  metric:{label:{name:"instance"  value:""}  untyped:{value:inf}  )"
+      R"(timestamp_ms:990000})"
+      "\n"
+      R"(name:"h"  type:HISTOGRAM  metric:{label:{name:"instance"  value:""}  histogram:{)"
+      R"(sample_count_float:4  sample_sum:10  schema:0  zero_threshold:0  zero_count_float:0  )"
+      R"(positive_span:{offset:-1  length:2}  positive_count:1  positive_count:3}  timestamp_ms:995000})"
+      "\n");
+  EXPECT_EQ(
+      answer.content_type,
+      "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=compact-text; "
+      "escaping=underscores");
+  Do("GET", "/federate?match[]=%7B%22b.c%22%7D", "", {{"accept", accept + "text;escaping=allow-utf-8"}});
+  EXPECT_EQ(answer.body,
+            "name:  \"b.c\"\ntype:  UNTYPED\nmetric:  {\n  label:  {\n    name:  \"instance\"\n"
+            "    value:  \"\"\n  }\n  untyped:  {\n    value:  inf\n  }\n  timestamp_ms:  990000\n}\n\n");
+  EXPECT_EQ(answer.content_type,
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=text; "
+            "escaping=allow-utf-8");
+}
+
 TEST_F(ApiTest, FederationEscapesNamesAsAsked) {
   Append({{"__name__", "a.b_c d"}}, 990'000, 1);
   auto names = [&](const std::string& escaping) {
