@@ -1,4 +1,5 @@
 // OpenMetrics text, versions 0.0.1 and 1.0.0.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -282,10 +283,8 @@ class OpenMetricsParser : public LineParser {
     if (std::isnan(seconds) || std::isinf(seconds)) {
       return absl::InvalidArgumentError(StrCat("invalid ", what, " ", FormatFloatF(seconds)));
     }
-    double ms = seconds * 1000;
-    if (!(std::fabs(ms) < 9.2e18))
-      return absl::InvalidArgumentError(StrCat("invalid ", what, " out of range"));
-    return static_cast<int64_t>(ms);
+    // What is beyond all times is refused when it is appended.
+    return static_cast<int64_t>(std::clamp(seconds * 1000, -9.2e18, 9.2e18));
   }
 
   absl::StatusOr<EntryKind> ParseSuffix(Token t) {

@@ -30,9 +30,16 @@ absl::Status CheckNames(const Labels& labels, bool legacy) {
   bool valid = legacy ? IsLegacyMetricName(metric) : IsValidUtf8(metric);
   for (LabelView l : labels) {
     if (!valid) break;
-    valid = (legacy ? IsLegacyLabelName(l.name) : IsValidUtf8(l.name)) && IsValidUtf8(l.value);
+    const bool name = legacy ? IsLegacyLabelName(l.name) : !l.name.empty() && IsValidUtf8(l.name);
+    valid = name && IsValidUtf8(l.value);
   }
-  return valid ? absl::OkStatus() : Invalid("invalid metric name or label names: ", labels.ToString());
+  if (valid) return absl::OkStatus();
+  std::string text;
+  for (LabelView l : labels) {
+    StrAppend(&text, text.empty() ? "{" : ", ",
+              IsLegacyLabelName(l.name) ? std::string(l.name) : GoQuote(l.name), "=", GoQuote(l.value));
+  }
+  return Invalid("invalid metric name or label names: ", text, "}");
 }
 
 }  // namespace

@@ -16,21 +16,30 @@ import tempfile
 import unittest
 import urllib.parse
 
+import exposition_pages
 from hostile_pages import JOBS, PAGES, Server
 from parts import fetch, free_port, wait_for
 
 NARTHEX = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/release/narthex"
 PROMETHEUS = os.environ.get("PROMETHEUS_BIN", "")
+PAGES.update(exposition_pages.pages())
 # Job: why its error text differs.
 WORDS = {
     "header_garbage": "libcurl does not hand out the line that is no header",
     "negative_length": "nor a length that is none",
     "not_http": "nor a first line that is not HTTP's",
     "status_garbage": "nor a status that is no number",
+    "openmetrics_blank_end": "Prometheus takes the line and stumbles over the next",
+    "openmetrics_exemplar_blanks": "the same",
+    "openmetrics_exemplar_no_labels": "the same",
+    "text_label_only": "Prometheus takes x in {x} for a name; without a name before it, it ends",
 }
 # Job: why what is stored differs.
 SAMPLES = {
     "blanks": "Prometheus takes the blanks before a name into the name",
+    "openmetrics_blank_end": "the line counts as scraped",
+    "openmetrics_exemplar_blanks": "the same",
+    "openmetrics_exemplar_no_labels": "the same",
 }
 UNREACHABLE = {
     "refused": "targets: ['127.0.0.1:1']",
