@@ -7,12 +7,13 @@
 
 #include "base/mutex.h"
 #include "tests/api/fixture.h"
+#include "tests/support/stub_queryable.h"
 
 namespace narthex::api {
 namespace {
 
 // So many series that the query is far from its end; `on_read` is called for every block.
-class EndlessStore : public tsdb::Queryable {
+class EndlessStore : public narthex::testing::StubQueryable {
  public:
   class Set : public tsdb::SeriesSet {
    public:
@@ -28,29 +29,7 @@ class EndlessStore : public tsdb::Queryable {
    private:
     const EndlessStore* const store_;
   };
-  class Reader : public tsdb::Querier {
-   public:
-    explicit Reader(const EndlessStore* store) : store_(store) {}
-    absl::StatusOr<std::unique_ptr<tsdb::SeriesSet>> Select(const Matchers&, int64_t, int64_t,
-                                                            const tsdb::SelectHints&) override {
-      return std::make_unique<Set>(store_);
-    }
-    absl::StatusOr<std::vector<std::string>> LabelNames(const tsdb::LabelQuery&) override {
-      return absl::UnimplementedError("");
-    }
-    absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view, const tsdb::LabelQuery&) override {
-      return absl::UnimplementedError("");
-    }
-    absl::StatusOr<std::vector<Labels>> Series(const tsdb::LabelQuery&) override {
-      return absl::UnimplementedError("");
-    }
-
-   private:
-    const EndlessStore* const store_;
-  };
-  absl::StatusOr<std::unique_ptr<tsdb::Querier>> NewQuerier(int64_t, int64_t) const override {
-    return std::make_unique<Reader>(this);
-  }
+  EndlessStore() : StubQueryable([this](const tsdb::SelectHints&) { return std::make_unique<Set>(this); }) {}
 
   const Labels labels{{"__name__", "m"}};
   std::function<void()> on_read;

@@ -28,15 +28,18 @@ class DeviceTest : public ::testing::Test {
   }
   ~DeviceTest() override { cuda::SetHostFaults(nullptr); }
 
-  std::unique_ptr<Devices> Open(KernelMode mode = KernelMode::kCuda) {
+  DevicesOptions HostOptions(KernelMode mode, int64_t cache_bytes = 8 << 20) {
     DevicesOptions options;
     options.mode = mode;
     options.api = cuda::HostDevice();
-    options.device.cache_bytes = 8 << 20;
+    options.device.cache_bytes = cache_bytes;
     options.clock = &SystemClock();
     options.logger = &logger_;
     options.metrics = &metrics_;
-    return Devices::Create(options);
+    return options;
+  }
+  std::unique_ptr<Devices> Open(KernelMode mode = KernelMode::kCuda, int64_t cache_bytes = 8 << 20) {
+    return Devices::Create(HostOptions(mode, cache_bytes));
   }
   // The value of a line of the exposition; -1 if there is none.
   double Metric(const std::string& line) const {
@@ -252,14 +255,7 @@ TEST_F(DeviceStore, GivesTheCpusBits) {
 
 TEST_F(DeviceStore, KeepsToItsCacheBudgetAndStillAnswersRight) {
   faults_.memory = 12 << 20;
-  DevicesOptions options;
-  options.mode = KernelMode::kCuda;
-  options.api = cuda::HostDevice();
-  options.device.cache_bytes = 20'000;
-  options.clock = &SystemClock();
-  options.logger = &logger_;
-  options.metrics = &metrics_;
-  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  const std::unique_ptr<Devices> devices = Open(KernelMode::kCuda, 20'000);
   for (const char* query : kQueries) {
     const QueryParams params = Params(query, 60'000);
     ExpectSame(Run(nullptr, params), Run(devices.get(), params), query);
@@ -269,14 +265,7 @@ TEST_F(DeviceStore, KeepsToItsCacheBudgetAndStillAnswersRight) {
 
 // Queries share the cache, and wait for nobody.
 TEST_F(DeviceStore, AnswersManyQueriesAtOnce) {
-  DevicesOptions options;
-  options.mode = KernelMode::kCuda;
-  options.api = cuda::HostDevice();
-  options.device.cache_bytes = 30'000;
-  options.clock = &SystemClock();
-  options.logger = &logger_;
-  options.metrics = &metrics_;
-  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  const std::unique_ptr<Devices> devices = Open(KernelMode::kCuda, 30'000);
   std::vector<Result> want;
   for (const char* query : kQueries) want.push_back(Run(nullptr, Params(query, 60'000)));
   std::vector<std::thread> threads;
@@ -300,11 +289,7 @@ TEST_F(DeviceStore, AnswersTheQueryDuringWhichTheDeviceIsLost) {
   for (int64_t after = 0; after < 40; ++after) {
     faults_.lost_after = after;
     MetricsRegistry metrics;
-    DevicesOptions options;
-    options.mode = KernelMode::kCuda;
-    options.api = cuda::HostDevice();
-    options.clock = &SystemClock();
-    options.logger = &logger_;
+    DevicesOptions options = HostOptions(KernelMode::kCuda, 0);
     options.metrics = &metrics;
     const std::unique_ptr<Devices> devices = Devices::Create(options);
     ExpectSame(want, Run(devices.get(), params), "lost");
@@ -362,11 +347,8 @@ TEST_F(DeviceTest, TheModelTakesTheDeviceForLargeWorkUntilItTurnsOutSlow) {
     out->sample_rate = 1.8e11;
     out->launch_seconds = 1e-5;
   };
-  DevicesOptions options;
+  DevicesOptions options = HostOptions(KernelMode::kAuto, 0);
   options.api = &api;
-  options.clock = &SystemClock();
-  options.logger = &logger_;
-  options.metrics = &metrics_;
   const std::unique_ptr<Devices> devices = Devices::Create(options);
   DeviceWork large;
   large.series = 1e6;
@@ -401,11 +383,8 @@ TEST_F(DeviceTest, AGpuInsideTheProcessorIsUsedOnlyIfAskedFor) {
     cuda::HostDevice()->info(device, out);
     out->integrated = 1;
   };
-  DevicesOptions options;
+  DevicesOptions options = HostOptions(KernelMode::kAuto, 0);
   options.api = &api;
-  options.clock = &SystemClock();
-  options.logger = &logger_;
-  options.metrics = &metrics_;
   EXPECT_FALSE(Devices::Create(options)->available());
   options.mode = KernelMode::kCuda;
   EXPECT_TRUE(Devices::Create(options)->available());
@@ -421,11 +400,9 @@ TEST_F(DeviceTest, WithoutADeviceOneLineSaysSo) {
 }
 
 TEST_F(DeviceTest, WithoutALibraryOneLineSaysSo) {
-  DevicesOptions options;
+  DevicesOptions options = HostOptions(KernelMode::kAuto, 0);
+  options.api = nullptr;
   options.libraries = {"/nonexistent/libnarthex_cuda.so"};
-  options.clock = &SystemClock();
-  options.logger = &logger_;
-  options.metrics = &metrics_;
   const std::unique_ptr<Devices> devices = Devices::Create(options);
   EXPECT_FALSE(devices->available());
   EXPECT_NE(log_.find("/nonexistent/libnarthex_cuda.so"), std::string::npos) << log_;

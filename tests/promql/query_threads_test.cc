@@ -33,20 +33,28 @@ class Record {
   std::vector<std::string> ran_ ABSL_GUARDED_BY(mutex_);
 };
 
+// A lane whose task keeps the only thread until `go_on`.
+struct BusyLane {
+  explicit BusyLane(QueryThreads* threads) : lane(threads) {
+    lane.Submit([this] {
+      begun.Notify();
+      go_on.WaitForNotification();
+    });
+    begun.WaitForNotification();
+  }
+  Notification begun, go_on;
+  QueryThreads::Lane lane;
+};
+
 TEST(QueryThreads, ALightQueryIsServedWhileAHeavyOneHasTasksWaiting) {
   QueryThreads threads(1);
   Record record;
-  Notification begun, go_on;
-  QueryThreads::Lane heavy(&threads), light(&threads);
-  heavy.Submit([&] {
-    begun.Notify();
-    go_on.WaitForNotification();
-  });
-  begun.WaitForNotification();  // the only thread is busy
-  for (int i = 0; i < 20; ++i) heavy.Submit(record.Task("heavy"));
+  BusyLane heavy(&threads);
+  QueryThreads::Lane light(&threads);
+  for (int i = 0; i < 20; ++i) heavy.lane.Submit(record.Task("heavy"));
   light.Submit(record.Task("light"));
-  go_on.Notify();
-  heavy.Await([&] { return record.ran().size() == 21; });
+  heavy.go_on.Notify();
+  heavy.lane.Await([&] { return record.ran().size() == 21; });
   const std::vector<std::string> ran = record.ran();
   const auto at = std::find(ran.begin(), ran.end(), "light") - ran.begin();
   EXPECT_LE(at, 1) << "it had to wait for one task of the other at most";
@@ -68,37 +76,26 @@ TEST(QueryThreads, TasksOfALaneRunInOrder) {
 TEST(QueryThreads, WhoWaitsMayHelp) {
   QueryThreads threads(1);
   Record record;
-  Notification begun, go_on;
-  QueryThreads::Lane other(&threads), mine(&threads);
-  other.Submit([&] {
-    begun.Notify();
-    go_on.WaitForNotification();
-  });
-  begun.WaitForNotification();
+  BusyLane other(&threads);
+  QueryThreads::Lane mine(&threads);
   mine.Submit(record.Task("mine"));
   EXPECT_TRUE(mine.RunOne());
   EXPECT_TRUE(record.Has("mine"));
   EXPECT_FALSE(mine.RunOne());
-  go_on.Notify();
+  other.go_on.Notify();
 }
 
 TEST(QueryThreads, ALaneThatGoesAwayForgetsWhatHasNotBegun) {
   QueryThreads threads(1);
   Record record;
-  Notification begun, go_on;
-  QueryThreads::Lane busy(&threads);
-  busy.Submit([&] {
-    begun.Notify();
-    go_on.WaitForNotification();
-  });
-  begun.WaitForNotification();
+  BusyLane busy(&threads);
   {
     QueryThreads::Lane lane(&threads);
     lane.Submit(record.Task("forgotten"));
   }
-  go_on.Notify();
-  busy.Submit(record.Task("last"));
-  busy.Await([&] { return record.Has("last"); });
+  busy.go_on.Notify();
+  busy.lane.Submit(record.Task("last"));
+  busy.lane.Await([&] { return record.Has("last"); });
   EXPECT_FALSE(record.Has("forgotten"));
 }
 

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "gtest/gtest.h"
 #include "promql/promql.h"
+#include "tests/support/stub_queryable.h"
 
 namespace narthex::promql {
 namespace {
@@ -23,7 +24,7 @@ struct Stored {
 };
 
 // Series that any number of readers may read at once; `on_read` is called before every block.
-class Store : public tsdb::Queryable {
+class Store : public testing::StubQueryable {
  public:
   class Set : public tsdb::SeriesSet {
    public:
@@ -51,29 +52,9 @@ class Store : public tsdb::Queryable {
     const Store* const store_;
     int more_readers_;
   };
-  class Reader : public tsdb::Querier {
-   public:
-    explicit Reader(const Store* store) : store_(store) {}
-    absl::StatusOr<std::unique_ptr<tsdb::SeriesSet>> Select(const Matchers&, int64_t, int64_t,
-                                                            const tsdb::SelectHints& hints) override {
-      return std::make_unique<Set>(store_, hints.readers);
-    }
-    absl::StatusOr<std::vector<std::string>> LabelNames(const tsdb::LabelQuery&) override {
-      return absl::UnimplementedError("");
-    }
-    absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view, const tsdb::LabelQuery&) override {
-      return absl::UnimplementedError("");
-    }
-    absl::StatusOr<std::vector<Labels>> Series(const tsdb::LabelQuery&) override {
-      return absl::UnimplementedError("");
-    }
-
-   private:
-    const Store* const store_;
-  };
-  absl::StatusOr<std::unique_ptr<tsdb::Querier>> NewQuerier(int64_t, int64_t) const override {
-    return std::make_unique<Reader>(this);
-  }
+  Store()
+      : StubQueryable(
+            [this](const tsdb::SelectHints& hints) { return std::make_unique<Set>(this, hints.readers); }) {}
 
   std::vector<Stored> series;
   size_t bad_from = SIZE_MAX;
