@@ -4,6 +4,7 @@
 #include <map>
 
 #include "absl/strings/ascii.h"
+#include "base/go_url.h"
 #include "base/http_client.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -30,10 +31,10 @@ absl::Status ReadTls(const YamlNode& node, const std::string& base_dir, TlsConfi
   for (const char* key : {"ca_ref", "cert_ref", "key_ref"}) map.Child(key);
   RETURN_IF_ERROR(map.Finish());
   if (!out->ca.empty() && !out->ca_file.empty()) {
-    return absl::InvalidArgumentError("at most one of ca and ca_file must be configured");
+    return absl::InvalidArgumentError("at most one of ca, ca_file & ca_ref must be configured");
   }
   if (!out->cert.empty() && !out->cert_file.empty()) {
-    return absl::InvalidArgumentError("at most one of cert and cert_file must be configured");
+    return absl::InvalidArgumentError("at most one of cert, cert_file & cert_ref must be configured");
   }
   if (!out->key.empty() && !out->key_file.empty()) {
     return absl::InvalidArgumentError("at most one of key and key_file must be configured");
@@ -119,6 +120,7 @@ absl::Status ReadProxy(YamlMap* map, HttpClientConfig* out) {
     }
     RETURN_IF_ERROR(lists.Finish());
   }
+  RETURN_IF_ERROR(CheckUrl(out->proxy_url));
   if (out->proxy_from_environment && !out->proxy_url.empty()) {
     return absl::InvalidArgumentError(
         "if proxy_from_environment is configured, proxy_url must not be configured");

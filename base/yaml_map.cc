@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -81,6 +82,17 @@ std::string Describe(const YamlNode& node) {
   return StrCat(tag, " `", shown, "`");
 }
 
+// Go's library makes integers of floats, cutting off what does not fit into one.
+std::optional<Integer> ResolveWhole(const YamlNode& node) {
+  if (std::optional<Integer> integer = ResolveInt(node)) return integer;
+  const std::optional<double> value = ResolveFloat(node);
+  if (!value || !(std::fabs(*value) < 9.2e18)) return std::nullopt;
+  return Integer{*value < 0, static_cast<uint64_t>(std::fabs(*value))};
+}
+
+// Marks errors that stand alone, without a line: those of texts that Prometheus reads itself.
+constexpr char kAlone = '\x01';
+
 std::string CannotUnmarshal(const YamlNode& node, std::string_view type) {
   return StrCat("cannot unmarshal ", Describe(node), " into ", type);
 }
@@ -138,7 +150,7 @@ void YamlMap::Get(std::string_view key, int64_t* out) {
   const YamlNode* node = Take(key);
   if (node == nullptr) return;
   constexpr uint64_t kMax = std::numeric_limits<int64_t>::max();
-  std::optional<Integer> value = ResolveInt(*node);
+  std::optional<Integer> value = ResolveWhole(*node);
   if (!value || value->magnitude > kMax + (value->negative ? 1 : 0)) {
     AddError(node->line(), CannotUnmarshal(*node, "int"));
     return;
@@ -149,7 +161,7 @@ void YamlMap::Get(std::string_view key, int64_t* out) {
 void YamlMap::Get(std::string_view key, uint64_t* out) {
   const YamlNode* node = Take(key);
   if (node == nullptr) return;
-  std::optional<Integer> value = ResolveInt(*node);
+  std::optional<Integer> value = ResolveWhole(*node);
   if (!value || (value->negative && value->magnitude != 0)) {
     AddError(node->line(), CannotUnmarshal(*node, "uint64"));
     return;
@@ -214,7 +226,7 @@ void YamlMap::GetDuration(std::string_view key, int64_t* out_ms) {
   }
   absl::StatusOr<int64_t> value = ParseDurationMs(node->scalar());
   if (!value.ok()) {
-    errors_.push_back(StrCat("line ", node->line(), ": ", std::string(value.status().message())));
+    errors_.push_back(StrCat(std::string(1, kAlone), std::string(value.status().message())));
     return;
   }
   *out_ms = *value;
@@ -225,7 +237,7 @@ void YamlMap::GetBytes(std::string_view key, int64_t* out_bytes) {
   if (node == nullptr) return;
   absl::StatusOr<int64_t> value = ParseBytes(node->scalar());
   if (!value.ok()) {
-    AddError(node->line(), std::string(value.status().message()));
+    errors_.push_back(StrCat(std::string(1, kAlone), std::string(value.status().message())));
     return;
   }
   *out_bytes = *value;
@@ -239,6 +251,9 @@ absl::Status YamlMap::Finish(bool ignore_unknown) {
     }
   }
   if (errors_.empty()) return absl::OkStatus();
+  for (const std::string& error : errors_) {
+    if (error[0] == kAlone) return absl::InvalidArgumentError(error.substr(1));
+  }
   std::stable_sort(errors_.begin(), errors_.end(),
                    [](const std::string& a, const std::string& b) { return LineOf(a) < LineOf(b); });
   return absl::InvalidArgumentError(StrCat("yaml: unmarshal errors:\n  ", absl::StrJoin(errors_, "\n  ")));

@@ -63,7 +63,12 @@ absl::Status ReadStorage(const YamlNode& node, LoadedConfig* config) {
       RETURN_IF_ERROR(ReadRetention(*retention, config));
     RETURN_IF_ERROR(inner.Finish());
   }
-  map.Child("exemplars");
+  if (const YamlNode* exemplars = map.Child("exemplars")) {
+    YamlMap inner(*exemplars, "config.ExemplarsConfig");
+    int64_t max_exemplars = 0;
+    inner.Get("max_exemplars", &max_exemplars);
+    RETURN_IF_ERROR(inner.Finish());
+  }
   return map.Finish();
 }
 
@@ -201,8 +206,14 @@ absl::StatusOr<LoadedConfig> ParseConfig(std::string_view text, const std::strin
   map.Get("scrape_config_files", &scrape_config_files);
   const YamlNode *remote_write = map.Child("remote_write"), *remote_read = map.Child("remote_read"),
                  *otlp = map.Child("otlp"), *tracing = map.Child("tracing");
-  map.Child("runtime");
+  const YamlNode* runtime = map.Child("runtime");
   RETURN_IF_ERROR(map.Finish());
+  if (runtime != nullptr) {
+    YamlMap inner(*runtime, "config.RuntimeConfig");
+    int64_t gogc = 0;
+    inner.Get("gogc", &gogc);
+    RETURN_IF_ERROR(inner.Finish());
+  }
   for (const std::string& pattern : config.rule_patterns) RETURN_IF_ERROR(CheckPattern(pattern, "rule file"));
   ASSIGN_OR_RETURN(config.global, scraper::ParseGlobalConfig(global));
   if (remote_write != nullptr) {

@@ -31,8 +31,7 @@ absl::Status CheckTracing(const YamlNode& section) {
   map.Child("tls_config");
   RETURN_IF_ERROR(map.Finish());
   if (client_type != "grpc" && client_type != "http") {
-    return Invalid(
-        StrCat("expected tracing client type to be to be one of [http grpc], but got ", client_type));
+    return Invalid(StrCat("expected tracing client type to be to be http or grpc, but got ", client_type));
   }
   RETURN_IF_ERROR(
       CheckExtraHeaders(headers, "custom authorization header configuration is not yet supported"));

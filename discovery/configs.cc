@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "base/go_url.h"
 #include "base/regex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -25,16 +26,24 @@ absl::Status NotAList(const YamlNode& node, std::string_view what) {
       StrCat("yaml: unmarshal errors:\n  line ", node.line(), ": cannot unmarshal ", what, ": not a list"));
 }
 
+absl::Status CheckItem(const YamlNode& item, std::string_view section) {
+  if (!item.IsNull()) return absl::OkStatus();
+  return absl::InvalidArgumentError(StrCat("empty or null section in ", section));
+}
+
 absl::Status ReadStatic(const YamlNode& node, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "static_configs");
   for (const YamlNode& item : node.items()) {
-    if (item.IsNull()) return absl::InvalidArgumentError("empty or null section in static_configs");
+    RETURN_IF_ERROR(CheckItem(item, "static_configs"));
     YamlMap map(item, "struct");
     std::vector<std::string> targets;
     std::vector<std::pair<std::string, std::string>> labels;
     map.Get("targets", &targets);
     map.Get("labels", &labels);
     RETURN_IF_ERROR(map.Finish());
+    for (const auto& [name, value] : labels) {
+      if (name.empty()) return absl::InvalidArgumentError("\"\" is not a valid label name");
+    }
     TargetGroup group;
     group.source = StrCat(out->static_groups.size());
     group.labels = Labels::FromPairs(std::move(labels));
@@ -53,6 +62,7 @@ absl::Status ReadFiles(const YamlNode& node, const std::string& base_dir, Config
   static const absl::StatusOr<Regex> kPattern =
       Regex::Compile(R"([^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML))");
   for (const YamlNode& item : node.items()) {
+    RETURN_IF_ERROR(CheckItem(item, "file_sd_configs"));
     YamlMap map(item, "file.plain");
     Configs::FileSd config;
     map.Get("files", &config.files);
@@ -75,6 +85,7 @@ absl::Status ReadFiles(const YamlNode& node, const std::string& base_dir, Config
 absl::Status ReadHttp(const YamlNode& node, const std::string& base_dir, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "http_sd_configs");
   for (const YamlNode& item : node.items()) {
+    RETURN_IF_ERROR(CheckItem(item, "http_sd_configs"));
     YamlMap map(item, "http.plain");
     Configs::HttpSd config;
     config.http = std::make_shared<HttpClientConfig>();
@@ -83,6 +94,7 @@ absl::Status ReadHttp(const YamlNode& node, const std::string& base_dir, Configs
     RETURN_IF_ERROR(ReadHttpClientConfig(&map, base_dir, config.http.get()));
     RETURN_IF_ERROR(map.Finish());
     if (config.url.empty()) return absl::InvalidArgumentError("URL is missing");
+    RETURN_IF_ERROR(CheckUrl(config.url));
     bool http = config.url.starts_with("http://") || config.url.starts_with("https://");
     if (!http) return absl::InvalidArgumentError("URL scheme must be 'http' or 'https'");
     size_t host = config.url.find("://") + 3;
@@ -108,6 +120,7 @@ absl::Status ReadDockerFilters(const YamlNode& node, Configs::DockerSd* out) {
 absl::Status ReadDocker(const YamlNode& node, const std::string& base_dir, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "docker_sd_configs");
   for (const YamlNode& item : node.items()) {
+    RETURN_IF_ERROR(CheckItem(item, "docker_sd_configs"));
     YamlMap map(item, "moby.plain");
     Configs::DockerSd config;
     config.http = std::make_shared<HttpClientConfig>();
@@ -120,6 +133,7 @@ absl::Status ReadDocker(const YamlNode& node, const std::string& base_dir, Confi
     RETURN_IF_ERROR(ReadHttpClientConfig(&map, base_dir, config.http.get()));
     RETURN_IF_ERROR(map.Finish());
     if (config.host.empty()) return absl::InvalidArgumentError("host missing");
+    RETURN_IF_ERROR(CheckUrl(config.host));
     const size_t scheme = config.host.find("://");
     const bool known = config.host.starts_with("unix://") || config.host.starts_with("tcp://") ||
                        config.host.starts_with("http://") || config.host.starts_with("https://");
@@ -135,6 +149,7 @@ absl::Status ReadDocker(const YamlNode& node, const std::string& base_dir, Confi
 absl::Status ReadDns(const YamlNode& node, Configs* out) {
   if (!node.IsSequence()) return NotAList(node, "dns_sd_configs");
   for (const YamlNode& item : node.items()) {
+    RETURN_IF_ERROR(CheckItem(item, "dns_sd_configs"));
     YamlMap map(item, "dns.plain");
     Configs::DnsSd config;
     map.Get("names", &config.names);

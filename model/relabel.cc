@@ -156,7 +156,7 @@ absl::StatusOr<RelabelConfig> ParseOne(const YamlNode& node, NameValidation vali
   config.action = it->first;
   RETURN_IF_ERROR(map.Finish());
   for (const std::string& label : config.source_labels) {
-    if (!IsValidUtf8(label))
+    if (label.empty() || !IsValidUtf8(label))
       return absl::InvalidArgumentError(StrCat(GoQuote(label), " is not a valid label name"));
   }
   ASSIGN_OR_RETURN(config.regex, Regex::Compile(config.regex_text));
@@ -185,13 +185,8 @@ absl::StatusOr<std::vector<RelabelConfig>> ParseRelabelConfigs(const YamlNode& n
     if (item.IsNull()) {
       return absl::InvalidArgumentError("empty or null relabel config");
     }
-    absl::StatusOr<RelabelConfig> config = ParseOne(item, validation);
-    if (!config.ok()) {
-      std::string message(config.status().message());
-      if (message.starts_with("yaml: ")) return config.status();
-      return absl::InvalidArgumentError(StrCat("line ", item.line(), ": ", message));
-    }
-    out.push_back(*std::move(config));
+    ASSIGN_OR_RETURN(RelabelConfig config, ParseOne(item, validation));
+    out.push_back(std::move(config));
   }
   return out;
 }

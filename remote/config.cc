@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "base/go_format.h"
+#include "base/go_url.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "remote/config_yaml.h"
@@ -33,6 +34,29 @@ absl::Status ReadQueue(const YamlNode& node, QueueConfig* queue) {
   if (queue->min_shards > queue->max_shards)
     return Invalid("remote write queue min_shards must not be greater than max_shards");
   return absl::OkStatus();
+}
+
+constexpr const char* kAuthorizationHeader =
+    "authorization header must be changed via the basic_auth, authorization, oauth2, sigv4, azuread or "
+    "google_iam parameter";
+
+// Signing has no effect, but its mistakes are told.
+absl::Status CheckSigv4(const YamlNode& node) {
+  YamlMap map(node, "sigv4.plain");
+  std::string region, access_key, secret_key, profile, role_arn, external_id;
+  bool fips = false;
+  map.Get("region", &region);
+  map.Get("access_key", &access_key);
+  map.Get("secret_key", &secret_key);
+  map.Get("profile", &profile);
+  map.Get("role_arn", &role_arn);
+  map.Get("external_id", &external_id);
+  map.Get("use_fips_sts_endpoint", &fips);
+  map.Child("service_name");
+  RETURN_IF_ERROR(map.Finish());
+  if (access_key.empty() == secret_key.empty()) return absl::OkStatus();
+  return Invalid(
+      "must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config");
 }
 
 absl::Status ReadMetadataConfig(const YamlNode& node, RemoteWriteConfig* config) {
@@ -71,21 +95,21 @@ absl::StatusOr<RemoteWriteConfig> ReadRemoteWrite(const YamlNode& node, const st
   for (const char* key : {"sigv4", "azuread", "google_iam"}) {
     if (map.Child(key) != nullptr) config.unsupported.emplace_back(key);
   }
+  const YamlNode* sigv4 = map.Child("sigv4");
   config.http = std::make_shared<HttpClientConfig>();
   config.http->enable_http2 = false;
   absl::Status http = ReadHttpClientConfig(&map, base_dir, config.http.get());
   RETURN_IF_ERROR(map.Finish());
+  RETURN_IF_ERROR(CheckUrl(config.url));
   if (config.url.empty()) return Invalid("url for remote_write is empty");
   if (relabel != nullptr) RETURN_IF_ERROR(ReadRelabelRules(*relabel, &config.relabel_configs));
-  RETURN_IF_ERROR(
-      CheckExtraHeaders(config.headers,
-                        "authorization header must be changed via the basic_auth, authorization, oauth2, "
-                        "sigv4, azuread or google_iam parameter"));
+  RETURN_IF_ERROR(CheckExtraHeaders(config.headers, kAuthorizationHeader));
   if (config.message != kWriteV1 && config.message != kWriteV2) {
-    return Invalid(StrCat("invalid protobuf_message value: unknown type for remote write protobuf message ",
+    return Invalid(StrCat("invalid protobuf_message value: unknown remote write protobuf message ",
                           config.message, ", supported: ", kWriteV1, ", ", kWriteV2));
   }
   RETURN_IF_ERROR(http);
+  if (sigv4 != nullptr) RETURN_IF_ERROR(CheckSigv4(*sigv4));
   if (queue != nullptr) RETURN_IF_ERROR(ReadQueue(*queue, &config.queue));
   if (metadata != nullptr) RETURN_IF_ERROR(ReadMetadataConfig(*metadata, &config));
   config.yaml = DumpRemoteWrite(config, node);
@@ -107,9 +131,9 @@ absl::StatusOr<RemoteReadConfig> ReadRemoteRead(const YamlNode& node, const std:
   config.http = std::make_shared<HttpClientConfig>();
   absl::Status http = ReadHttpClientConfig(&map, base_dir, config.http.get());
   RETURN_IF_ERROR(map.Finish());
+  RETURN_IF_ERROR(CheckUrl(config.url));
   if (config.url.empty()) return Invalid("url for remote_read is empty");
-  RETURN_IF_ERROR(CheckExtraHeaders(
-      config.headers, "authorization header must be changed via the basic_auth or authorization parameter"));
+  RETURN_IF_ERROR(CheckExtraHeaders(config.headers, kAuthorizationHeader));
   RETURN_IF_ERROR(http);
   config.yaml = DumpRemoteRead(config, chunked_limit);
   return config;
@@ -120,8 +144,11 @@ template <typename Config, typename ReadOne>
 absl::StatusOr<std::vector<Config>> ReadRemotes(const YamlNode& section, std::string_view what,
                                                 const ReadOne& read_one) {
   if (!section.IsSequence()) {
-    return Invalid(StrCat("yaml: unmarshal errors:\n  line ", section.line(), ": the ", what,
-                          " configuration must be a list"));
+    const std::string type =
+        what == "remote write" ? "[]*config.RemoteWriteConfig" : "[]*config.RemoteReadConfig";
+    if (!section.IsMapping()) RETURN_IF_ERROR(YamlMap(section, type).Finish());
+    return Invalid(
+        StrCat("yaml: unmarshal errors:\n  line ", section.line(), ": cannot unmarshal !!map into ", type));
   }
   std::vector<Config> configs;
   std::set<std::string> names;
@@ -136,13 +163,15 @@ absl::StatusOr<std::vector<Config>> ReadRemotes(const YamlNode& section, std::st
   return configs;
 }
 
-absl::Status CheckAttributes(std::vector<std::string>* attributes, std::string_view key) {
+absl::Status CheckAttributes(std::vector<std::string>* attributes, std::string_view key,
+                             std::string_view verb) {
   std::set<std::string> seen;
   for (std::string& attribute : *attributes) {
     std::string trimmed(absl::StripAsciiWhitespace(ToAbsl(attribute)));
     if (trimmed.empty()) return Invalid(StrCat("invalid '", key, "': empty OTel attribute name"));
     if (!seen.insert(trimmed).second) {
-      return Invalid(StrCat("invalid '", key, "': duplicated OTel attribute ", GoQuote(attribute)));
+      return Invalid(
+          StrCat("invalid '", key, "': duplicated ", verb, " OTel resource attribute ", GoQuote(attribute)));
     }
     attribute = trimmed;
   }
@@ -176,6 +205,7 @@ absl::StatusOr<OtlpConfig> ParseOtlpConfig(const YamlNode& section, bool legacy_
   map.Get("label_name_underscore_sanitization", &config.sanitize_underscore);
   map.Get("label_name_preserve_multiple_underscores", &config.preserve_underscores);
   RETURN_IF_ERROR(map.Finish());
+  if (config.strategy.empty()) config.strategy = OtlpConfig().strategy;
   if (config.promote_all && !config.promote.empty()) {
     return Invalid(
         "'promote_all_resource_attributes' and 'promote_resource_attributes' cannot be configured "
@@ -185,8 +215,8 @@ absl::StatusOr<OtlpConfig> ParseOtlpConfig(const YamlNode& section, bool legacy_
     return Invalid(
         "'ignore_resource_attributes' cannot be configured unless 'promote_all_resource_attributes' is true");
   }
-  RETURN_IF_ERROR(CheckAttributes(&config.promote, "promote_resource_attributes"));
-  RETURN_IF_ERROR(CheckAttributes(&config.ignore, "ignore_resource_attributes"));
+  RETURN_IF_ERROR(CheckAttributes(&config.promote, "promote_resource_attributes", "promoted"));
+  RETURN_IF_ERROR(CheckAttributes(&config.ignore, "ignore_resource_attributes", "ignored"));
   const std::string& strategy = config.strategy;
   bool escapes =
       strategy == "UnderscoreEscapingWithSuffixes" || strategy == "UnderscoreEscapingWithoutSuffixes";

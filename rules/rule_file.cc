@@ -33,11 +33,14 @@ class FileParser {
     const YamlNode* groups = map.Child("groups");
     std::vector<GroupSpec> out;
     if (groups != nullptr && !groups->IsSequence()) {
-      map.AddError(groups->line(), "cannot unmarshal groups into []rulefmt.RuleGroup");
+      AddYamlErrors(CheckList(*groups, "[]rulefmt.RuleGroup"));
     } else if (groups != nullptr) {
-      for (const YamlNode& node : groups->items()) ReadGroup(node, &out);
+      for (const YamlNode& node : groups->items()) {
+        if (!node.IsNull()) ReadGroup(node, &out);
+      }
     }
     AddYamlErrors(map.Finish(ignore_unknown_));
+    if (!alone_.empty()) return InFile(alone_);
     if (!yaml_errors_.empty()) return InFile(StrCat("yaml: unmarshal errors:", yaml_errors_));
     if (errors_.empty()) return out;
     std::string all;
@@ -55,8 +58,18 @@ class FileParser {
   void AddYamlErrors(const absl::Status& status) {
     if (status.ok()) return;
     std::string message(status.message());
-    size_t end = message.find('\n');
-    yaml_errors_ += end == message.npos ? "\n  " + message : message.substr(end);
+    if (!message.starts_with("yaml: unmarshal errors:")) {
+      if (alone_.empty()) alone_ = message;
+      return;
+    }
+    yaml_errors_ += message.substr(message.find('\n'));
+  }
+
+  static absl::Status CheckList(const YamlNode& node, std::string_view type) {
+    if (node.IsSequence()) return absl::OkStatus();
+    if (!node.IsMapping()) return YamlMap(node, type).Finish();
+    return absl::InvalidArgumentError(
+        StrCat("yaml: unmarshal errors:\n  line ", node.line(), ": cannot unmarshal !!map into ", type));
   }
 
   void ReadGroup(const YamlNode& node, std::vector<GroupSpec>* out) {
@@ -83,8 +96,11 @@ class FileParser {
     }
     for (const auto& [label, value] : group.labels)
       CheckLabel(label, value, StrCat(At(where), "group ", GoQuote(group.name), ", "));
-    if (rules != nullptr && rules->IsSequence()) {
-      for (const YamlNode& rule : rules->items()) ReadRule(rule, &group);
+    if (rules != nullptr) AddYamlErrors(CheckList(*rules, "[]rulefmt.Rule"));
+    if (rules != nullptr) {
+      for (const YamlNode& rule : rules->items()) {
+        if (!rule.IsNull()) ReadRule(rule, &group);
+      }
     }
     out->push_back(std::move(group));
   }
@@ -183,7 +199,7 @@ class FileParser {
   const bool ignore_unknown_, legacy_;
   std::set<std::string> names_;
   std::vector<std::string> errors_;
-  std::string yaml_errors_;
+  std::string yaml_errors_, alone_;  // what the YAML library says; an error without a line
 };
 
 }  // namespace

@@ -55,6 +55,13 @@ absl::Status CheckStaticTargets(const ScrapeConfig& config) {
   return absl::OkStatus();
 }
 
+// A limit is not negative.
+void GetLimit(YamlMap* map, std::string_view key, int64_t* limit) {
+  uint64_t value = static_cast<uint64_t>(*limit);
+  map->Get(key, &value);
+  *limit = static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX));
+}
+
 void ReadKeys(YamlMap* map, ScrapeConfig* c) {
   map->Get("job_name", &c->job_name);
   map->GetDuration("scrape_interval", &c->scrape_interval_ms);
@@ -68,14 +75,14 @@ void ReadKeys(YamlMap* map, ScrapeConfig* c) {
   map->Get("metrics_path", &c->metrics_path);
   map->Get("scheme", &c->scheme);
   map->GetBytes("body_size_limit", &c->body_size_limit);
-  map->Get("sample_limit", &c->sample_limit);
-  map->Get("target_limit", &c->target_limit);
-  map->Get("label_limit", &c->label_limit);
-  map->Get("label_name_length_limit", &c->label_name_length_limit);
-  map->Get("label_value_length_limit", &c->label_value_length_limit);
-  map->Get("native_histogram_bucket_limit", &c->native_histogram_bucket_limit);
+  GetLimit(map, "sample_limit", &c->sample_limit);
+  GetLimit(map, "target_limit", &c->target_limit);
+  GetLimit(map, "label_limit", &c->label_limit);
+  GetLimit(map, "label_name_length_limit", &c->label_name_length_limit);
+  GetLimit(map, "label_value_length_limit", &c->label_value_length_limit);
+  GetLimit(map, "native_histogram_bucket_limit", &c->native_histogram_bucket_limit);
   map->Get("native_histogram_min_bucket_factor", &c->native_histogram_min_bucket_factor);
-  map->Get("keep_dropped_targets", &c->keep_dropped_targets);
+  GetLimit(map, "keep_dropped_targets", &c->keep_dropped_targets);
   map->Get("scrape_native_histograms", &c->scrape_native_histograms);
   map->Get("always_scrape_classic_histograms", &c->always_scrape_classic_histograms);
   map->Get("convert_classic_histograms_to_nhcb", &c->convert_classic_histograms_to_nhcb);
@@ -169,7 +176,8 @@ absl::StatusOr<ScrapeConfig> ParseOne(const YamlNode& node, const GlobalConfig& 
   c.metric_name_escaping_scheme.clear();
   YamlMap map(node, "config.ScrapeConfig");
   ReadKeys(&map, &c);
-  Given given{map.Has("scrape_protocols"),
+  const YamlNode* protocols = map.Child("scrape_protocols");
+  Given given{protocols != nullptr,
               map.Has("scrape_native_histograms"),
               map.Has("always_scrape_classic_histograms"),
               map.Has("convert_classic_histograms_to_nhcb"),

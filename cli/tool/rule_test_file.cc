@@ -35,6 +35,7 @@ class TestFileParser {
       if (out->tests.back().interval_ms == 0) out->tests.back().interval_ms = out->evaluation_interval_ms;
     });
     Finish(&map);
+    if (!alone_.empty()) return absl::InvalidArgumentError(alone_);
     if (!errors_.empty()) return absl::InvalidArgumentError(StrCat("yaml: unmarshal errors:", errors_));
     for (size_t i = 0; i < order.size(); ++i) {
       if (!out->group_order.emplace(order[i], static_cast<int>(i)).second)
@@ -54,8 +55,11 @@ class TestFileParser {
     absl::Status status = map->Finish(ignore_unknown_);
     if (status.ok()) return;
     std::string message(status.message());
-    size_t end = message.find('\n');
-    errors_ += end == message.npos ? "\n  " + message : message.substr(end);
+    if (message.starts_with("yaml: unmarshal errors:")) {
+      errors_ += message.substr(message.find('\n'));
+    } else if (alone_.empty()) {
+      alone_ = message;
+    }
   }
 
   RuleTest ReadTest(const YamlNode& node) {
@@ -133,6 +137,7 @@ class TestFileParser {
 
   const bool ignore_unknown_;
   std::string errors_;
+  std::string alone_;  // an error without a line
 };
 
 }  // namespace

@@ -210,7 +210,8 @@ TEST(YamlMap, WrongTypesAreNamedAsGoNamesThem) {
   const std::string kStart = "yaml: unmarshal errors:\n  line 1: cannot unmarshal ";
   EXPECT_EQ(ReadError("maybe", &b), kStart + "!!str `maybe` into bool");
   EXPECT_EQ(ReadError("'true'", &b), kStart + "!!str `true` into bool");
-  EXPECT_EQ(ReadError("1.5", &i), kStart + "!!float `1.5` into int");
+  EXPECT_EQ(ReadError("1e20", &i), kStart + "!!float `1e20` into int");
+  EXPECT_EQ(ReadError(".inf", &i), kStart + "!!float `.inf` into int");
   EXPECT_EQ(ReadError("9223372036854775808", &i), kStart + "!!int `9223372...` into int");
   EXPECT_EQ(ReadError("-1", &u), kStart + "!!int `-1` into uint64");
   EXPECT_EQ(ReadError("yes", &d), kStart + "!!bool `yes` into float64");
@@ -229,7 +230,7 @@ TEST(YamlMap, SpecialFloats) {
 }
 
 TEST(YamlMap, AllErrorsAreReportedInTheOrderOfLines) {
-  YamlNode node = Parsed("unknown: 1\nn: x\nd: soon\nn: 2\n");
+  YamlNode node = Parsed("unknown: 1\nn: x\nd: [1s]\nn: 2\n");
   YamlMap map(node, "test.plain");
   int64_t n = 0, d = 0;
   map.GetDuration("d", &d);
@@ -238,8 +239,31 @@ TEST(YamlMap, AllErrorsAreReportedInTheOrderOfLines) {
             "yaml: unmarshal errors:\n"
             "  line 1: field unknown not found in type test.plain\n"
             "  line 2: cannot unmarshal !!str `x` into int\n"
-            "  line 3: not a valid duration string: \"soon\"\n"
+            "  line 3: cannot unmarshal !!seq into string\n"
             "  line 4: field n already set in type test.plain");
+}
+
+TEST(YamlMap, AFloatIsCutToAnInteger) {
+  int64_t i = 0;
+  uint64_t u = 0;
+  EXPECT_EQ(ReadError("1.5", &i), "");
+  EXPECT_EQ(i, 1);
+  EXPECT_EQ(ReadError("-1.5", &i), "");
+  EXPECT_EQ(i, -1);
+  EXPECT_EQ(ReadError("1e3", &u), "");
+  EXPECT_EQ(u, 1000u);
+}
+
+TEST(YamlMap, AnErrorOfADurationOrSizeStandsAlone) {
+  YamlNode node = Parsed("unknown: 1\nd: soon\n");
+  YamlMap map(node, "test.plain");
+  int64_t d = 0;
+  map.GetDuration("d", &d);
+  EXPECT_EQ(map.Finish().message(), "not a valid duration string: \"soon\"");
+  YamlNode sizes = Parsed("s: 10XB\n");
+  YamlMap other(sizes, "test.plain");
+  other.GetBytes("s", &d);
+  EXPECT_EQ(other.Finish().message(), "units: unknown unit XB in 10XB");
 }
 
 TEST(YamlMap, UnknownKeysMayBeIgnored) {

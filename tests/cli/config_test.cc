@@ -64,9 +64,35 @@ TEST(Config, MistakesInSectionsGetPrometheussWords) {
       {"remote_write: [{url: http://x, headers: {Host: y}}]",
        "Host is a reserved header. It must not be changed"},
       {"remote_read: [{url: http://x, headers: {Authorization: y}}]",
-       "authorization header must be changed via the basic_auth or authorization parameter"},
+       "authorization header must be changed via the basic_auth, authorization, oauth2, sigv4, azuread or "
+       "google_iam parameter"},
+      {"remote_write: [{url: '::'}]", "parse \"::\": missing protocol scheme"},
+      {"remote_write: [{url: http://x, sigv4: {access_key: a}}]",
+       "must provide a AWS SigV4 Access key and Secret Key"},
+      {"remote_write: x", "line 1: cannot unmarshal !!str `x` into []*config.RemoteWriteConfig"},
+      {"remote_read: {}", "line 1: cannot unmarshal !!map into []*config.RemoteReadConfig"},
+      {"remote_write: [{url: http://x, protobuf_message: x}]",
+       "invalid protobuf_message value: unknown remote write protobuf message x, supported: "},
+      {"runtime: {gogc: x}", "cannot unmarshal !!str `x` into int"},
+      {"runtime: {foo: 1}", "field foo not found in type config.RuntimeConfig"},
+      {"storage: {exemplars: {foo: 1}}", "field foo not found in type config.ExemplarsConfig"},
+      {"storage: {exemplars: x}", "cannot unmarshal !!str `x` into config.ExemplarsConfig"},
+      {"tracing: {endpoint: a, client_type: x}",
+       "expected tracing client type to be to be http or grpc, but got x"},
       {"tracing: {endpoint: a, headers: {authorization: b}}",
        "custom authorization header configuration is not yet supported"},
+      {"otlp: {promote_resource_attributes: [a, ' a']}",
+       "duplicated promoted OTel resource attribute \" a\""},
+      {"global: {sample_limit: -1}", "cannot unmarshal !!int `-1` into uint64"},
+      {"global: {body_size_limit: 10XB}", "units: unknown unit XB in 10XB"},
+      {"scrape_configs: [{job_name: a, proxy_url: '%zz'}]", "parse \"%zz\": invalid URL escape \"%zz\""},
+      {"scrape_configs: [{job_name: a, tls_config: {ca: a, ca_file: b}}]",
+       "at most one of ca, ca_file & ca_ref must be configured"},
+      {"scrape_configs: [{job_name: a, static_configs: [{labels: {'': b}}]}]",
+       "\"\" is not a valid label name"},
+      {"scrape_configs: [{job_name: a, relabel_configs: [{source_labels: [''], target_label: b}]}]",
+       "\"\" is not a valid label name"},
+      {"scrape_configs: [{job_name: a, dns_sd_configs: [null]}]", "empty or null section in dns_sd_configs"},
       {"tracing: {sampling_fraction: 1}", "tracing endpoint must be set"},
       {"otlp: {translation_strategy: Invalid}", "unsupported OTLP translation strategy \"Invalid\""},
       {"storage: {tsdb: {retention: {size: -1GB}}}",
@@ -86,6 +112,13 @@ TEST(Config, MistakesInSectionsGetPrometheussWords) {
   for (const auto& [yaml, error] : kCases) {
     EXPECT_NE(ErrorOf(yaml).find(error), std::string::npos) << yaml << "\n gave: " << ErrorOf(yaml);
   }
+}
+
+TEST(Config, WhatGosLibraryTakesIsTaken) {
+  for (const char* yaml :
+       {"global: {sample_limit: 1.5}", "global: {label_limit: 1e3}", "otlp: {translation_strategy: ''}",
+        "scrape_configs: [{job_name: a, scrape_protocols: null}]", "runtime: {gogc: 50}"})
+    EXPECT_EQ(ErrorOf(yaml), "") << yaml;
 }
 
 TEST(Config, MissingFileIsNamed) {

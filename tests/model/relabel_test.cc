@@ -120,19 +120,19 @@ TEST(Relabel, NothingAfterADropMatters) {
 
 TEST(Relabel, RefusalsSayWhat) {
   const std::pair<std::string_view, std::string_view> kCases[] = {
-      {"[{action: nonsense}]", "line 1: unknown relabel action \"nonsense\""},
-      {"[{action: null}]", "line 1: relabel action cannot be empty"},
+      {"[{action: nonsense}]", "unknown relabel action \"nonsense\""},
+      {"[{action: null}]", "relabel action cannot be empty"},
       {"[{source_labels: [a]}]",
-       "line 1: relabel configuration for replace action requires 'target_label' value"},
+       "relabel configuration for replace action requires 'target_label' value"},
       {"[{source_labels: [a], target_label: b, action: hashmod}]",
-       "line 1: relabel configuration for hashmod requires non-zero modulus"},
-      {"[{regex: '(', target_label: b}]", "line 1: error parsing regexp: missing closing ): `(`"},
+       "relabel configuration for hashmod requires non-zero modulus"},
+      {"[{regex: '(', target_label: b}]", "error parsing regexp: missing closing ): `(`"},
       {"[{regex: a, action: labelkeep, target_label: b}]",
-       "line 1: labelkeep action requires only 'regex', and no other fields"},
+       "labelkeep action requires only 'regex', and no other fields"},
       {"[{source_labels: [a], target_label: b, action: keepequal, regex: x}]",
-       "line 1: keepequal action requires only 'source_labels' and `target_label`, and no other fields"},
+       "keepequal action requires only 'source_labels' and `target_label`, and no other fields"},
       {"[{target_label: b, action: uppercase, replacement: x}]",
-       "line 1: 'replacement' can not be set for uppercase action"},
+       "'replacement' can not be set for uppercase action"},
       {"[{target_label: b, regexp: x}]",
        "yaml: unmarshal errors:\n  line 1: field regexp not found in type relabel.plain"},
       {"[{target_label: b, modulus: -1}]",
@@ -152,7 +152,7 @@ TEST(Relabel, LegacyNamesAreAskedForUnderLegacyValidation) {
     std::string yaml = StrCat("[{source_labels: [x], target_label: '", target, "'}]");
     EXPECT_EQ(ErrorOf(yaml), "accepted") << target;
     EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy),
-              StrCat("line 1: \"", target, "\" is invalid 'target_label' for replace action"));
+              StrCat("\"", target, "\" is invalid 'target_label' for replace action"));
   }
   for (std::string_view target : {"ab", "_", "a${1}b", "$1", "${name}_x", "a$1$2"}) {
     std::string yaml = StrCat("[{source_labels: [x], target_label: '", target, "'}]");
@@ -163,7 +163,7 @@ TEST(Relabel, LegacyNamesAreAskedForUnderLegacyValidation) {
 TEST(Relabel, LabelMapsReplacementMustBeAName) {
   std::string_view yaml = "[{regex: 'x(.*)', action: labelmap, replacement: 'a-$1'}]";
   EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy),
-            "line 1: \"a-$1\" is invalid 'replacement' for labelmap action");
+            "\"a-$1\" is invalid 'replacement' for labelmap action");
   EXPECT_EQ(ErrorOf(yaml), "accepted");
 }
 

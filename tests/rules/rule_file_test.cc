@@ -63,6 +63,27 @@ TEST(RuleFile, RefusesRepeatedGroupsAndMixedRules) {
             std::string::npos);
 }
 
+TEST(RuleFile, GroupsAndRulesThatAreNullAreNone) {
+  auto groups = Parse("groups: [null, {name: g, limit: 1.5, rules: [null, {record: a, expr: up}]}]");
+  ASSERT_TRUE(groups.ok()) << groups.status();
+  ASSERT_EQ(groups->size(), 1u);
+  EXPECT_EQ((*groups)[0].limit, 1);
+  EXPECT_EQ((*groups)[0].rules.size(), 1u);
+}
+
+TEST(RuleFile, NamesTheTypeOfWhatIsNoList) {
+  const std::string kStart = "rules.yml: yaml: unmarshal errors:\n  line 1: cannot unmarshal ";
+  EXPECT_EQ(ErrorOf("groups: {}"), kStart + "!!map into []rulefmt.RuleGroup");
+  EXPECT_EQ(ErrorOf("groups: x"), kStart + "!!str `x` into []rulefmt.RuleGroup");
+  EXPECT_EQ(ErrorOf("groups: [{name: g, rules: {}}]"), kStart + "!!map into []rulefmt.Rule");
+  EXPECT_EQ(ErrorOf("groups: [{name: g, rules: x}]"), kStart + "!!str `x` into []rulefmt.Rule");
+}
+
+TEST(RuleFile, ABadDurationStandsAlone) {
+  EXPECT_EQ(ErrorOf("groups: [{name: g, interval: -1m, foo: 1}]"),
+            "rules.yml: not a valid duration string: \"-1m\"");
+}
+
 TEST(RuleFile, RefusesABadTemplate) {
   std::string error = ErrorOf(
       "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    annotations: {s: '{{ $labels.x '}\n");
