@@ -122,8 +122,7 @@ TEST(Relabel, RefusalsSayWhat) {
   const std::pair<std::string_view, std::string_view> kCases[] = {
       {"[{action: nonsense}]", "unknown relabel action \"nonsense\""},
       {"[{action: null}]", "relabel action cannot be empty"},
-      {"[{source_labels: [a]}]",
-       "relabel configuration for replace action requires 'target_label' value"},
+      {"[{source_labels: [a]}]", "relabel configuration for replace action requires 'target_label' value"},
       {"[{source_labels: [a], target_label: b, action: hashmod}]",
        "relabel configuration for hashmod requires non-zero modulus"},
       {"[{regex: '(', target_label: b}]", "error parsing regexp: missing closing ): `(`"},
@@ -162,8 +161,7 @@ TEST(Relabel, LegacyNamesAreAskedForUnderLegacyValidation) {
 
 TEST(Relabel, LabelMapsReplacementMustBeAName) {
   std::string_view yaml = "[{regex: 'x(.*)', action: labelmap, replacement: 'a-$1'}]";
-  EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy),
-            "\"a-$1\" is invalid 'replacement' for labelmap action");
+  EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy), "\"a-$1\" is invalid 'replacement' for labelmap action");
   EXPECT_EQ(ErrorOf(yaml), "accepted");
 }
 
