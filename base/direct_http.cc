@@ -60,7 +60,11 @@ bool ParseAddress(const std::string& text, int port, SocketAddress* out) {
   return out->size > 0;
 }
 
-std::string AddressText(const sockaddr_storage& address) {
+// This side's address of a connection.
+std::string LocalAddress(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
   char text[INET6_ADDRSTRLEN] = "";
   if (address.ss_family == AF_INET6) {
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
@@ -70,17 +74,6 @@ std::string AddressText(const sockaddr_storage& address) {
   const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
   inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text));
   return StrCat(text, ":", ntohs(v4.sin_port));
-}
-
-// "read tcp LOCAL->REMOTE: read: connection reset by peer"
-absl::Status ReadError(int fd, int error) {
-  sockaddr_storage local{}, remote{};
-  socklen_t size = sizeof(local);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
-  size = sizeof(remote);
-  getpeername(fd, reinterpret_cast<sockaddr*>(&remote), &size);
-  return absl::UnavailableError(
-      StrCat("read tcp ", AddressText(local), "->", AddressText(remote), ": read: ", ErrnoText(error)));
 }
 
 // Nothing in it that libcurl would write in another way.
@@ -345,7 +338,13 @@ void DirectHttp::Receive(Connection* connection) {
 void DirectHttp::ReceiveNothing(Connection* connection, int error) {
   if (!connection->heard && connection->reused) return ToLibcurl(connection);
   if (error != 0) {
-    return End(connection, connection->Error(ReadError(connection->fd, error)), false);
+    const Origin& origin = *connection->origin;  // the socket does not know it any more
+    const bool v6 = origin.address.find(':') != std::string::npos;
+    const std::string remote = v6 ? StrCat("[", origin.address, "]") : origin.address;
+    const absl::Status failed =
+        absl::UnavailableError(StrCat("read tcp ", LocalAddress(connection->fd), "->", remote, ":",
+                                      origin.port, ": read: ", ErrnoText(error)));
+    return End(connection, connection->Error(failed), false);
   }
   if (!connection->heard) return End(connection, connection->Error(absl::UnavailableError("EOF")), false);
   const bool whole = connection->answer.End() == Http1Answer::State::kDone;
