@@ -59,6 +59,22 @@ absl::Status CheckSigv4(const YamlNode& node) {
       "must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config");
 }
 
+absl::Status CheckOneAuthorization(const YamlNode& node) {
+  std::string given;
+  int count = 0;
+  for (std::string_view key : {"basic_auth", "authorization", "oauth2", "sigv4", "azuread", "google_iam"}) {
+    const YamlNode* found = node.Find(key);
+    if (found == nullptr || found->IsNull()) continue;
+    StrAppend(&given, given.empty() ? "" : " ", key);
+    ++count;
+  }
+  if (count < 2) return absl::OkStatus();
+  return Invalid(StrCat(
+      "at most one of basic_auth, authorization, oauth2, sigv4, azuread or google_iam must be configured. "
+      "Currently configured: [",
+      given, "]"));
+}
+
 absl::Status ReadMetadataConfig(const YamlNode& node, RemoteWriteConfig* config) {
   YamlMap map(node, "config.plain");
   map.Get("send", &config->send_metadata);
@@ -105,11 +121,12 @@ absl::StatusOr<RemoteWriteConfig> ReadRemoteWrite(const YamlNode& node, const st
   if (relabel != nullptr) RETURN_IF_ERROR(ReadRelabelRules(*relabel, &config.relabel_configs));
   RETURN_IF_ERROR(CheckExtraHeaders(config.headers, kAuthorizationHeader));
   if (config.message != kWriteV1 && config.message != kWriteV2) {
-    return Invalid(StrCat("invalid protobuf_message value: unknown remote write protobuf message ",
+    return Invalid(StrCat("invalid protobuf_message value: unknown type for remote write protobuf message ",
                           config.message, ", supported: ", kWriteV1, ", ", kWriteV2));
   }
   RETURN_IF_ERROR(http);
   if (sigv4 != nullptr) RETURN_IF_ERROR(CheckSigv4(*sigv4));
+  RETURN_IF_ERROR(CheckOneAuthorization(node));
   if (queue != nullptr) RETURN_IF_ERROR(ReadQueue(*queue, &config.queue));
   if (metadata != nullptr) RETURN_IF_ERROR(ReadMetadataConfig(*metadata, &config));
   config.yaml = DumpRemoteWrite(config, node);
@@ -168,7 +185,8 @@ absl::Status CheckAttributes(std::vector<std::string>* attributes, std::string_v
   std::set<std::string> seen;
   for (std::string& attribute : *attributes) {
     std::string trimmed(absl::StripAsciiWhitespace(ToAbsl(attribute)));
-    if (trimmed.empty()) return Invalid(StrCat("invalid '", key, "': empty OTel attribute name"));
+    if (trimmed.empty())
+      return Invalid(StrCat("invalid '", key, "': empty ", verb, " OTel resource attribute"));
     if (!seen.insert(trimmed).second) {
       return Invalid(
           StrCat("invalid '", key, "': duplicated ", verb, " OTel resource attribute ", GoQuote(attribute)));

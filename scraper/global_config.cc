@@ -112,12 +112,17 @@ absl::StatusOr<GlobalConfig> ParseGlobalConfig(const YamlNode* node, const Geten
   map.Get("query_log_file", &config.query_log_file);
   map.Get("scrape_failure_log_file", &config.scrape_failure_log_file);
   map.GetBytes("body_size_limit", &config.body_size_limit);
-  map.Get("sample_limit", &config.sample_limit);
-  map.Get("target_limit", &config.target_limit);
-  map.Get("label_limit", &config.label_limit);
-  map.Get("label_name_length_limit", &config.label_name_length_limit);
-  map.Get("label_value_length_limit", &config.label_value_length_limit);
-  map.Get("keep_dropped_targets", &config.keep_dropped_targets);
+  const auto limit = [&map](std::string_view key, int64_t* out) {
+    uint64_t value = 0;
+    map.Get(key, &value);
+    *out = static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX));
+  };
+  limit("sample_limit", &config.sample_limit);
+  limit("target_limit", &config.target_limit);
+  limit("label_limit", &config.label_limit);
+  limit("label_name_length_limit", &config.label_name_length_limit);
+  limit("label_value_length_limit", &config.label_value_length_limit);
+  limit("keep_dropped_targets", &config.keep_dropped_targets);
   map.Get("metric_name_validation_scheme", &config.metric_name_validation_scheme);
   map.Get("metric_name_escaping_scheme", &config.metric_name_escaping_scheme);
   map.Get("scrape_native_histograms", &config.scrape_native_histograms);
@@ -131,7 +136,7 @@ absl::StatusOr<GlobalConfig> ParseGlobalConfig(const YamlNode* node, const Geten
     settings.Get("gogc", &gogc);
     RETURN_IF_ERROR(settings.Finish());
   }
-  const bool protocols_given = map.Has("scrape_protocols");
+  const bool protocols_given = map.Child("scrape_protocols") != nullptr;
   RETURN_IF_ERROR(map.Finish());
   RETURN_IF_ERROR(CheckGlobal(&config, protocols_given));
   const GetenvFn lookup = getenv != nullptr ? getenv : GetenvFn([](const std::string& name) {

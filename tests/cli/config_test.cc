@@ -69,10 +69,14 @@ TEST(Config, MistakesInSectionsGetPrometheussWords) {
       {"remote_write: [{url: '::'}]", "parse \"::\": missing protocol scheme"},
       {"remote_write: [{url: http://x, sigv4: {access_key: a}}]",
        "must provide a AWS SigV4 Access key and Secret Key"},
+      {"remote_write: [{url: http://x, basic_auth: {username: a}, sigv4: {}}]",
+       "Currently configured: [basic_auth sigv4]"},
+      {"otlp: {promote_resource_attributes: ['']}", "empty promoted OTel resource attribute"},
+      {"scrape_configs: [{job_name: a, label_limit: -1}]", "cannot unmarshal !!int `-1` into uint64"},
       {"remote_write: x", "line 1: cannot unmarshal !!str `x` into []*config.RemoteWriteConfig"},
       {"remote_read: {}", "line 1: cannot unmarshal !!map into []*config.RemoteReadConfig"},
       {"remote_write: [{url: http://x, protobuf_message: x}]",
-       "invalid protobuf_message value: unknown remote write protobuf message x, supported: "},
+       "invalid protobuf_message value: unknown type for remote write protobuf message x, supported: "},
       {"runtime: {gogc: x}", "cannot unmarshal !!str `x` into int"},
       {"runtime: {foo: 1}", "field foo not found in type config.RuntimeConfig"},
       {"storage: {exemplars: {foo: 1}}", "field foo not found in type config.ExemplarsConfig"},
@@ -117,7 +121,8 @@ TEST(Config, MistakesInSectionsGetPrometheussWords) {
 TEST(Config, WhatGosLibraryTakesIsTaken) {
   for (const char* yaml :
        {"global: {sample_limit: 1.5}", "global: {label_limit: 1e3}", "otlp: {translation_strategy: ''}",
-        "scrape_configs: [{job_name: a, scrape_protocols: null}]", "runtime: {gogc: 50}"})
+        "scrape_configs: [{job_name: a, scrape_protocols: null}]", "global: {scrape_protocols: null}",
+        "runtime: {gogc: 50}"})
     EXPECT_EQ(ErrorOf(yaml), "") << yaml;
 }
 
