@@ -46,7 +46,8 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
       {"by(foo)", "1:3: parse error: unexpected \"(\""},
       {"foo{\"bar\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
       {"1e1_2_34",
-       "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e1_2_34\": value out of range"},
+       "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e1_2_34\": value out of "
+       "range"},
       {"foo[:4s]", "1:6: parse error: unexpected colon before duration in duration expression"},
       {"foo[4m::]", "1:9: parse error: unexpected repeated colon in duration expression"},
       {"foo start()", "1:5: parse error: unexpected \"start\""},
