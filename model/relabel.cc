@@ -185,8 +185,13 @@ absl::StatusOr<std::vector<RelabelConfig>> ParseRelabelConfigs(const YamlNode& n
     if (item.IsNull()) {
       return absl::InvalidArgumentError("empty or null relabel config");
     }
-    ASSIGN_OR_RETURN(RelabelConfig config, ParseOne(item, validation));
-    out.push_back(std::move(config));
+    absl::StatusOr<RelabelConfig> config = ParseOne(item, validation);
+    if (!config.ok()) {
+      std::string message(config.status().message());
+      if (message.starts_with("yaml: ")) return config.status();
+      return absl::InvalidArgumentError(StrCat("line ", item.line(), ": ", message));
+    }
+    out.push_back(*std::move(config));
   }
   return out;
 }

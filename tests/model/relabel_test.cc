@@ -120,18 +120,19 @@ TEST(Relabel, NothingAfterADropMatters) {
 
 TEST(Relabel, RefusalsSayWhat) {
   const std::pair<std::string_view, std::string_view> kCases[] = {
-      {"[{action: nonsense}]", "unknown relabel action \"nonsense\""},
-      {"[{action: null}]", "relabel action cannot be empty"},
-      {"[{source_labels: [a]}]", "relabel configuration for replace action requires 'target_label' value"},
+      {"[{action: nonsense}]", "line 1: unknown relabel action \"nonsense\""},
+      {"[{action: null}]", "line 1: relabel action cannot be empty"},
+      {"[{source_labels: [a]}]",
+       "line 1: relabel configuration for replace action requires 'target_label' value"},
       {"[{source_labels: [a], target_label: b, action: hashmod}]",
-       "relabel configuration for hashmod requires non-zero modulus"},
-      {"[{regex: '(', target_label: b}]", "error parsing regexp: missing closing ): `(`"},
+       "line 1: relabel configuration for hashmod requires non-zero modulus"},
+      {"[{regex: '(', target_label: b}]", "line 1: error parsing regexp: missing closing ): `(`"},
       {"[{regex: a, action: labelkeep, target_label: b}]",
-       "labelkeep action requires only 'regex', and no other fields"},
+       "line 1: labelkeep action requires only 'regex', and no other fields"},
       {"[{source_labels: [a], target_label: b, action: keepequal, regex: x}]",
-       "keepequal action requires only 'source_labels' and `target_label`, and no other fields"},
+       "line 1: keepequal action requires only 'source_labels' and `target_label`, and no other fields"},
       {"[{target_label: b, action: uppercase, replacement: x}]",
-       "'replacement' can not be set for uppercase action"},
+       "line 1: 'replacement' can not be set for uppercase action"},
       {"[{target_label: b, regexp: x}]",
        "yaml: unmarshal errors:\n  line 1: field regexp not found in type relabel.plain"},
       {"[{target_label: b, modulus: -1}]",
@@ -141,8 +142,9 @@ TEST(Relabel, RefusalsSayWhat) {
   for (const auto& [yaml, want] : kCases) EXPECT_EQ(ErrorOf(yaml), want) << yaml;
 }
 
-TEST(Relabel, ALaterRuleIsCheckedToo) {
-  EXPECT_EQ(ErrorOf("- target_label: a\n- action: keep\n- action: bad\n"), "unknown relabel action \"bad\"");
+TEST(Relabel, TheErrorNamesTheLineOfItsRule) {
+  EXPECT_EQ(ErrorOf("- target_label: a\n- action: keep\n- action: bad\n"),
+            "line 3: unknown relabel action \"bad\"");
 }
 
 TEST(Relabel, LegacyNamesAreAskedForUnderLegacyValidation) {
@@ -150,7 +152,7 @@ TEST(Relabel, LegacyNamesAreAskedForUnderLegacyValidation) {
     std::string yaml = StrCat("[{source_labels: [x], target_label: '", target, "'}]");
     EXPECT_EQ(ErrorOf(yaml), "accepted") << target;
     EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy),
-              StrCat("\"", target, "\" is invalid 'target_label' for replace action"));
+              StrCat("line 1: \"", target, "\" is invalid 'target_label' for replace action"));
   }
   for (std::string_view target : {"ab", "_", "a${1}b", "$1", "${name}_x", "a$1$2"}) {
     std::string yaml = StrCat("[{source_labels: [x], target_label: '", target, "'}]");
@@ -160,7 +162,8 @@ TEST(Relabel, LegacyNamesAreAskedForUnderLegacyValidation) {
 
 TEST(Relabel, LabelMapsReplacementMustBeAName) {
   std::string_view yaml = "[{regex: 'x(.*)', action: labelmap, replacement: 'a-$1'}]";
-  EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy), "\"a-$1\" is invalid 'replacement' for labelmap action");
+  EXPECT_EQ(ErrorOf(yaml, NameValidation::kLegacy),
+            "line 1: \"a-$1\" is invalid 'replacement' for labelmap action");
   EXPECT_EQ(ErrorOf(yaml), "accepted");
 }
 
