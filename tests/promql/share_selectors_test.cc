@@ -1,4 +1,5 @@
 // Equal selectors of a query read storage once, and nobody can tell but by the work.
+#include <bit>
 #include <memory>
 #include <string>
 #include <vector>
@@ -121,9 +122,11 @@ class SharedReadTest : public ::testing::Test, public tsdb::Queryable {
     for (size_t i = 0; i < got->series.size(); ++i) {
       const ResultSeries &a = got->series[i], &b = expected->series[i];
       EXPECT_EQ(a.labels, b.labels);
-      EXPECT_TRUE(
-          std::equal(a.floats.begin(), a.floats.end(), b.floats.begin(), b.floats.end(),
-                     [](const FloatPoint& x, const FloatPoint& y) { return x.t == y.t && x.v == y.v; }))
+      EXPECT_TRUE(std::equal(a.floats.begin(), a.floats.end(), b.floats.begin(), b.floats.end(),
+                             [](const FloatPoint& x, const FloatPoint& y) {
+                               return x.t == y.t &&
+                                      std::bit_cast<uint64_t>(x.v) == std::bit_cast<uint64_t>(y.v);
+                             }))
           << query << " " << a.labels.ToString();
     }
     EXPECT_EQ(got->stats.samples, expected->stats.samples) << query;

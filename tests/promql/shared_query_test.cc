@@ -140,7 +140,8 @@ TEST_F(SharedQueryTest, TheFirstErrorInOrderIsTheOneThatIsTold) {
   store_.bad_from = 200;
   for (int run = 0; run < 20; ++run) {
     EXPECT_EQ(engine.Run(store_, Range("sum(rate(m[5m]))")).status(),
-              absl::InternalError("series 208 cannot be read"));
+              absl::InternalError("series 256 cannot be read"))
+        << "the first block that begins behind the last good series";
     EXPECT_EQ(engine.memory_used(), 0);
   }
 }
