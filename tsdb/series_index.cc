@@ -383,21 +383,14 @@ std::vector<SeriesId> SeriesIndex::All() const {
   return AllLocked();
 }
 
-std::span<const SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept,
-                                                 std::vector<SeriesId>* own) const {
+SeriesIndex::Pick SeriesIndex::WithValue(const Matcher& m, bool accept) const {
+  Pick pick;
   const auto name = names_.find(m.name());
-  if (name == names_.end()) return {};
+  if (name == names_.end()) return pick;
   const auto& values = name->second;
-  std::span<const SeriesId> only;
-  size_t lists = 0;
   const auto take = [&](PairId p) {
-    const std::vector<SeriesId>& postings = by_id_[p]->postings;
-    if (++lists == 1) {
-      only = postings;
-      return;
-    }
-    if (lists == 2) own->assign(only.begin(), only.end());
-    own->insert(own->end(), postings.begin(), postings.end());
+    pick.pairs.push_back(p);
+    pick.series += by_id_[p]->postings.size();
   };
   const auto take_value = [&](const std::string& v) {
     const auto it = values.find(v);
@@ -416,30 +409,48 @@ std::span<const SeriesId> SeriesIndex::WithValue(const Matcher& m, bool accept,
       if (!pairs_[it->second].postings.empty() && m.Matches(it->first) == accept) take(it->second);
     }
   }
-  if (lists < 2) return only;
-  SortUnique(offsets_.size(), own);
-  return *own;
+  return pick;
+}
+
+std::vector<SeriesId> SeriesIndex::SeriesOf(const Pick& pick) const {
+  std::vector<SeriesId> out;
+  out.reserve(pick.series);
+  for (PairId p : pick.pairs) {
+    const std::vector<SeriesId>& postings = by_id_[p]->postings;
+    out.insert(out.end(), postings.begin(), postings.end());
+  }
+  if (pick.pairs.size() > 1) SortUnique(offsets_.size(), &out);
+  return out;
+}
+
+void SeriesIndex::KeepPicked(bool in, const Pick& pick, std::vector<SeriesId>* ids) const {
+  if (pick.pairs.size() == 1) return Keep(in, by_id_[pick.pairs[0]]->postings, ids);
+  // Many long lists, few ids: the ids are asked for their pairs.
+  if (pick.series / 4 <= ids->size()) return Keep(in, SeriesOf(pick), ids);
+  std::vector<bool> picked(pairs_.size(), false);
+  for (PairId p : pick.pairs) picked[p] = true;
+  std::erase_if(*ids, [&](SeriesId id) {
+    bool found = false;
+    ForEachPair(id, [&](PairId p) { found = found || picked[p]; });
+    return found != in;
+  });
 }
 
 std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
   ReaderMutexLock lock(&mutex_);
   // A matcher that refuses the empty value picks series; one that accepts it only takes series away.
-  std::deque<std::vector<SeriesId>> owned;
-  std::vector<std::span<const SeriesId>> picked;
+  std::vector<Pick> picks;
   for (const Matcher& m : matchers) {
     if (m.MatchesEmpty()) continue;
-    picked.push_back(WithValue(m, true, &owned.emplace_back()));
-    if (picked.back().empty()) return {};
+    picks.push_back(WithValue(m, true));
+    if (picks.back().series == 0) return {};
   }
-  // The shortest list first: the longer ones are only looked into.
-  std::sort(picked.begin(), picked.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  std::vector<SeriesId> out =
-      picked.empty() ? AllLocked() : std::vector<SeriesId>(picked[0].begin(), picked[0].end());
-  for (size_t i = 1; i < picked.size() && !out.empty(); ++i) Keep(true, picked[i], &out);
+  // The fewest first: what is longer is only looked into.
+  std::sort(picks.begin(), picks.end(), [](const Pick& a, const Pick& b) { return a.series < b.series; });
+  std::vector<SeriesId> out = picks.empty() ? AllLocked() : SeriesOf(picks[0]);
+  for (size_t i = 1; i < picks.size() && !out.empty(); ++i) KeepPicked(true, picks[i], &out);
   for (const Matcher& m : matchers) {
-    if (!m.MatchesEmpty() || out.empty()) continue;
-    std::vector<SeriesId> own;
-    Keep(false, WithValue(m, false, &own), &out);
+    if (m.MatchesEmpty() && !out.empty()) KeepPicked(false, WithValue(m, false), &out);
   }
   return out;
 }

@@ -75,9 +75,16 @@ class SeriesIndex {
   void AppendLabels(SeriesId id, std::string* encoded) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   Labels LabelsLocked(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<SeriesId> AllLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  // The series with a value of the matcher's label that the matcher accepts (accept) or refuses (!accept),
-  // ascending: those of one value where they are kept, of several in `own`.
-  std::span<const SeriesId> WithValue(const Matcher& matcher, bool accept, std::vector<SeriesId>* own) const
+  // Pairs of one label, and how many series they have together.
+  struct Pick {
+    std::vector<PairId> pairs;
+    size_t series = 0;
+  };
+  // The values of the matcher's label that the matcher accepts (accept) or refuses (!accept).
+  Pick WithValue(const Matcher& matcher, bool accept) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  std::vector<SeriesId> SeriesOf(const Pick& pick) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);  // ascending
+  // Keeps those of `ids` (ascending) that have one of the pairs (`in`), or those that have none.
+  void KeepPicked(bool in, const Pick& pick, std::vector<SeriesId>* ids) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void SortByLabels(std::vector<SeriesId>* ids) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool LabelsLess(SeriesId a, SeriesId b) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
