@@ -97,6 +97,7 @@ void RawServer::Connection::Answer(int status, std::string_view content_type, st
 }
 
 void RawServer::Connection::ResetOnClose() {
+  reset_ = true;
   linger now{1, 0};
   setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
@@ -221,6 +222,11 @@ void RawServer::Serve(int fd) {
     connection.keep_ = false;
     handler_(connection);
     if (!connection.keep_) break;
+  }
+  // What the client still sends must not make the end a reset, whatever comes first.
+  if (tls_ == nullptr && !connection.reset_) {
+    shutdown(fd, SHUT_WR);
+    connection.WaitForClient();
   }
   SSL_free(connection.ssl_);
   close(fd);

@@ -51,7 +51,7 @@ class RawServer {
     int fd_ = -1;
     SSL* ssl_ = nullptr;
     std::string pending_, head_, body_;
-    bool keep_ = false;
+    bool keep_ = false, reset_ = false;
   };
   using Handler = std::function<void(Connection&)>;
 
