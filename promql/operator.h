@@ -74,6 +74,7 @@ class Batch {
   void Clear(size_t row, size_t step) { cells(row)[step] = kEmpty; }
   // Copies a row of another batch that has as many steps.
   void CopyRow(size_t row, const Batch& from, size_t from_row) {
+    if (steps_ == 0) return;  // a subquery may have no step at all
     std::memcpy(cells(row), from.cells(from_row), steps_);
     std::memcpy(values(row), from.values(from_row), steps_ * sizeof(double));
     if (!from.has_histograms()) return;
