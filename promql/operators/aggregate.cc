@@ -90,6 +90,7 @@ class Aggregate : public Operator {
       if (!more) return absl::OkStatus();
       for (size_t r = 0; r < batch.series(); ++r, ++series) {
         const size_t base = groups_.of[series] * columns_;
+        if (columns_ == 0) continue;  // a subquery may have no step at all
         if (std::memcmp(batch.cells(r), all_floats.data(), columns_) == 0) {
           AddFloats(batch.values(r), columns_, base);
         } else {
