@@ -118,7 +118,8 @@ TEST(DirectHttpTest, SaysWhatLibcurlSays) {
     int requests[2] = {};
     for (bool repeated : {false, true}) {
       std::atomic<bool> bad = false;
-      RawServer server([&](RawServer::Connection& c) { bad ? answer.handler(c) : (void)c.Send(kGood); });
+      RawServer server(
+          [&](RawServer::Connection& c) { bad ? answer.handler(c) : c.Answer(200, "", "good"); });
       HttpClient client;
       HttpClientRequest request = Request(StrCat("http://", server.address(), "/metrics"), repeated);
       request.max_body_bytes = 50;
