@@ -393,13 +393,13 @@ Sample DbImpl::LastOf(SeriesId id) const {
   }
   for (const auto& group : groups) {
     ReaderMutexLock lock(&group->mutex);
-    const auto slot = group->slot_of.find(id);
-    if (slot == group->slot_of.end() || group->open.rounds.empty() || group->last_t <= last.t) continue;
+    const Slot slot = group->slot_of.Find(id);
+    if (slot == SlotIndex::kNone || group->open.rounds.empty() || group->last_t <= last.t) continue;
     const Round& round = group->open.last;
-    if (!round.present.Get(slot->second)) continue;
+    if (!round.present.Get(slot)) continue;
     last = Sample{};
     last.t = round.t;
-    last.v = round.values[slot->second];
+    last.v = round.values[slot];
   }
   return last;
 }

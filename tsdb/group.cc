@@ -110,37 +110,48 @@ TilePtr LazyTile::Get() {
 }
 
 Slot Group::AddSlot(SeriesId series) {
-  const auto [it, added] = slot_of.emplace(series, 0);
-  if (added && !free_slots.empty()) {
-    it->second = free_slots.back();
-    free_slots.pop_back();
-    slots[it->second] = series;
-  } else if (added) {
-    it->second = static_cast<Slot>(slots.size());
-    slots.push_back(series);
+  Slot slot = slot_of.Find(series);
+  if (slot == SlotIndex::kNone) {
+    if (free_slots.empty()) {
+      slot = static_cast<Slot>(slots.size());
+      slots.push_back(series);
+    } else {
+      slot = free_slots.back();
+      free_slots.pop_back();
+      slots[slot] = series;
+    }
+    slot_of.Insert(slot);
   }
-  if (it->second >= held.size()) held.resize(it->second + 1, 0);
-  ++held[it->second];
-  idle.erase(it->second);
-  return it->second;
+  if (held.Get(slot))
+    ++held_more[slot];
+  else
+    held.Set(slot);
+  idle.erase(slot);
+  return slot;
 }
 
 void Group::LoadSlot(Slot slot, SeriesId series) {
   if (slot >= slots.size()) slots.resize(slot + 1, 0);
   slots[slot] = series;
-  slot_of[series] = slot;
+  slot_of.Insert(slot);
 }
 
 void Group::Release(Slot slot) {
-  if (slot >= held.size() || held[slot] == 0 || --held[slot] > 0) return;
+  if (!held.Get(slot)) return;
+  if (const auto more = held_more.find(slot); more != held_more.end()) {
+    if (--more->second == 0) held_more.erase(more);
+    return;
+  }
+  held.Set(slot, false);
   idle[slot] = UINT64_MAX;
   released.push_back(slot);
 }
 
 void Group::ReleaseAll(uint64_t sequence) {
   for (Slot slot = 0; slot < held.size(); ++slot)
-    if (held[slot] > 0) idle[slot] = sequence;
-  held.clear();
+    if (held.Get(slot)) idle[slot] = sequence;
+  held = Bits();
+  held_more.clear();
   SetIdle(sequence);
 }
 
@@ -191,8 +202,9 @@ Group::Memory Group::MemoryBytes() const {
   for (const RoundBytes& round : open.rounds)
     out.head += HeapBytes(sizeof(std::string) + 16) + HeapBytes(*round);
   if (open.readable != nullptr) out.head += open.readable->MemoryBytes();
-  out.slots = VectorBytes(slots) + TableBytes(slot_of) + VectorBytes(held) + VectorBytes(open.last.values) +
-              slots.size() / 4 + TableBytes(idle) + VectorBytes(released) + VectorBytes(free_slots) + 1024;
+  out.slots = VectorBytes(slots) + slot_of.MemoryBytes() + TableBytes(held_more) +
+              VectorBytes(open.last.values) + slots.size() / 2 + TableBytes(idle) + VectorBytes(released) +
+              VectorBytes(free_slots) + 1024;
   return out;
 }
 

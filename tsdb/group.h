@@ -17,6 +17,7 @@
 #include "tsdb/format/records.h"
 #include "tsdb/format/stripe.h"
 #include "tsdb/series_index.h"
+#include "tsdb/slot_index.h"
 
 namespace narthex::tsdb {
 
@@ -72,7 +73,7 @@ struct Group {
   const Labels key;
   mutable Mutex mutex;
   std::vector<SeriesId> slots;
-  absl::flat_hash_map<SeriesId, Slot> slot_of;
+  SlotIndex slot_of{&slots};
   Bits tracked;  // slots with a value in the last round
   int64_t last_t = INT64_MIN;
   OpenTile open;
@@ -81,7 +82,8 @@ struct Group {
   bool broken_chain = false;     // the next round must be a keyframe
   bool in_use = false;           // a GroupAppender exists
 
-  std::vector<uint32_t> held;  // by slot: how often the GroupAppender has added it
+  Bits held;                                    // slots that the GroupAppender has added
+  absl::flat_hash_map<Slot, size_t> held_more;  // how much more often than once
   // Slots that nobody knows, and the record that was the last to have them; UINT64_MAX: the next round's,
   // which has their stale markers.
   absl::flat_hash_map<Slot, uint64_t> idle;

@@ -44,15 +44,15 @@ DbImpl::PinnedGroups DbImpl::PinPlaces(std::span<const SeriesId> ids, ReadView* 
   for (auto& [id, pinned] : groups) {
     ReaderMutexLock lock(&pinned.group->mutex);
     for (NewestSamples::Member& member : pinned.members) {
-      const auto slot = pinned.group->slot_of.find(ids[member.series]);
-      if (slot == pinned.group->slot_of.end()) continue;
-      member.slot = slot->second;
+      const Slot slot = pinned.group->slot_of.Find(ids[member.series]);
+      if (slot == SlotIndex::kNone) continue;
+      member.slot = slot;
       if (view->places[member.series].group == id) {
-        view->places[member.series].slot = slot->second;
+        view->places[member.series].slot = slot;
         continue;
       }
       for (ReadView::Place& place : view->more_places.at(member.series)) {
-        if (place.group == id) place.slot = slot->second;
+        if (place.group == id) place.slot = slot;
       }
     }
   }

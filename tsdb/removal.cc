@@ -62,7 +62,7 @@ absl::Status DbImpl::FreeSlots(Group* group) {
   RETURN_IF_ERROR(store_->Write(batch, /*sync=*/true));
   RETURN_IF_ERROR(store_->Flush());
   for (Slot slot : slots) {
-    group->slot_of.erase(group->slots[slot]);
+    group->slot_of.Erase(slot);
     group->slots[slot] = 0;
     if (slot < group->tracked.size()) group->tracked.Set(slot, false);
     group->idle.erase(slot);
@@ -102,7 +102,8 @@ Roaring DbImpl::LiveSeries() const {
   };
   for (const auto& group : AllGroups()) {
     ReaderMutexLock lock(&group->mutex);
-    for (const auto& [id, slot] : group->slot_of) live.add(id);
+    for (const SeriesId id : group->slots)
+      if (id != 0) live.add(id);
   }
   {
     ReaderMutexLock lock(&loose_mutex_);

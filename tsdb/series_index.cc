@@ -12,22 +12,12 @@ namespace {
 constexpr uint32_t kNone = 0xffffffff;
 constexpr size_t kNameBytes = 32;  // of an entry of the ordered names, nodes being three quarters full
 
-// The first of the ascending ids that is not below `id`, found in steps that grow.
-const SeriesId* Leap(const SeriesId* from, const SeriesId* end, SeriesId id) {
-  ptrdiff_t step = 1;
-  while (end - from > step && from[step] < id) {
-    from += step;
-    step *= 2;
-  }
-  return std::lower_bound(from, end - from > step ? from + step + 1 : end, id);
-}
-
-// Keeps those of `ids` that are in `others` (`in`), or those that are not. Both ascend.
-void Keep(bool in, std::span<const SeriesId> others, std::vector<SeriesId>* ids) {
-  const SeriesId *at = others.data(), *const end = at + others.size();
+// Keeps those of `ids` that are listed (`in`), or those that are not. Both ascend.
+void KeepListed(bool in, const std::vector<SeriesId>& listed, std::vector<SeriesId>* ids) {
+  auto at = listed.begin();
   std::erase_if(*ids, [&](SeriesId id) {
-    at = Leap(at, end, id);
-    return (at != end && *at == id) != in;
+    while (at != listed.end() && *at < id) ++at;
+    return (at != listed.end() && *at == id) != in;
   });
 }
 
@@ -47,6 +37,8 @@ void SortUnique(size_t end, std::vector<SeriesId>* ids) {
     }
   }
 }
+
+uint32_t ShortHash(const Labels& labels) { return static_cast<uint32_t>(labels.Hash()); }
 
 void KeepLargest(size_t limit, std::vector<CardinalityStat>* stats) {
   std::sort(stats->begin(), stats->end(), [](const CardinalityStat& a, const CardinalityStat& b) {
@@ -77,8 +69,8 @@ Labels SeriesIndex::LabelsLocked(SeriesId id) const {
 
 SeriesId SeriesIndex::Find(const Labels& labels) const {
   ReaderMutexLock lock(&mutex_);
-  // A collision of the 64-bit hash moves the series to the next free hash.
-  for (uint64_t h = labels.Hash();; ++h) {
+  // A collision of hashes moves the series to the next free hash.
+  for (uint32_t h = ShortHash(labels);; ++h) {
     const auto it = by_hash_.find(h);
     if (it == by_hash_.end()) return 0;
     if (LabelsLocked(it->second) == labels) return it->second;
@@ -112,26 +104,23 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
       }
       Pair& added = pairs_[pair];
       added.encoded = single.encoded();
-      added.value = std::string_view(added.encoded).substr(added.encoded.size() - label.value.size());
+      added.value_size = static_cast<uint32_t>(label.value.size());
       text_bytes_ += added.encoded.size();
       it = pair_ids_.emplace(added.encoded, pair).first;
-      names_[std::string(label.name)].emplace(added.value, pair);
+      names_[std::string(label.name)].emplace(added.value(), pair);
       pair_bytes_ += HeapBytes(added.encoded) + kNameBytes;
     }
-    std::vector<SeriesId>& postings = pairs_[it->second].postings;
-    pair_bytes_ -= VectorBytes(postings);
-    if (postings.empty() || postings.back() < id)
-      postings.push_back(id);
-    else
-      postings.insert(std::lower_bound(postings.begin(), postings.end(), id), id);
-    pair_bytes_ += VectorBytes(postings);
+    Postings& postings = pairs_[it->second].postings;
+    pair_bytes_ -= postings.MemoryBytes();
+    postings.Add(id);
+    pair_bytes_ += postings.MemoryBytes();
     PutVarint(&ids, it->second);
     ++count;
   }
   offsets_[id] = static_cast<uint32_t>(arena_.size());
   PutVarint(&arena_, count);
   arena_ += ids;
-  uint64_t h = labels.Hash();
+  uint32_t h = ShortHash(labels);
   while (!by_hash_.emplace(h, id).second) ++h;
   ++count_;
   ++changes_;
@@ -140,22 +129,24 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
 void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
   MutexLock lock(&mutex_);
   std::vector<PairId> touched;
-  absl::flat_hash_set<SeriesId> gone;
+  Roaring gone;
   for (SeriesId id : ids) {
     if (id >= offsets_.size() || offsets_[id] == kNone) continue;
-    gone.insert(id);
+    gone.add(id);
     ForgetHash(id);
     ForEachPair(id, [&](PairId p) { touched.push_back(p); });
     dead_bytes_ += SizeInArena(id);
     offsets_[id] = kNone;
     --count_;
   }
-  if (gone.empty()) return;
+  if (gone.isEmpty()) return;
   ++changes_;
   std::sort(touched.begin(), touched.end());
   touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
   for (PairId p : touched) {
-    std::erase_if(pairs_[p].postings, [&](SeriesId id) { return gone.contains(id); });
+    pair_bytes_ -= pairs_[p].postings.MemoryBytes();
+    pairs_[p].postings.Remove(gone);
+    pair_bytes_ += pairs_[p].postings.MemoryBytes();
     if (pairs_[p].postings.empty()) FreePair(p);
   }
   if (dead_bytes_ > arena_.size() / 2) CompactArena();
@@ -163,15 +154,15 @@ void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
 
 // A series whose hash was taken sits at the next free one; those behind it move up.
 void SeriesIndex::ForgetHash(SeriesId id) {
-  uint64_t h = LabelsLocked(id).Hash();
+  uint32_t h = ShortHash(LabelsLocked(id));
   while (by_hash_.at(h) != id) ++h;
   by_hash_.erase(h);
-  for (uint64_t next = h + 1;; ++next) {
+  for (uint32_t next = h + 1;; ++next) {
     const auto it = by_hash_.find(next);
     if (it == by_hash_.end()) return;
     const SeriesId other = it->second;
     by_hash_.erase(it);
-    uint64_t place = LabelsLocked(other).Hash();
+    uint32_t place = ShortHash(LabelsLocked(other));
     while (!by_hash_.emplace(place, other).second) ++place;
   }
 }
@@ -180,11 +171,11 @@ void SeriesIndex::FreePair(PairId pair) {
   Pair& p = pairs_[pair];
   const std::string name(Labels::FromEncoded(p.encoded).begin()->name);
   const auto values = names_.find(name);
-  values->second.erase(p.value);
+  values->second.erase(p.value());
   if (values->second.empty()) names_.erase(values);
   pair_ids_.erase(p.encoded);
   text_bytes_ -= p.encoded.size();
-  pair_bytes_ -= HeapBytes(p.encoded) + VectorBytes(p.postings) + kNameBytes;
+  pair_bytes_ -= HeapBytes(p.encoded) + p.postings.MemoryBytes() + kNameBytes;
   p = Pair{};
   free_pairs_.push_back(pair);
 }
@@ -353,8 +344,10 @@ size_t SeriesIndex::MemoryBytes() const {
     bytes = VectorBytes(sorted_) + (ranks_ == nullptr ? 0 : VectorBytes(*ranks_));
   }
   ReaderMutexLock lock(&mutex_);
-  return bytes + pair_bytes_ + pairs_.size() * sizeof(Pair) + HeapBytes(arena_) + VectorBytes(offsets_) +
-         TableBytes(pair_ids_) + TableBytes(by_hash_) + VectorBytes(free_pairs_) + VectorBytes(by_id_);
+  constexpr size_t kPairsANode = 512 / sizeof(Pair);  // of a deque
+  return bytes + pair_bytes_ + pairs_.size() * HeapBytes(kPairsANode * sizeof(Pair)) / kPairsANode +
+         HeapBytes(arena_) + VectorBytes(offsets_) + TableBytes(pair_ids_) + TableBytes(by_hash_) +
+         VectorBytes(free_pairs_) + VectorBytes(by_id_);
 }
 
 size_t SeriesIndex::NextStep() const {
@@ -415,18 +408,15 @@ SeriesIndex::Pick SeriesIndex::WithValue(const Matcher& m, bool accept) const {
 std::vector<SeriesId> SeriesIndex::SeriesOf(const Pick& pick) const {
   std::vector<SeriesId> out;
   out.reserve(pick.series);
-  for (PairId p : pick.pairs) {
-    const std::vector<SeriesId>& postings = by_id_[p]->postings;
-    out.insert(out.end(), postings.begin(), postings.end());
-  }
+  for (PairId p : pick.pairs) by_id_[p]->postings.AppendTo(&out);
   if (pick.pairs.size() > 1) SortUnique(offsets_.size(), &out);
   return out;
 }
 
 void SeriesIndex::KeepPicked(bool in, const Pick& pick, std::vector<SeriesId>* ids) const {
-  if (pick.pairs.size() == 1) return Keep(in, by_id_[pick.pairs[0]]->postings, ids);
+  if (pick.pairs.size() == 1) return by_id_[pick.pairs[0]]->postings.Keep(in, ids);
   // Many long lists, few ids: the ids are asked for their pairs.
-  if (pick.series / 4 <= ids->size()) return Keep(in, SeriesOf(pick), ids);
+  if (pick.series / 4 <= ids->size()) return KeepListed(in, SeriesOf(pick), ids);
   std::vector<bool> picked(pairs_.size(), false);
   for (PairId p : pick.pairs) picked[p] = true;
   std::erase_if(*ids, [&](SeriesId id) {
@@ -462,11 +452,10 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter) con
     Candidate candidate{name, {}};
     bool passes = false;
     for (auto it = values.begin(); it != values.end() && !passes; ++it)
-      passes = filter(pairs_[it->second].postings);
+      passes = pairs_[it->second].postings.Any(filter);
     if (!passes) {
       for (const auto& [value, pair] : values) {
-        const std::vector<SeriesId>& postings = pairs_[pair].postings;
-        candidate.unsure.insert(candidate.unsure.end(), postings.begin(), postings.end());
+        pairs_[pair].postings.AppendTo(&candidate.unsure);
       }
     }
     if (passes || !candidate.unsure.empty()) out.push_back(std::move(candidate));
@@ -482,7 +471,7 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, c
   for (const auto& [value, pair] : it->second) {
     if (pairs_[pair].postings.empty()) continue;
     out.push_back({std::string(value), {}});
-    if (!filter(pairs_[pair].postings)) out.back().unsure = pairs_[pair].postings;
+    if (!pairs_[pair].postings.Any(filter)) pairs_[pair].postings.AppendTo(&out.back().unsure);
   }
   return out;
 }

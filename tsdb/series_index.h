@@ -15,15 +15,13 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "tsdb/postings.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::tsdb {
-
-using SeriesId = uint32_t;  // from 1; used again when nothing names the series any more
 
 // Thread-safe. A series is a list of label pair ids (about 3 bytes a label); a pair's text is kept once.
 class SeriesIndex {
@@ -52,8 +50,7 @@ class SeriesIndex {
     std::string text;
     std::vector<SeriesId> unsure;
   };
-  // Whether any of these series (ascending) passes. Takes no locks.
-  using Filter = std::function<bool(std::span<const SeriesId>)>;
+  using Filter = Postings::Filter;
   std::vector<Candidate> Names(const Filter& filter) const;
   std::vector<Candidate> Values(std::string_view name, const Filter& filter) const;
   void FillStatus(size_t limit, Status* status) const;
@@ -65,8 +62,9 @@ class SeriesIndex {
  private:
   struct Pair {
     std::string encoded;  // as a piece of Labels' form
-    std::string_view value;
-    std::vector<SeriesId> postings;  // ascending
+    uint32_t value_size = 0;
+    std::string_view value() const { return std::string_view(encoded).substr(encoded.size() - value_size); }
+    Postings postings;
   };
   using PairId = uint32_t;
   // Calls f(PairId) for each label of the series, in their order.
@@ -107,9 +105,9 @@ class SeriesIndex {
   absl::flat_hash_map<std::string_view, PairId> pair_ids_ ABSL_GUARDED_BY(mutex_);  // keys point into pairs_
   // name -> value -> pair, in the order that the API lists them
   absl::btree_map<std::string, absl::btree_map<std::string_view, PairId>> names_ ABSL_GUARDED_BY(mutex_);
-  std::vector<uint32_t> offsets_ ABSL_GUARDED_BY(mutex_);  // by series id, into arena_
-  std::string arena_ ABSL_GUARDED_BY(mutex_);              // count and pair ids as varints
-  absl::flat_hash_map<uint64_t, SeriesId> by_hash_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint32_t> offsets_ ABSL_GUARDED_BY(mutex_);                    // by series id, into arena_
+  std::string arena_ ABSL_GUARDED_BY(mutex_);                                // count and pair ids as varints
+  absl::flat_hash_map<uint32_t, SeriesId> by_hash_ ABSL_GUARDED_BY(mutex_);  // half of the hash: 9 bytes
   std::vector<PairId> free_pairs_ ABSL_GUARDED_BY(mutex_);
   size_t dead_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the arena
   mutable std::atomic<bool> reused_{false};        // an id was used again since the last sort

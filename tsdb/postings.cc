@@ -1,0 +1,94 @@
+#include "tsdb/postings.h"
+
+#include <algorithm>
+
+#include "tsdb/memory.h"
+
+namespace narthex::tsdb {
+namespace {
+
+constexpr size_t kContainerBytes = 56;  // what a container takes besides its ids
+
+}  // namespace
+
+void Postings::Add(SeriesId id) {
+  if (many_ == nullptr) {
+    const auto at = std::lower_bound(few_.begin(), few_.end(), id);
+    if (at != few_.end() && *at == id) return;
+    few_.insert(at, id);
+    if (few_.size() <= kFew) return;
+    many_ = std::make_unique<Many>();
+    many_->ids.addMany(few_.size(), few_.data());
+    many_->count = few_.size();
+    few_ = {};
+    Pack();
+  } else if (many_->ids.addChecked(id)) {
+    ++many_->count;
+    many_->bytes += sizeof(uint16_t);
+    if (many_->count >= many_->packed + many_->packed / 16 + kFew) Pack();
+  }
+}
+
+// Ids in a row become runs.
+void Postings::Pack() {
+  many_->ids.runOptimize();
+  many_->ids.shrinkToFit();
+  many_->packed = many_->count;
+  const size_t containers = static_cast<size_t>(many_->ids.roaring.high_low_container.size);
+  many_->bytes = containers * kContainerBytes + many_->ids.getSizeInBytes(/*portable=*/false);
+}
+
+void Postings::Remove(const Roaring& gone) {
+  if (many_ == nullptr) {
+    std::erase_if(few_, [&](SeriesId id) { return gone.contains(id); });
+    return;
+  }
+  many_->ids -= gone;
+  many_->count = many_->ids.cardinality();
+  if (many_->count > kFew / 2) return Pack();
+  AppendTo(&few_);
+  many_.reset();
+}
+
+void Postings::AppendTo(std::vector<SeriesId>* out) const {
+  if (many_ == nullptr) {
+    out->insert(out->end(), few_.begin(), few_.end());
+    return;
+  }
+  const size_t before = out->size();
+  out->resize(before + many_->count);
+  many_->ids.toUint32Array(out->data() + before);
+}
+
+void Postings::Keep(bool in, std::vector<SeriesId>* ids) const {
+  if (many_ != nullptr) {
+    std::erase_if(*ids, [&](SeriesId id) { return many_->ids.contains(id) != in; });
+    return;
+  }
+  auto at = few_.begin();
+  std::erase_if(*ids, [&](SeriesId id) {
+    while (at != few_.end() && *at < id) ++at;
+    return (at != few_.end() && *at == id) != in;
+  });
+}
+
+bool Postings::Any(const Filter& filter) const {
+  if (many_ == nullptr) return filter(few_);
+  roaring_uint32_iterator_t at;
+  roaring_init_iterator(&many_->ids.roaring, &at);
+  // Mostly the first ones pass; else fewer and larger questions.
+  std::vector<SeriesId> some(16);
+  while (true) {
+    const uint32_t n = roaring_read_uint32_iterator(&at, some.data(), static_cast<uint32_t>(some.size()));
+    if (n == 0) return false;
+    if (filter(std::span(some).first(n))) return true;
+    some.resize(std::min<size_t>(some.size() * 4, 4096));
+  }
+}
+
+size_t Postings::MemoryBytes() const {
+  if (many_ == nullptr) return VectorBytes(few_);
+  return many_->bytes + HeapBytes(sizeof(Many));
+}
+
+}  // namespace narthex::tsdb
