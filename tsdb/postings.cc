@@ -20,10 +20,20 @@ void Postings::Add(SeriesId id) {
     many_ = std::make_unique<Many>();
     many_->ids.addMany(few_.size(), few_.data());
     many_->count = few_.size();
+    many_->last = few_.back();
     few_ = {};
     Pack();
-  } else if (many_->ids.addChecked(id)) {
+    return;
+  }
+  // Mostly it is a new one, which need not be looked for.
+  bool added = id > many_->last;
+  if (added)
+    many_->ids.add(id);
+  else
+    added = many_->ids.addChecked(id);
+  if (added) {
     ++many_->count;
+    many_->last = std::max(many_->last, id);
     many_->bytes += sizeof(uint16_t);
     if (many_->count >= many_->packed + many_->packed / 16 + kFew) Pack();
   }

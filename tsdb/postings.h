@@ -38,6 +38,7 @@ class Postings {
   struct Many {
     Roaring ids;
     size_t count = 0;
+    SeriesId last = 0;
     size_t bytes = 0;   // on the heap, about
     size_t packed = 0;  // how many they were at the last Pack()
   };

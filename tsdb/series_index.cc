@@ -91,9 +91,9 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
     reused_ = true;
   std::string ids;
   size_t count = 0;
-  for (const LabelView& label : labels) {
-    const Labels single({{label.name, label.value}});
-    auto it = pair_ids_.find(single.encoded());
+  const Labels::Iterator end = labels.end();
+  for (Labels::Iterator label = labels.begin(); !(label == end); ++label) {
+    auto it = pair_ids_.find(label.encoded());
     if (it == pair_ids_.end()) {
       PairId pair = static_cast<PairId>(pairs_.size());
       if (free_pairs_.empty()) {
@@ -103,11 +103,11 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
         free_pairs_.pop_back();
       }
       Pair& added = pairs_[pair];
-      added.encoded = single.encoded();
-      added.value_size = static_cast<uint32_t>(label.value.size());
+      added.encoded = label.encoded();
+      added.value_size = static_cast<uint32_t>(label->value.size());
       text_bytes_ += added.encoded.size();
       it = pair_ids_.emplace(added.encoded, pair).first;
-      names_[std::string(label.name)].emplace(added.value(), pair);
+      names_[std::string(label->name)].emplace(added.value(), pair);
       pair_bytes_ += HeapBytes(added.encoded) + kNameBytes;
     }
     Postings& postings = pairs_[it->second].postings;
