@@ -105,7 +105,7 @@ absl::StatusOr<Labels> SeriesWriter::MakeExemplarLabels(LabelViews pairs) {
 }
 
 absl::Status SeriesWriter::Append(tsdb::SeriesRef* ref, const Labels& labels, const tsdb::Sample& sample) {
-  if (sample.t > latest_) {
+  if (TooFarAhead(sample.t)) {
     Refuse(StrCat("out of bounds: timestamp is too far in the future for series ", Describe(labels)));
     return absl::OkStatus();
   }
@@ -119,7 +119,7 @@ absl::Status SeriesWriter::Append(tsdb::SeriesRef* ref, const Labels& labels, co
   if (*result == tsdb::AppendResult::kOk) {
     ++(sample.h ? outcome_->histograms : outcome_->samples);
   } else {
-    Refuse(StrCat(ReasonOf(*result), " for series ", Describe(labels)));
+    Refuse(*result, labels);
   }
   return absl::OkStatus();
 }
@@ -136,6 +136,10 @@ void SeriesWriter::SetMetadata(std::string_view metric, const tsdb::Metadata& me
 
 void SeriesWriter::Refuse(std::string reason) {
   if (refused_++ < kMaxReasons) refusals_.push_back(std::move(reason));
+}
+
+void SeriesWriter::Refuse(tsdb::AppendResult result, const Labels& labels) {
+  Refuse(StrCat(ReasonOf(result), " for series ", Describe(labels)));
 }
 
 void SeriesWriter::Finish(absl::Status failure) {

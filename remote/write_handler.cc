@@ -3,7 +3,10 @@
 #include <snappy.h>
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -25,9 +28,61 @@ constexpr std::string_view kProtobuf = "application/x-protobuf";
 class SymbolReader {
  public:
   SymbolReader(const writev2::Request& request, bool start_timestamps, SeriesWriter* writer)
-      : symbols_(request.symbols()), start_timestamps_(start_timestamps), writer_(writer) {}
+      : request_(request),
+        symbols_(request.symbols()),
+        start_timestamps_(start_timestamps),
+        writer_(writer) {}
 
-  absl::Status Write(const writev2::TimeSeries& series) {
+  absl::Status WriteAll() {
+    for (const writev2::TimeSeries& series : request_.timeseries()) names_.push_back(NameOf(series));
+    writer_->Recall(names_, &refs_);
+    RETURN_IF_ERROR(writer_->WriteAll(refs_, this));
+    for (size_t i = 0; i < size(); ++i) {
+      if (refs_[i] != 0 && OneFloat(i)) WriteMetadataOf(At(i));
+    }
+    return absl::OkStatus();
+  }
+
+  // For SeriesWriter::WriteAll.
+  size_t size() const { return static_cast<size_t>(request_.timeseries_size()); }
+  std::optional<tsdb::Sample> OneFloat(size_t i) const {
+    const writev2::TimeSeries& s = At(i);
+    const bool alone = s.samples_size() == 1 && s.histograms_size() == 0 && s.exemplars_size() == 0;
+    if (!alone || StartTime(s.samples(0).start_timestamp(), s) != 0) return std::nullopt;
+    if (writer_->TooFarAhead(s.samples(0).timestamp())) return std::nullopt;
+    return tsdb::Sample{s.samples(0).timestamp(), s.samples(0).value(), nullptr, 0};
+  }
+  absl::Status Write(size_t i) { return Write(At(i), names_[i], refs_[i]); }
+  // Of a series that was stored before.
+  Labels LabelsOf(size_t i) const {
+    LabelViews pairs = *Resolve(At(i).labels_refs());
+    return *writer_->MakeLabels(&pairs, 1);
+  }
+
+ private:
+  const writev2::TimeSeries& At(size_t i) const { return request_.timeseries(static_cast<int>(i)); }
+
+  // What the sender calls the series, whatever the numbers of its texts are this time; 0: they are none.
+  uint64_t NameOf(const writev2::TimeSeries& series) {
+    if (series.labels_refs_size() == 0 || series.labels_refs_size() % 2 != 0) return 0;
+    hashes_.clear();
+    for (uint32_t ref : series.labels_refs()) {
+      if (ref >= static_cast<uint32_t>(symbols_.size())) return 0;
+      hashes_.push_back(HashOf(ref));
+    }
+    const uint64_t hash = absl::HashOf(hashes_);
+    return hash == 0 ? 1 : hash;
+  }
+
+  void WriteMetadataOf(const writev2::TimeSeries& series) {
+    for (int i = 0; series.has_metadata() && i < series.labels_refs_size(); i += 2) {
+      if (Text(series.labels_refs(i)) == kMetricName)
+        return WriteMetadata(series.metadata(), Text(series.labels_refs(i + 1)));
+    }
+  }
+
+  // `ref` as in tsdb::Appender.
+  absl::Status Write(const writev2::TimeSeries& series, uint64_t name, tsdb::SeriesRef ref) {
     size_t samples = static_cast<size_t>(series.samples_size() + series.histograms_size());
     absl::StatusOr<LabelViews> pairs = Resolve(series.labels_refs());
     if (!pairs.ok()) {
@@ -41,14 +96,14 @@ class SymbolReader {
           StrCat("TimeSeries must contain at least one sample or histogram for series ", Describe(*labels)));
       return absl::OkStatus();
     }
-    tsdb::SeriesRef ref = 0;
+    const bool known = ref != 0;
     RETURN_IF_ERROR(WriteSamples(series, *labels, &ref));
+    if (!known) writer_->Remember(name, ref);
     for (const writev2::Exemplar& exemplar : series.exemplars()) WriteExemplar(exemplar, *labels, ref);
     if (series.has_metadata()) WriteMetadata(series.metadata(), labels->MetricName());
     return absl::OkStatus();
   }
 
- private:
   template <typename Refs>
   absl::StatusOr<LabelViews> Resolve(const Refs& refs) const {
     if (refs.size() % 2 != 0) {
@@ -65,6 +120,14 @@ class SymbolReader {
       out.emplace_back(symbols_[static_cast<int>(refs[i])], symbols_[static_cast<int>(refs[i + 1])]);
     }
     return out;
+  }
+  // Of texts that are in the table.
+  const std::string& Text(uint32_t ref) const { return symbols_[static_cast<int>(ref)]; }
+  uint64_t HashOf(uint32_t ref) {
+    if (symbol_hashes_.empty()) {
+      for (const std::string& symbol : symbols_) symbol_hashes_.push_back(absl::HashOf(symbol));
+    }
+    return symbol_hashes_[ref];
   }
   std::string Symbol(uint32_t ref) const {
     return ref < static_cast<uint32_t>(symbols_.size()) ? symbols_[static_cast<int>(ref)] : "";
@@ -110,7 +173,11 @@ class SymbolReader {
     }
   }
 
+  const writev2::Request& request_;
   const google::protobuf::RepeatedPtrField<std::string>& symbols_;
+  std::vector<uint64_t> names_;
+  std::vector<tsdb::SeriesRef> refs_;
+  std::vector<uint64_t> symbol_hashes_, hashes_;
   const bool start_timestamps_;
   SeriesWriter* const writer_;
 };
@@ -121,9 +188,7 @@ void WriteAll(const writev2::Request& request, bool start_timestamps, SeriesWrit
   if (request.symbols_size() > 0 && !request.symbols(0).empty()) {
     writer->Refuse("symbols table must start with an empty string");
   } else {
-    for (const writev2::TimeSeries& series : request.timeseries()) {
-      if (status = reader.Write(series); !status.ok()) break;
-    }
+    status = reader.WriteAll();
   }
   writer->Finish(status);
 }
@@ -208,8 +273,7 @@ WriteOutcome HandleWrite(const ReceiverOptions& options, std::string_view body, 
   WriteOutcome outcome;
   SeriesWriter writer(options, &outcome);
   if (*message == kWriteV1) {
-    if (!IsWriteRequest(*decoded)) return Failed(400, "proto: cannot parse the write request");
-    WriteAll(*decoded, &writer);
+    if (!WriteAll(*decoded, &writer)) return Failed(400, "proto: cannot parse the write request");
   } else {
     google::protobuf::Arena arena;
     auto* request = Parse<writev2::Request>(*decoded, &arena);

@@ -1,8 +1,10 @@
 #include "remote/write_message.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "base/proto_wire.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -59,14 +61,13 @@ std::pair<std::string_view, std::string_view> ReadLabel(std::string_view message
   return label;
 }
 
-tsdb::Sample ReadSample(std::string_view message) {
-  tsdb::Sample sample{0, 0, nullptr, 0};
-  EachField(message, [&](const WireField& field) {
-    if (field.number == 1 && field.type == WireType::kFixed64) sample.v = WireDouble(field.bits);
-    if (field.number == 2 && field.type == WireType::kVarint) sample.t = static_cast<int64_t>(field.bits);
+// False if the bytes are no message; what was read before that is there.
+bool ReadSample(std::string_view message, tsdb::Sample* sample) {
+  return EachField(message, [&](const WireField& field) {
+    if (field.number == 1 && field.type == WireType::kFixed64) sample->v = WireDouble(field.bits);
+    if (field.number == 2 && field.type == WireType::kVarint) sample->t = static_cast<int64_t>(field.bits);
     return true;
   });
-  return sample;
 }
 
 template <typename Message>
@@ -76,20 +77,67 @@ Message ReadMessage(std::string_view bytes) {
   return message;
 }
 
-// Reads series one after the other; what they are read into is used again.
+// A series as far as it is read without its labels.
+struct SeriesMessage {
+  std::string_view bytes;
+  size_t labels_end = 0;   // its labels, which come first, end there
+  bool one_float = false;  // nothing but a float stands behind them
+  tsdb::Sample sample;     // that one
+};
+
+// Reads on behind the labels. False: it is not so simple, or no message.
+bool ReadOneFloat(std::string_view rest, tsdb::Sample* sample) {
+  WireReader reader(rest);
+  WireField field;
+  if (!reader.Next(&field) || !IsMessage(field, kSamples) || !reader.AtEnd()) return false;
+  return ReadSample(field.bytes, sample);
+}
+
+SeriesMessage Scan(std::string_view bytes) {
+  constexpr char kLabelsTag = kLabels << 3 | static_cast<char>(WireType::kBytes);
+  SeriesMessage out{bytes, 0, false, {}};
+  std::string_view label;
+  while (out.labels_end < bytes.size() && bytes[out.labels_end] == kLabelsTag) {
+    WireReader reader(bytes.substr(out.labels_end + 1));
+    if (!reader.Bytes(&label)) break;
+    out.labels_end = static_cast<size_t>(label.data() + label.size() - bytes.data());
+  }
+  out.one_float = ReadOneFloat(bytes.substr(out.labels_end), &out.sample);
+  return out;
+}
+
+// What the sender calls the series: the bytes of its labels. 0 if they do not lie together.
+uint64_t NameOf(const SeriesMessage& series) {
+  const bool together =
+      series.one_float || EachField(series.bytes.substr(series.labels_end),
+                                    [](const WireField& field) { return !IsMessage(field, kLabels); });
+  if (!together || series.labels_end == 0) return 0;
+  const uint64_t hash = absl::HashOf(ToAbsl(series.bytes.substr(0, series.labels_end)));
+  return hash == 0 ? 1 : hash;
+}
+
+// Writes series one after the other; what they are read into is used again.
 class SeriesReader {
  public:
   explicit SeriesReader(SeriesWriter* writer) : writer_(writer) {}
 
-  absl::Status Write(std::string_view message) {
+  // `ref` as in tsdb::Appender.
+  absl::Status Write(std::string_view message, uint64_t name, tsdb::SeriesRef ref) {
     Read(message);
     absl::StatusOr<Labels> labels = writer_->MakeLabels(&labels_, samples_.size() + histograms_.size());
     if (!labels.ok()) return absl::OkStatus();
-    tsdb::SeriesRef ref = 0;
+    const bool known = ref != 0;
     for (const tsdb::Sample& sample : samples_) RETURN_IF_ERROR(writer_->Append(&ref, *labels, sample));
     for (std::string_view bytes : histograms_) RETURN_IF_ERROR(WriteHistogram(bytes, *labels, &ref));
     for (std::string_view bytes : exemplars_) WriteExemplar(bytes, ref);
+    if (!known) writer_->Remember(name, ref);
     return absl::OkStatus();
+  }
+
+  // Of a series that was stored before.
+  Labels LabelsOf(std::string_view message) {
+    Read(message);
+    return *writer_->MakeLabels(&labels_, 1);
   }
 
  private:
@@ -100,7 +148,7 @@ class SeriesReader {
     exemplars_.clear();
     EachField(message, [this](const WireField& field) {
       if (IsMessage(field, kLabels)) labels_.push_back(ReadLabel(field.bytes));
-      if (IsMessage(field, kSamples)) samples_.push_back(ReadSample(field.bytes));
+      if (IsMessage(field, kSamples)) ReadSample(field.bytes, &samples_.emplace_back());
       if (IsMessage(field, kHistograms)) histograms_.push_back(field.bytes);
       if (IsMessage(field, kExemplars)) exemplars_.push_back(field.bytes);
       return true;
@@ -130,31 +178,66 @@ class SeriesReader {
   std::vector<std::string_view> histograms_, exemplars_;
 };
 
+// A request's series, and who they are.
+class Request {
+ public:
+  explicit Request(SeriesWriter* writer) : writer_(writer), reader_(writer) {}
+
+  // Reads all but what SeriesReader does; false if there is anything that is no message.
+  bool Read(std::string_view message) {
+    const bool good = EachField(message, [this](const WireField& field) {
+      if (IsMessage(field, kTimeSeries)) {
+        series_.push_back(Scan(field.bytes));
+        names_.push_back(NameOf(series_.back()));
+      }
+      if (!IsMessage(field, kMetadata)) return true;
+      metadata_.push_back(field.bytes);
+      return Parses<prompb::MetricMetadata>(field.bytes);
+    });
+    if (!good) return false;
+    writer_->Recall(names_, &refs_);
+    for (size_t i = 0; i < series_.size(); ++i) {
+      // Labels with a name were read when they got it.
+      const bool read = refs_[i] != 0 && series_[i].one_float;
+      if (!read && !IsSeries(series_[i].bytes)) return false;
+    }
+    return true;
+  }
+
+  void Store() {
+    writer_->Finish(writer_->WriteAll(refs_, this));
+    for (std::string_view bytes : metadata_) {
+      const auto in = ReadMessage<prompb::MetricMetadata>(bytes);
+      writer_->SetMetadata(in.metric_family_name(),
+                           {MetricTypeName(static_cast<int>(in.type())), in.help(), in.unit()});
+    }
+  }
+
+  // For SeriesWriter::WriteAll.
+  size_t size() const { return series_.size(); }
+  std::optional<tsdb::Sample> OneFloat(size_t i) const {
+    const SeriesMessage& s = series_[i];
+    return s.one_float && !writer_->TooFarAhead(s.sample.t) ? std::optional(s.sample) : std::nullopt;
+  }
+  absl::Status Write(size_t i) { return reader_.Write(series_[i].bytes, names_[i], refs_[i]); }
+  Labels LabelsOf(size_t i) { return reader_.LabelsOf(series_[i].bytes); }
+
+ private:
+  SeriesWriter* const writer_;
+  SeriesReader reader_;
+  std::vector<SeriesMessage> series_;
+  std::vector<uint64_t> names_;
+  std::vector<tsdb::SeriesRef> refs_;
+  std::vector<std::string_view> metadata_;
+};
+
 }  // namespace
 
-bool IsWriteRequest(std::string_view message) {
-  return EachField(message, [](const WireField& field) {
-    if (IsMessage(field, kTimeSeries)) return IsSeries(field.bytes);
-    if (IsMessage(field, kMetadata)) return Parses<prompb::MetricMetadata>(field.bytes);
-    return true;
-  });
-}
-
-void WriteAll(std::string_view message, SeriesWriter* writer) {
-  SeriesReader series(writer);
-  absl::Status status;
-  EachField(message, [&](const WireField& field) {
-    if (IsMessage(field, kTimeSeries)) status = series.Write(field.bytes);
-    return status.ok();
-  });
-  writer->Finish(status);
-  EachField(message, [&](const WireField& field) {
-    if (!IsMessage(field, kMetadata)) return true;
-    const auto in = ReadMessage<prompb::MetricMetadata>(field.bytes);
-    writer->SetMetadata(in.metric_family_name(),
-                        {MetricTypeName(static_cast<int>(in.type())), in.help(), in.unit()});
-    return true;
-  });
+bool WriteAll(std::string_view message, SeriesWriter* writer) {
+  Request request(writer);
+  if (!request.Read(message)) return false;
+  request.Store();
+  return true;
 }
 
 const char* MetricTypeName(int type) {

@@ -8,10 +8,9 @@
 
 namespace narthex::remote {
 
-// Whether the bytes are a WriteRequest of prompb.proto, with all that is in it.
-bool IsWriteRequest(std::string_view message);
-// Stores what is in it, and finishes the writer. Only for what IsWriteRequest() has found good.
-void WriteAll(std::string_view message, SeriesWriter* writer);
+// Stores what is in a WriteRequest of prompb.proto, and finishes the writer. False: the bytes are none, and
+// nothing was stored. Labels that have been read before are known by the hash of their bytes.
+bool WriteAll(std::string_view message, SeriesWriter* writer);
 
 // "counter" and so on, for the numbers that both versions use; "unknown" for others.
 const char* MetricTypeName(int type);

@@ -1,4 +1,4 @@
-// The two writers: rounds of a group, and batches of loose samples.
+// The writer of a group: round after round.
 #include <algorithm>
 #include <bit>
 
@@ -10,30 +10,6 @@ namespace narthex::tsdb {
 namespace {
 
 constexpr int64_t kClockSlackMs = 10'000;
-
-void CountResult(const DbMetrics& m, AppendResult r) {
-  switch (r) {
-    case AppendResult::kOk:
-      break;
-    case AppendResult::kOutOfOrder:
-      m.out_of_order->Add();
-      break;
-    case AppendResult::kDuplicate:
-      m.duplicates->Add();
-      break;
-    case AppendResult::kTooOld:
-      m.too_old->Add();
-      break;
-    case AppendResult::kOutOfBounds:
-      m.out_of_bounds->Add();
-      break;
-  }
-}
-
-bool SameValue(const Sample& a, const Sample& b) {
-  if (a.h && b.h) return a.h->Equals(*b.h);
-  return !a.h && !b.h && std::bit_cast<uint64_t>(a.v) == std::bit_cast<uint64_t>(b.v);
-}
 
 class GroupAppenderImpl : public GroupAppender {
  public:
@@ -200,7 +176,7 @@ class GroupAppenderImpl : public GroupAppender {
       if (!track) silent_.insert(slot);
     }
     if (r != AppendResult::kOk) {
-      CountResult(db_->metrics_, r);
+      db_->metrics_.Count(r);
       if (r == AppendResult::kDuplicate)
         ++stats_.duplicate;
       else if (r == AppendResult::kOutOfOrder)
@@ -250,100 +226,7 @@ class GroupAppenderImpl : public GroupAppender {
   RoundStats stats_;
 };
 
-class AppenderImpl : public Appender {
- public:
-  explicit AppenderImpl(DbImpl* db) : db_(db) {}
-
-  absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) override {
-    if (!IsStorableTime(sample.t)) {
-      CountResult(db_->metrics_, AppendResult::kOutOfBounds);
-      return AppendResult::kOutOfBounds;
-    }
-    // Ids found under a ticket stay until it is given back.
-    if (!ticket_) ticket_.emplace(&db_->series_use_);
-    SeriesId id = static_cast<SeriesId>(*ref);
-    // Samples of a series mostly come one behind the other. What is newer than one that was taken is taken,
-    // too.
-    if (id != 0 && id == current_ && sample.t > newest_.t && db_->ooo_window_ms_ <= 0) {
-      newest_ = sample;
-      samples_.push_back({id, sample});
-      return AppendResult::kOk;
-    }
-    KeepNewest();
-    if (id == 0 || !known_.contains(id)) {
-      if (labels.empty()) return absl::InvalidArgumentError("empty labelset: invalid sample");
-      bool created = false;
-      ASSIGN_OR_RETURN(id, db_->GetOrCreateSeries(labels, &created));
-      known_.insert(id);
-      *ref = id;
-    }
-    AppendResult r = AppendResult::kOk;
-    // Samples of this batch count as appended.
-    const auto pending = last_.find(id);
-    if (pending != last_.end() && sample.t <= pending->second.t) {
-      const Sample& last = pending->second;
-      if (sample.t == last.t) {
-        if (SameValue(sample, last)) return AppendResult::kOk;
-        r = AppendResult::kDuplicate;
-      } else if (db_->ooo_window_ms_ <= 0) {
-        r = AppendResult::kOutOfOrder;
-      } else if (sample.t < std::max(db_->HeadMax(), last.t) - db_->ooo_window_ms_) {
-        r = AppendResult::kTooOld;
-      }
-    } else {
-      r = db_->Check(id, sample);
-    }
-    if (r != AppendResult::kOk) {
-      CountResult(db_->metrics_, r);
-      return r;
-    }
-    if (pending == last_.end() || sample.t > pending->second.t) {
-      current_ = id;
-      newest_ = sample;
-    }
-    samples_.push_back({id, sample});
-    return r;
-  }
-
-  void AddExemplar(SeriesRef ref, const Exemplar& exemplar) override {
-    exemplars_.push_back({static_cast<SeriesId>(ref), exemplar});
-  }
-
-  absl::Status Commit() override {
-    RETURN_IF_ERROR(db_->CommitLoose(samples_));
-    RETURN_IF_ERROR(db_->CommitExemplars(exemplars_));
-    Rollback();
-    return absl::OkStatus();
-  }
-
-  void Rollback() override {
-    samples_.clear();
-    exemplars_.clear();
-    last_.clear();
-    known_.clear();
-    current_ = 0;
-    ticket_.reset();
-  }
-
- private:
-  void KeepNewest() {
-    if (current_ != 0) last_[current_] = newest_;
-    current_ = 0;
-  }
-
-  DbImpl* const db_;
-  std::optional<SeriesUse::Ticket> ticket_;  // while the batch names series
-  absl::flat_hash_set<SeriesId> known_;      // series looked up in this batch
-  std::vector<LooseSample> samples_;
-  absl::flat_hash_map<SeriesId, Sample> last_;  // newest sample of each series in this batch, but for:
-  SeriesId current_ = 0;                        // the series of the last sample; 0 = none
-  Sample newest_;                               // its newest sample
-  std::vector<SeriesExemplar> exemplars_;
-};
-
 }  // namespace
-
-std::unique_ptr<Appender> DbImpl::NewAppender() { return std::make_unique<AppenderImpl>(this); }
 
 std::shared_ptr<Group> DbImpl::GroupOfKey(const Labels& key) {
   MutexLock create(&create_mutex_);
@@ -368,94 +251,6 @@ absl::StatusOr<std::unique_ptr<GroupAppender>> DbImpl::OpenGroup(const Labels& k
     return absl::FailedPreconditionError(StrCat("group ", key.ToString(), " is open already"));
   group->in_use = true;
   return std::unique_ptr<GroupAppender>(std::make_unique<GroupAppenderImpl>(this, group));
-}
-
-int64_t DbImpl::HeadMax() const {
-  const int64_t newest = max_t_, now = options_.clock->NowMs();
-  return newest != INT64_MIN && newest > now + kOutOfBoundsMs ? now : newest;
-}
-
-// The newest sample of a series that the order checks know; time INT64_MIN if none.
-Sample DbImpl::LastOf(SeriesId id) const {
-  Sample last;
-  last.t = INT64_MIN;
-  {
-    ReaderMutexLock lock(&loose_mutex_);
-    if (const LooseColumn* column = loose_->Find(id); column != nullptr) last = column->last;
-  }
-  std::vector<std::shared_ptr<Group>> groups;
-  {
-    ReaderMutexLock lock(&groups_mutex_);
-    ForEachGroup(id, [&](uint32_t group) ABSL_SHARED_LOCKS_REQUIRED(groups_mutex_) {
-      const auto it = groups_.find(group);
-      if (it != groups_.end()) groups.push_back(it->second);
-    });
-  }
-  for (const auto& group : groups) {
-    ReaderMutexLock lock(&group->mutex);
-    const Slot slot = group->slot_of.Find(id);
-    if (slot == SlotIndex::kNone || group->open.rounds.empty() || group->last_t <= last.t) continue;
-    const Round& round = group->open.last;
-    if (!round.present.Get(slot)) continue;
-    last = Sample{};
-    last.t = round.t;
-    last.v = round.values[slot];
-  }
-  return last;
-}
-
-// Upstream's memSeries.appendable.
-AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
-  const int64_t head_max = HeadMax();
-  if (head_max == INT64_MIN) return AppendResult::kOk;
-  const int64_t window = ooo_window_ms_;
-  const int64_t min_valid = head_max - kOutOfBoundsMs;
-  if (sample.t >= min_valid) {
-    const Sample last = LastOf(id);
-    // A last sample in the future is from before the clock stepped back: it stops nothing.
-    if (sample.t > last.t || last.t > head_max) return AppendResult::kOk;
-    if (sample.t == last.t) return SameValue(sample, last) ? AppendResult::kOk : AppendResult::kDuplicate;
-  }
-  if (window > 0) return sample.t >= head_max - window ? AppendResult::kOk : AppendResult::kTooOld;
-  return sample.t < min_valid ? AppendResult::kOutOfBounds : AppendResult::kOutOfOrder;
-}
-
-void DbImpl::AddToLoose(const std::vector<LooseSample>& samples) {
-  int64_t oldest = INT64_MAX, newest = INT64_MIN;
-  double histograms = 0, late = 0;
-  LooseColumn* column = nullptr;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const Sample& s = samples[i].sample;
-    if (i == 0 || samples[i].series != samples[i - 1].series) column = loose_->ColumnOf(samples[i].series);
-    if (s.t < column->last.t) ++late;
-    if (s.h) ++histograms;
-    loose_->Add(s, column);
-    oldest = std::min(oldest, s.t);
-    newest = std::max(newest, s.t);
-  }
-  NoteTime(newest);
-  NoteTime(oldest);
-  if (late > 0) metrics_.ooo_appended->Add(late);
-  if (histograms > 0) metrics_.histogram_samples->Add(histograms);
-  metrics_.float_samples->Add(static_cast<double>(samples.size()) - histograms);
-}
-
-absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
-  if (samples.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckRoomForSamples());
-  WriteIndex();
-  {
-    ReaderMutexLock commit(&commit_mutex_);
-    bool written = false;
-    // Samples of series in memory and in the journal have the same order: one lock around both.
-    MutexLock lock(&loose_mutex_);
-    const uint64_t sequence = AppendJournal(EncodeLooseRecord(samples), &written);
-    if (loose_->empty()) loose_->first_sequence = sequence;
-    loose_->last_sequence = sequence;
-    AddToLoose(samples);
-  }
-  NoteGrowth(samples.size() * 8);
-  return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();
 }
 
 absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<LooseSample>& loose) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kExemplars = 100'000;
 constexpr int64_t kMaintainMs = 10'000;
 constexpr size_t kMaxUnwritten = 1000;
+constexpr SeriesId kMaxReserved = 256;
 
 bool HeadInRange(const Group& group, int64_t mint, int64_t maxt) {
   ReaderMutexLock lock(&group.mutex);
@@ -119,23 +121,44 @@ SeriesId DbImpl::FindSeries(const Labels& labels) const {
   return index_.Has(id) ? id : 0;
 }
 
-absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* created) {
+absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* created, IdRange* reserved) {
   *created = false;
   if (SeriesId id = FindSeries(labels); id != 0) return id;
   RETURN_IF_ERROR(CheckRoomForSeries(labels));
   MutexLock lock(&create_mutex_);
   if (SeriesId id = FindSeries(labels); id != 0) return id;
-  SeriesId id = series_use_.TakeFree();
-  if (id == 0) {
-    if (next_series_ == UINT32_MAX)
-      return absl::ResourceExhaustedError("too many series: series ids are used up");
-    id = next_series_++;
-  }
+  ASSIGN_OR_RETURN(const SeriesId id, NewId(reserved));
   PutSoon(SeriesKey(id), labels.encoded());
   index_.Add(id, labels);
   metrics_.series_created->Add();
   *created = true;
   return id;
+}
+
+// A batch that creates many gets more at once: samples of series that lie together cost less.
+absl::StatusOr<SeriesId> DbImpl::NewId(IdRange* reserved) {
+  if (reserved != nullptr && reserved->next != reserved->end) return reserved->next++;
+  if (const SeriesId id = series_use_.TakeFree(); id != 0) return id;
+  if (next_series_ == UINT32_MAX)
+    return absl::ResourceExhaustedError("too many series: series ids are used up");
+  const SeriesId id = next_series_++;
+  if (reserved == nullptr) return id;
+  const SeriesId more = std::min({reserved->taken, kMaxReserved, UINT32_MAX - next_series_});
+  reserved->next = next_series_;
+  reserved->end = next_series_ += more;
+  reserved->taken += more + 1;
+  return id;
+}
+
+void DbImpl::GiveBack(const IdRange& reserved) {
+  MutexLock lock(&create_mutex_);
+  if (reserved.end == next_series_) {
+    next_series_ = reserved.next;
+    return;
+  }
+  std::vector<SeriesId> ids(reserved.end - reserved.next);
+  std::iota(ids.begin(), ids.end(), reserved.next);
+  series_use_.AddFree(ids);
 }
 
 Slot DbImpl::AddSlot(Group* group, SeriesId id) {

@@ -28,6 +28,7 @@
 #include "tsdb/read_view.h"
 #include "tsdb/rocks_store.h"
 #include "tsdb/series_index.h"
+#include "tsdb/series_names.h"
 #include "tsdb/series_use.h"
 #include "tsdb/tsdb.h"
 
@@ -35,8 +36,15 @@ namespace narthex::tsdb {
 
 inline constexpr int64_t kOutOfBoundsMs = 3600'000;  // half of upstream's chunk range
 
+// Ids for the series that a batch may create: what comes together lies together.
+struct IdRange {
+  SeriesId next = 0, end = 0;
+  SeriesId taken = 0;  // all in all
+};
+
 struct DbMetrics {
   explicit DbMetrics(MetricsRegistry* r);
+  void Count(AppendResult refused) const;
   Counter *float_samples, *histogram_samples, *series_created, *series_removed, *corruptions, *out_of_order,
       *too_old, *out_of_bounds, *duplicates, *ooo_appended, *journal_failures, *seals, *seal_failures,
       *merges, *reloads, *bytes_written, *stripe_corruptions, *time_retentions, *size_retentions, *exemplars,
@@ -83,9 +91,13 @@ class DbImpl : public Db {
 
   // For the appenders and the querier.
   // The caller holds a ticket of series_use_.
-  absl::StatusOr<SeriesId> GetOrCreateSeries(const Labels& labels, bool* created);
+  absl::StatusOr<SeriesId> GetOrCreateSeries(const Labels& labels, bool* created,
+                                             IdRange* reserved = nullptr);
+  void GiveBack(const IdRange& reserved);
   SeriesId FindSeries(const Labels& labels) const;  // 0 if there is none
   AppendResult Check(SeriesId id, const Sample& sample) const;
+  // Whether each is newer than all that its series has, and is taken for that; the others have to be checked.
+  void CheckFloats(std::span<const FloatSample> floats, std::vector<bool>* newer) const;
   Sample LastOf(SeriesId id) const;
   // The newest sample's time; now, if that is far in the future (the clock stepped).
   int64_t HeadMax() const;
@@ -127,6 +139,7 @@ class DbImpl : public Db {
   std::unique_ptr<Journal> journal_;
   SeriesIndex index_;
   mutable SeriesUse series_use_;
+  SeriesNames names_;
   ExemplarRing exemplars_;
   std::atomic<int64_t> max_t_{INT64_MIN}, min_t_{INT64_MAX};
   std::atomic<int64_t> ooo_window_ms_;
@@ -146,7 +159,12 @@ class DbImpl : public Db {
   std::shared_ptr<Group> FindOrAddGroup(uint32_t id, const Labels& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(groups_mutex_);
   void NoteTime(int64_t t);
-  void AddToLoose(const std::vector<LooseSample>& samples) ABSL_EXCLUSIVE_LOCKS_REQUIRED(loose_mutex_);
+  std::string ForJournal(const std::vector<LooseSample>& samples, std::vector<RunFloat>* runs)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(loose_mutex_);
+  void AddToLoose(const std::vector<LooseSample>& samples, const std::vector<RunFloat>& runs,
+                  uint64_t sequence, bool written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(loose_mutex_);
+  void ReplayLoose(uint64_t sequence, const struct Record& record, uint64_t* bad)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(loose_mutex_);
   uint64_t AppendJournal(std::string_view payload, bool* written);
   void Background();
   absl::Status SyncAll();
@@ -241,6 +259,7 @@ class DbImpl : public Db {
 
   mutable Mutex create_mutex_;  // one series is created at a time
   SeriesId next_series_ ABSL_GUARDED_BY(create_mutex_) = 1;
+  absl::StatusOr<SeriesId> NewId(IdRange* reserved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
   // New rows of the index, written together before the first journal record that may name them.
   IndexBatch unwritten_ ABSL_GUARDED_BY(create_mutex_);
   IndexBatch unsaved_ ABSL_GUARDED_BY(create_mutex_);  // index writes that failed (disk full)

@@ -130,12 +130,12 @@ void CountLoose(const LooseStore& store, BlockInfo* head, Roaring* series) {
   head->mint = std::min(head->mint, store.min_t());
   head->maxt = std::max(head->maxt, store.max_t() + 1);
   head->bytes += store.bytes();
-  for (const auto& [id, column] : store.columns()) {
-    if (column.count == 0) continue;
+  store.ForEach([&](const LooseColumn& column) {
+    if (column.count == 0) return;
     ++head->chunks;
     head->samples += column.count;
-    series->add(id);
-  }
+    series->add(column.id);
+  });
 }
 
 }  // namespace

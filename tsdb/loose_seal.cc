@@ -4,7 +4,6 @@
 
 #include "tsdb/format/stripe.h"
 #include "tsdb/group.h"
-#include "tsdb/stripe_writer.h"
 
 namespace narthex::tsdb {
 
@@ -23,9 +22,7 @@ void LooseSeal::AddFloats(SeriesId id, std::span<const int64_t> times, std::span
     const int64_t start = WindowOf(times.front(), window_ms_);
     const size_t n =
         static_cast<size_t>(std::lower_bound(times.begin(), times.end(), start + window_ms_) - times.begin());
-    Window& window = windows_[start];
-    const uint32_t column = ColumnOf(times.first(n), &window);
-    window.entries.push_back({id, column, EncodeDense(values.first(n))});
+    AddEntry(id, start, times.first(n), EncodeDense(values.first(n)));
     times = times.subspan(n);
     values = values.subspan(n);
   }
@@ -54,9 +51,7 @@ void LooseSeal::AddAny(SeriesId id, std::vector<Sample> samples) {
       if (starts) rows.start_t.push_back(s->start_t);
     }
     rows.present.SetAll(times.size());
-    Window& window = windows_[where.first];
-    const uint32_t column = ColumnOf(times, &window);
-    window.entries.push_back({id, column, EncodeEntry(rows, times.size())});
+    AddEntry(id, where.first, times, EncodeEntry(rows, times.size()));
   }
 }
 
@@ -72,17 +67,14 @@ uint32_t LooseSeal::ColumnOf(std::span<const int64_t> times, Window* window) con
   return window->last = it->second;
 }
 
-void LooseSeal::Finish(uint64_t generation, std::map<std::string, std::string>* stripes,
-                       std::map<int64_t, Roaring>* members) {
-  for (auto& [start, window] : windows_) {
-    RunWriter writer({start, kLooseGroup, generation, 0}, &window.columns, stripes);
-    Roaring& ids = (*members)[start];
-    for (Entry& e : window.entries) {
-      ids.add(e.id);
-      writer.Add(e.id, e.column, std::move(e.bytes));
-    }
+void LooseSeal::AddEntry(SeriesId id, int64_t start, std::span<const int64_t> times, std::string bytes) {
+  Window& window = windows_[start];
+  if (!window.writer) {
+    window.writer.emplace(StripeKey{start, kLooseGroup, generation_, 0}, &window.columns, stripes_);
+    window.members = &(*members_)[start];
   }
-  windows_.clear();
+  window.members->add(id);
+  window.writer->Add(id, ColumnOf(times, &window), std::move(bytes));
 }
 
 }  // namespace narthex::tsdb

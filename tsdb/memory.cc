@@ -20,7 +20,7 @@ constexpr size_t kMinCache = 256 << 10;
 
 MemoryUse DbImpl::MeasureMemory() const {
   MemoryUse use;
-  use.index = static_cast<int64_t>(index_.MemoryBytes());
+  use.index = static_cast<int64_t>(index_.MemoryBytes() + names_.MemoryBytes());
   size_t head = 0;
   for (const auto& group : AllGroups()) {
     ReaderMutexLock lock(&group->mutex);

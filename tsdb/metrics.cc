@@ -107,4 +107,23 @@ DbMetrics::DbMetrics(MetricsRegistry* r) {
                                  {0.01, 0.1, 0.5, 1, 2, 4, 8, 16, 32, 64});
 }
 
+void DbMetrics::Count(AppendResult refused) const {
+  switch (refused) {
+    case AppendResult::kOk:
+      break;
+    case AppendResult::kOutOfOrder:
+      out_of_order->Add();
+      break;
+    case AppendResult::kDuplicate:
+      duplicates->Add();
+      break;
+    case AppendResult::kTooOld:
+      too_old->Add();
+      break;
+    case AppendResult::kOutOfBounds:
+      out_of_bounds->Add();
+      break;
+  }
+}
+
 }  // namespace narthex::tsdb

@@ -30,7 +30,7 @@ void NewestSamples::AddRounds(const Group& group, std::span<const Member> member
 }
 
 void NewestSamples::AddLoose(size_t series, const LooseColumn& column) {
-  if (column.count == 0 || column.last.t < mint_) return;
+  if (column.count == 0 || column.last_t() < mint_) return;
   // `last` may be older than the column: what was sealed since. Where all came in order, the coder stands at
   // the newest.
   if (!column.plain || column.coder_t > at_) return Forget(series);

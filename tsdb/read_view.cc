@@ -223,7 +223,7 @@ bool DbImpl::ReadLooseHead(const ReadView& view, size_t i, SeriesId id, std::vec
   std::vector<std::pair<const LooseStore*, uint32_t>> in_range;  // and how many samples count
   for (const auto& store : view.loose) {
     const LooseColumn* column = store->Find(id);
-    if (column == nullptr || column->count == 0 || column->last.t < view.mint) continue;
+    if (column == nullptr || column->count == 0 || column->last_t() < view.mint) continue;
     uint32_t limit = UINT32_MAX;
     if (store.get() == view.written) {
       limit = view.loose_counts[i];
@@ -233,7 +233,8 @@ bool DbImpl::ReadLooseHead(const ReadView& view, size_t i, SeriesId id, std::vec
     only = column;
   }
   if (in_range.empty()) return true;
-  if (in_range.size() == 1 && LooseStore::ReadFloats(*only, in_range[0].second, times, values, view.mint))
+  if (in_range.size() == 1 &&
+      in_range[0].first->ReadFloats(*only, in_range[0].second, times, values, view.mint))
     return true;
   for (const auto& [store, limit] : in_range) store->Read(id, limit, out);
   return false;

@@ -17,7 +17,7 @@
 
 namespace narthex::tsdb {
 namespace {
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;  // 1: without journal records of floats
 constexpr Slot kMaxSlots = 1 << 24;
 
 // The newest sample of an entry; time INT64_MIN if it has none.
@@ -73,7 +73,7 @@ absl::Status DbImpl::CheckFormat() {
           StrCat("storage format: ", options_.path, " has format narthex-storage ", version,
                  ", written by a newer version; this one reads up to ", kFormatVersion));
     }
-    return absl::OkStatus();
+    if (version == kFormatVersion) return absl::OkStatus();
   }
   return Files(options_.file_hooks).WriteWhole(path, StrCat("narthex-storage ", kFormatVersion, "\n"));
 }
@@ -246,12 +246,38 @@ void DbImpl::ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t*
   }
   MutexLock lock(&loose_mutex_);
   if (sequence <= loose_sealed_) return;
+  ReplayLoose(sequence, record, bad);
+}
+
+void DbImpl::ReplayLoose(uint64_t sequence, const Record& record, uint64_t* bad) {
+  const auto add = [&](const Sample& sample, LooseColumn* column)
+                       ABSL_EXCLUSIVE_LOCKS_REQUIRED(loose_mutex_) {
+                         if (loose_->empty()) loose_->first_sequence = sequence;
+                         loose_->last_sequence = sequence;
+                         loose_->Add(sample, column);
+                         NoteTime(sample.t);
+                       };
+  FloatRunReader values(record.floats);
+  bool lost = false;
+  for (const RunFloat& f : record.floats.floats) {
+    LooseColumn* column = KnowsSeries(f.series, bad) ? loose_->ColumnOf(f.series) : nullptr;
+    double before = 0;
+    const bool known = column != nullptr && loose_->Before(f, *column, &before);
+    const double v = values.Next(before);
+    lost = lost || !values.ok() || (column != nullptr && !known);
+    if (!values.ok()) break;
+    if (column == nullptr) continue;
+    // What follows this one is lost, too, up to one that stands for itself.
+    if (!known) {
+      column->record = 0;
+      continue;
+    }
+    add({f.t, v, nullptr, 0}, column);
+    loose_->NoteRecord(sequence, f.link != 0, column);
+  }
+  if (lost) ++*bad;
   for (const LooseSample& s : record.loose) {
-    if (!KnowsSeries(s.series, bad)) continue;
-    if (loose_->empty()) loose_->first_sequence = sequence;
-    loose_->last_sequence = sequence;
-    loose_->Add(s);
-    NoteTime(s.sample.t);
+    if (KnowsSeries(s.series, bad)) add(s.sample, loose_->ColumnOf(s.series));
   }
 }
 

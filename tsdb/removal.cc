@@ -97,8 +97,9 @@ absl::Status DbImpl::RemoveGroups() {
 Roaring DbImpl::LiveSeries() const {
   Roaring live;
   const auto add_loose = [&](const LooseStore& store) {
-    for (const auto& [id, column] : store.columns())
-      if (column.count > 0) live.add(id);
+    store.ForEach([&](const LooseColumn& column) {
+      if (column.count > 0) live.add(column.id);
+    });
   };
   for (const auto& group : AllGroups()) {
     ReaderMutexLock lock(&group->mutex);
@@ -127,6 +128,7 @@ absl::Status DbImpl::RemoveSeries() {
   std::vector<SeriesId> removed;
   series_use_.NextPass(dead, [&](const std::vector<SeriesId>& ids) {
     index_.Remove(ids);
+    names_.Forget(ids);
     removed = ids;
   });
   if (removed.empty()) return absl::OkStatus();

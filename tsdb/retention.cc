@@ -182,7 +182,7 @@ void DbImpl::UpdateGauges() {
   }
   {
     ReaderMutexLock lock(&loose_mutex_);
-    chunks += loose_->columns().size();
+    chunks += loose_->series();
     head_min = std::min(head_min, loose_->min_t());
   }
   const int64_t max_t = max_t_;

@@ -142,17 +142,18 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
   absl::flat_hash_set<SeriesId> ids;
   for (const auto& store : frozen) {
     plan->loose_sequence = std::max(plan->loose_sequence, store->last_sequence);
-    for (const auto& [id, column] : store->columns())
-      if (column.count > 0) ids.insert(id);
+    store->ForEach([&](const LooseColumn& column) {
+      if (column.count > 0) ids.insert(column.id);
+    });
   }
   const std::shared_ptr<const SeriesIndex::Ranks> ranks = index_.RanksByLabels();
   const auto rank = [&](SeriesId id) { return id < ranks->size() ? (*ranks)[id] : SeriesIndex::kNoRank; };
   std::vector<SeriesId> order(ids.begin(), ids.end());
   std::sort(order.begin(), order.end(),
             [&](SeriesId a, SeriesId b) { return std::pair(rank(a), a) < std::pair(rank(b), b); });
-  LooseSeal seal(options_.window_ms);
+  LooseSeal seal(options_.window_ms, frozen.front()->first_sequence, &plan->stripes, &plan->members);
   for (SeriesId id : order) seal.Add(id, frozen);
-  seal.Finish(frozen.front()->first_sequence, &plan->stripes, &plan->members);
+  seal.Finish();
 }
 
 absl::Status DbImpl::NoteSeal(const SealPlan& plan) {

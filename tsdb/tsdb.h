@@ -106,10 +106,27 @@ class GroupAppender {
   virtual absl::StatusOr<RoundStats> Commit() = 0;
 };
 
+// A float of a series that is known already.
+struct FloatSample {
+  SeriesRef ref = 0;
+  int64_t t = 0;
+  double v = 0;
+};
+
 // A batch of unrelated samples. Not thread-safe; many may exist at once.
 class Appender {
  public:
   virtual ~Appender() = default;
+  // What a sender calls its series, so that it need not be looked up by its labels each time: a hash of 64
+  // bits that differs where labels do, never 0. (*refs)[i] = 0: nobody has remembered that name. Refs are
+  // good for this batch.
+  virtual void Recall(std::span<const uint64_t> names, std::vector<SeriesRef>* refs) {
+    refs->assign(names.size(), 0);
+  }
+  virtual void Remember(uint64_t name, SeriesRef ref) {}
+  // Append() for each, all of series that this batch knows.
+  virtual absl::Status AppendFloats(std::span<const FloatSample> floats,
+                                    std::vector<AppendResult>* results) = 0;
   // ref: from an earlier call for the same labels, or 0. On success *ref is set. kDuplicate with the same
   // value is kOk, as upstream.
   virtual absl::StatusOr<AppendResult> Append(SeriesRef* ref, const Labels& labels, const Sample& sample) = 0;

@@ -186,6 +186,78 @@ TEST_F(WriteTest, RefusesOtherContentTypesAndEncodings) {
   EXPECT_EQ(Write(request, "", "").http_status, 204);
 }
 
+// The second request finds the series by the bytes of their labels.
+TEST_F(WriteTest, SeriesThatComeAgainAreTheSameInAnyOrder) {
+  const auto request = [](const std::vector<int>& order, int64_t t) {
+    std::string out;
+    for (int i : order) out += Series({{"__name__", "m"}, {"i", StrCat(i)}}, Sample(i, t));
+    return out;
+  };
+  EXPECT_EQ(Write(request({1, 2, 3}, 1000)).http_status, 204);
+  EXPECT_EQ(Write(request({1, 2, 3}, 2000)).samples, 3);
+  EXPECT_EQ(Write(request({3, 1, 4, 2}, 3000)).samples, 4);
+  EXPECT_EQ(Write(request({2, 4}, 4000)).samples, 2);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{
+                          "m{i=\"1\"} 1@1000 1@2000 1@3000", "m{i=\"2\"} 2@1000 2@2000 2@3000 2@4000",
+                          "m{i=\"3\"} 3@1000 3@2000 3@3000", "m{i=\"4\"} 4@3000 4@4000"}));
+}
+
+TEST_F(WriteTest, ALabelThatChangesIsAnotherSeries) {
+  EXPECT_EQ(Write(Series({{"__name__", "m"}, {"i", "1"}}, Sample(1, 1000))).http_status, 204);
+  EXPECT_EQ(Write(Series({{"__name__", "m"}, {"i", "2"}}, Sample(2, 2000))).http_status, 204);
+  EXPECT_EQ(Write(Series({{"__name__", "n"}, {"i", "1"}}, Sample(3, 3000))).http_status, 204);
+  EXPECT_EQ(Stored(),
+            (std::vector<std::string>{"m{i=\"1\"} 1@1000", "m{i=\"2\"} 2@2000", "n{i=\"1\"} 3@3000"}));
+}
+
+// Labels may stand behind the samples, too: such a series must not be taken for one that lacks them.
+TEST_F(WriteTest, LabelsThatDoNotLieTogetherCount) {
+  const std::string name = LabelFields({{"__name__", "m"}}), more = LabelFields({{"i", "1"}});
+  for (int64_t t : {1000, 2000}) {
+    EXPECT_EQ(Write(Bytes(1, name + Sample(1, t) + more)).http_status, 204);
+    EXPECT_EQ(Write(Bytes(1, name + Sample(2, t))).http_status, 204);
+    EXPECT_EQ(Write(Bytes(1, Sample(3, t + 1) + name + more)).http_status, 204);
+  }
+  EXPECT_EQ(Stored(),
+            (std::vector<std::string>{"m 2@1000 2@2000", "m{i=\"1\"} 1@1000 3@1001 1@2000 3@2001"}));
+}
+
+TEST_F(WriteTest, KnownSeriesMayBringAnything) {
+  const Pairs labels = {{"__name__", "m"}};
+  EXPECT_EQ(Write(Series(labels, Sample(1, 1000))).http_status, 204);
+  EXPECT_EQ(Write(Series(labels, Sample(2, 2000) + Sample(3, 3000))).samples, 2);
+  EXPECT_EQ(Write(Series(labels, Bytes(2, ""))).http_status, 400);  // 0 at 0: out of order
+  EXPECT_EQ(Write(Series(labels, "")).http_status, 204);
+  EXPECT_EQ(Write(Series(labels, Sample(4, 4000) + Bytes(9, "of another version"))).samples, 1);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"m 1@1000 2@2000 3@3000 4@4000"}));
+}
+
+TEST_F(WriteTest, RefusalsOfKnownAndNewSeriesStandInTheOrderOfTheRequest) {
+  const auto one = [](const char* name, int64_t t) { return Series({{"__name__", name}}, Sample(1, t)); };
+  EXPECT_EQ(Write(one("a", 5000) + one("c", 5000)).http_status, 204);
+  const WriteOutcome outcome = Write(one("a", 4000) + Series({{"b", "x"}}, Sample(1, 5000)) +
+                                     one("c", 10'000'000) + one("c", 4000) + one("d", 4000));
+  EXPECT_EQ(outcome.http_status, 400);
+  EXPECT_EQ(outcome.samples, 1);
+  EXPECT_EQ(outcome.error,
+            "out of order sample for series {__name__=\"a\"}\n"
+            "invalid metric name or labels, got {b=\"x\"}\n"
+            "out of bounds: timestamp is too far in the future for series {__name__=\"c\"}\n"
+            "out of order sample for series {__name__=\"c\"}");
+}
+
+TEST_F(WriteTest, BadBytesBehindKnownSeriesStoreNothing) {
+  const std::string good = Series({{"__name__", "m"}}, Sample(1, 1000));
+  EXPECT_EQ(Write(good).http_status, 204);
+  const std::string next = Series({{"__name__", "m"}}, Sample(1, 2000));
+  const std::string fresh = Series({{"__name__", "n"}}, Sample(1, 2000));
+  EXPECT_EQ(Write(next + fresh + Bytes(1, "\x0a\x7f")).http_status, 400);
+  EXPECT_EQ(Write(next + fresh + "\x0a").http_status, 400);
+  EXPECT_EQ(Write(next + Series({{"__name__", "m"}}, Bytes(2, "\x09"))).http_status, 400);
+  EXPECT_EQ(Write(next + Series({{"__name__", "m"}}, Bytes(4, "\x09"))).http_status, 400);
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"m 1@1000"}));
+}
+
 TEST_F(WriteTest, BadBytesGive400) {
   EXPECT_EQ(HandleWrite(Options(), "", "", "snappy").http_status, 400);
   EXPECT_EQ(HandleWrite(Options(), "not snappy", "", "snappy").http_status, 400);
@@ -248,6 +320,24 @@ TEST_F(WriteTest, V2StoresSamplesAndSaysHowMany) {
   ASSERT_TRUE(set->ReadBlock(0, 1, &rows).ok());
   ASSERT_EQ(rows[0].start_t.size(), 2u);
   EXPECT_EQ(rows[0].start_t[0], 500);
+}
+
+TEST_F(WriteTest, V2SeriesThatComeAgainAreTheSameUnderOtherNumbers) {
+  const std::string one = Symbols({"", "__name__", "a", "x", "1", "2"});
+  const std::string other = Symbols({"", "2", "1", "x", "a", "__name__", "help"});
+  const auto series = [](const std::vector<uint32_t>& refs, double v, int64_t t,
+                         const std::string& more = "") {
+    return Bytes(5, Refs(refs) + SampleV2(v, t) + more);
+  };
+  EXPECT_EQ(Write(one + series({1, 2, 3, 4}, 1, 1000) + series({1, 2, 3, 5}, 2, 1000), kV2).http_status, 204);
+  const std::string metadata = Bytes(5, Int(1, 1) + Int(3, 6));
+  const WriteOutcome out =
+      Write(other + series({5, 4, 3, 1}, 2, 2000) + series({5, 4, 3, 2}, 1, 2000, metadata), kV2);
+  EXPECT_EQ(out.http_status, 204) << out.error;
+  EXPECT_EQ(HeaderOf(out, "Samples"), "2");
+  EXPECT_EQ(Write(other + series({5, 4, 3, 1}, 2, 1500), kV2).error,
+            "out of order sample for series {__name__=\"a\", x=\"2\"}");
+  EXPECT_EQ(Stored(), (std::vector<std::string>{"a{x=\"1\"} 1@1000 1@2000", "a{x=\"2\"} 2@1000 2@2000"}));
 }
 
 TEST_F(WriteTest, V2PartialWritesNameEveryRefusal) {

@@ -32,6 +32,7 @@ struct Data {
   std::map<Labels, std::shared_ptr<StoredSeries>> series ABSL_GUARDED_BY(mutex);
   std::vector<std::shared_ptr<StoredSeries>> by_ref ABSL_GUARDED_BY(mutex);
   std::vector<std::pair<Labels, Exemplar>> exemplars ABSL_GUARDED_BY(mutex);
+  std::map<uint64_t, SeriesRef> names ABSL_GUARDED_BY(mutex);
   std::map<std::string, std::string> state ABSL_GUARDED_BY(mutex);
   std::map<Labels, std::set<Labels>> live_by_group ABSL_GUARDED_BY(mutex);
 
@@ -158,6 +159,31 @@ class MemoryAppender : public Appender {
     }
     if (result == AppendResult::kOk) pending_.emplace_back(s, sample);
     return result;
+  }
+  void Recall(std::span<const uint64_t> names, std::vector<SeriesRef>* refs) override {
+    MutexLock lock(&data_->mutex);
+    refs->clear();
+    for (uint64_t name : names) refs->push_back(data_->names.contains(name) ? data_->names[name] : 0);
+  }
+  void Remember(uint64_t name, SeriesRef ref) override {
+    MutexLock lock(&data_->mutex);
+    data_->names[name] = ref;
+  }
+  absl::Status AppendFloats(std::span<const FloatSample> floats,
+                            std::vector<AppendResult>* results) override {
+    results->clear();
+    for (const FloatSample& f : floats) {
+      Labels labels;
+      {
+        MutexLock lock(&data_->mutex);
+        labels = data_->by_ref[f.ref - 1]->labels;
+      }
+      SeriesRef ref = f.ref;
+      absl::StatusOr<AppendResult> result = Append(&ref, labels, Sample{f.t, f.v, nullptr, 0});
+      if (!result.ok()) return result.status();
+      results->push_back(*result);
+    }
+    return absl::OkStatus();
   }
   void AddExemplar(SeriesRef ref, const Exemplar& exemplar) override {
     MutexLock lock(&data_->mutex);

@@ -1,7 +1,9 @@
 // Codecs over the values where integers, decimals and doubles part ways; the bytes of each kind of record.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <map>
 #include <random>
 
 #include "gtest/gtest.h"
@@ -298,6 +300,63 @@ TEST(Codecs, LooseSamplesAndExemplarsAreExact) {
   }
 }
 
+// Writers and readers know the last value of each series and where it stands.
+TEST(Codecs, FloatRunsAreExact) {
+  std::mt19937_64 random(17);
+  struct Last {
+    uint64_t record = 0;
+    double v = 0;
+  };
+  std::map<uint32_t, Last> written, read;
+  for (uint64_t sequence = 1; sequence < 300; ++sequence) {
+    std::vector<RunFloat> floats;
+    uint32_t id = static_cast<uint32_t>(random() % 3);
+    int64_t t = static_cast<int64_t>(random() % 3 == 0 ? random() : sequence * 1000);
+    for (uint64_t n = random() % 60; n > 0; --n) {
+      id = random() % 8 == 0 ? static_cast<uint32_t>(random()) : id + 1;
+      if (random() % 10 == 0) t = static_cast<int64_t>(random());
+      if (std::any_of(floats.begin(), floats.end(), [&](const RunFloat& f) { return f.series == id; }))
+        continue;
+      Last& last = written[id];
+      RunFloat f{id, t, 0, 0, random() % 3 == 0 ? last.v : AnyEdge(&random)};
+      if (last.record != 0 && random() % 4 != 0) {
+        f.link = last.record;
+        f.before = last.v;
+      }
+      last = {sequence, f.v};
+      floats.push_back(f);
+    }
+    std::vector<LooseSample> others(random() % 3);
+    for (LooseSample& s : others) s.sample.v = AnyEdge(&random);
+    Record record;
+    const std::string bytes = EncodeFloatsRecord(sequence + random() % 3, floats, others);
+    ASSERT_TRUE(DecodeRecordPayload(bytes, &record));
+    ASSERT_EQ(record.loose.size(), others.size());
+    ASSERT_EQ(record.floats.floats.size(), floats.size());
+    FloatRunReader values(record.floats);
+    for (size_t i = 0; i < floats.size(); ++i) {
+      const RunFloat& f = record.floats.floats[i];
+      ASSERT_EQ(f.series, floats[i].series);
+      ASSERT_EQ(f.t, floats[i].t);
+      ASSERT_EQ(f.link, floats[i].link);
+      Last& last = read[f.series];
+      if (f.link != 0) {
+        ASSERT_EQ(f.link, last.record);
+      }
+      last = {sequence, values.Next(f.link == 0 ? 0 : last.v)};
+      ASSERT_EQ(BitsOf(last.v), BitsOf(floats[i].v));
+    }
+    ASSERT_TRUE(values.ok());
+    // Cut short it is refused, or the values say so.
+    const size_t cut = random() % bytes.size();
+    if (DecodeRecordPayload(std::string_view(bytes).substr(0, cut), &record)) {
+      FloatRunReader less(record.floats);
+      for (const RunFloat& f : floats) less.Next(f.before);
+      EXPECT_FALSE(less.ok());
+    }
+  }
+}
+
 std::string Hex(std::string_view bytes) {
   std::string out;
   char b[3];
@@ -317,6 +376,10 @@ TEST(GoldenBytes, EachKindOfRecord) {
   loose.series = 300;
   loose.sample = {1000, 2.5, nullptr, 400};
   EXPECT_EQ(Hex(EncodeLooseRecord({loose})), "010102ac02d00faf09c90101");
+  EXPECT_EQ(
+      Hex(EncodeFloatsRecord(
+          22, std::vector<RunFloat>{{7, 1000, 0, 0, 5}, {8, 1000, 0, 0, 6.5}, {9, 1000, 20, 5, 5}}, {})),
+      "0416030e03d00f0300020201030028890401");
   Round round;
   round.t = 1000;
   round.values = {1, 0, 2.5};

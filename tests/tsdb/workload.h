@@ -180,16 +180,19 @@ class Workload {
       }
     } else if (kind < 85) {
       s.kind = Step::kLoose;
-      const uint64_t count = 1 + random() % 4;
-      for (uint64_t i = 0; i < count; ++i) {
+      // Some are like a live sender's: many series, nearly all of them floats.
+      const bool many = random() % 2 == 0;
+      const uint64_t first = many ? random() % 5 : 0, count = many ? 16 + random() % 30 : 1 + random() % 4;
+      const uint64_t others = many ? 40 : 4;
+      for (uint64_t i = first; i < first + count; ++i) {
         Step::Item item;
         item.labels = Labels({{"__name__", "loose"}, {"i", std::to_string(i)}});
-        item.sample.t = s.t - static_cast<int64_t>(random() % 1000);
-        if (random() % 4 == 0)
+        item.sample.t = s.t - (many && random() % 4 != 0 ? 0 : static_cast<int64_t>(random() % 1000));
+        if (random() % others == 0)
           item.sample.h = AnyHistogram(&random);
         else
           item.sample.v = AnyValue(&random, number);
-        if (random() % 4 == 0) item.sample.start_t = s.t - 2000;
+        if (random() % others == 0) item.sample.start_t = s.t - 2000;
         s.items.push_back(std::move(item));
       }
     } else if (kind < 88) {

@@ -8,7 +8,8 @@ namespace {
 enum RecordType : uint8_t {
   kLooseRecord = 1,
   kRoundRecord = 2,
-  kExemplarRecord = 3
+  kExemplarRecord = 3,
+  kFloatsRecord = 4
 };  // on disk, never renumber
 enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2, kSameSeries = 4 };
 constexpr size_t kMaxSlots = size_t{1} << 24;
@@ -144,6 +145,16 @@ std::string EncodeLooseRecord(const std::vector<LooseSample>& loose) {
   return out;
 }
 
+std::string EncodeFloatsRecord(uint64_t base, std::span<const RunFloat> floats,
+                               const std::vector<LooseSample>& loose) {
+  std::string out(1, static_cast<char>(kFloatsRecord));
+  out.reserve(64 + floats.size() * 3);
+  PutFloatRuns(&out, base, floats);
+  PutLooseSamples(&out, loose);
+  PutFloatRunValues(&out, floats);
+  return out;
+}
+
 void PutExemplar(std::string* out, const Exemplar& e) {
   out->push_back(e.has_t ? 1 : 0);
   PutZigZag(out, e.t);
@@ -191,6 +202,10 @@ bool DecodeRecordPayload(std::string_view payload, Record* record) {
       if (ReadExemplar(&in, &e.exemplar)) record->exemplars.push_back(std::move(e));
     }
     return in.ok();
+  } else if (type == kFloatsRecord) {
+    if (!ReadFloatRuns(&in, &record->floats) || !ReadLooseSamples(&in, &record->loose)) return false;
+    record->floats.values = in.Take(in.left());
+    return true;
   } else if (type != kLooseRecord) {
     return false;
   }

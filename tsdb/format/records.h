@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tsdb/format/bytes.h"
+#include "tsdb/format/float_runs.h"
 #include "tsdb/tsdb.h"
 
 namespace narthex::tsdb {
@@ -16,6 +18,7 @@ namespace narthex::tsdb {
 struct LooseSample {
   uint32_t series = 0;
   Sample sample;
+  bool first = false;  // of its series in this commit, and a float without start timestamp
 };
 void PutLooseSamples(std::string* out, const std::vector<LooseSample>& samples);
 bool ReadLooseSamples(ByteReader* in, std::vector<LooseSample>* out);
@@ -46,6 +49,7 @@ struct Record {
   uint32_t group = 0;
   uint32_t row = 0;              // the round's place in its tile: 0 = keyframe
   std::string_view round_bytes;  // for ReadRound
+  FloatRuns floats;              // before the loose samples
   std::vector<LooseSample> loose;
   std::vector<SeriesExemplar> exemplars;
 };
@@ -53,6 +57,8 @@ std::string EncodeExemplarRecord(const std::vector<SeriesExemplar>& exemplars);
 std::string EncodeRoundRecord(uint32_t group, uint32_t row, std::string_view round_bytes,
                               const std::vector<LooseSample>& loose);
 std::string EncodeLooseRecord(const std::vector<LooseSample>& loose);
+std::string EncodeFloatsRecord(uint64_t base, std::span<const RunFloat> floats,
+                               const std::vector<LooseSample>& loose);
 bool DecodeRecordPayload(std::string_view payload, Record* record);
 
 }  // namespace narthex::tsdb
