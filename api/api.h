@@ -128,6 +128,9 @@ struct Options {
   std::function<bool()> ready;
 };
 
+// For HttpServerOptions::is_light: queries, lookups and the health checks, whose handlers tell when they are
+// not.
+std::function<bool(const HttpRequest&)> LightRequests(std::string_view route_prefix);
 // The handler of the whole server: API, /metrics, /-/..., federate, redirects.
 HttpHandler NewHandler(Options options);
 

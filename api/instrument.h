@@ -34,6 +34,7 @@ class CountingWriter : public HttpResponseWriter {
   void Send(int status, std::string_view content_type, std::string body) override;
   absl::Status Start(int status, std::string_view content_type) override;
   absl::Status Write(std::string_view piece) override;
+  void ExpectLong() override { inner_->ExpectLong(); }
   void BreakOff() override { inner_->BreakOff(); }
   bool answered() const { return status_ != 0; }
   int status() const { return status_; }

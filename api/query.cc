@@ -39,6 +39,7 @@ absl::Status ReadLimits(const Call& call, promql::QueryParams* params) {
   params->query = call.Param("query");
   params->per_step_stats = call.Param("stats") == "all";
   params->cancelled = call.request.cancelled;
+  params->on_long = [out = call.out] { out->ExpectLong(); };
   return absl::OkStatus();
 }
 

@@ -119,7 +119,7 @@ bool PathMatches(std::string_view pattern, std::string_view path, std::string* a
     }
     std::string_view have = NextSegment(&path);
     if (!want.starts_with(":")) {
-      if (want != have && want != PercentDecode(have)) return false;
+      if (want != have && (have.find('%') == have.npos || want != PercentDecode(have))) return false;
     } else if (have.empty()) {
       return false;
     } else {
@@ -148,6 +148,9 @@ void AddMethods(std::string_view methods, std::set<std::string>* out) {
 
 // The path without empty, "." and ".." segments, as Go's ServeMux cleans it.
 std::string CleanPath(std::string_view path) {
+  if (path.starts_with("/") && path.find("//") == path.npos && path.find("/.") == path.npos) {
+    return std::string(path);
+  }
   std::vector<std::string_view> kept;
   std::string_view rest = path;
   while (!rest.empty()) {
@@ -279,6 +282,18 @@ void Router::Handle(const HttpRequest& request, HttpResponseWriter* out) const {
   Serve(match, request, &counting);
   double seconds = static_cast<double>(options_.clock->MonotonicNs() - began_ns) / 1e9;
   match.entry->metrics.Observe(counting.status(), seconds, counting.bytes());
+}
+
+std::function<bool(const HttpRequest&)> LightRequests(std::string_view route_prefix) {
+  return [skip = route_prefix == "/" ? 0 : route_prefix.size()](const HttpRequest& request) {
+    if (request.path.size() < skip) return false;
+    const std::string_view path = std::string_view(request.path).substr(skip);
+    if (path.starts_with("/-/")) return path == "/-/healthy" || path == "/-/ready";
+    if (!path.starts_with(kApi)) return false;
+    const std::string_view what = path.substr(kApi.size());
+    return what == "query" || what == "query_range" || what == "labels" || what == "status/buildinfo" ||
+           (what.starts_with("label/") && what.ends_with("/values"));
+  };
 }
 
 HttpHandler NewHandler(Options options) {

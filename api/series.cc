@@ -26,10 +26,12 @@ absl::Status ReadRange(const Call& call, tsdb::LabelQuery* query) {
   ASSIGN_OR_RETURN(query->limit, LimitParam(call));
   ASSIGN_OR_RETURN(query->mint, TimeParam(call, "start", kMinTimeMs));
   ASSIGN_OR_RETURN(query->maxt, TimeParam(call, "end", kMaxTimeMs));
+  query->on_long = [out = call.out] { out->ExpectLong(); };
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<tsdb::Querier>> OpenQuerier(const Call& call, const tsdb::LabelQuery& query) {
+  if (!query.match.empty()) query.on_long();  // nobody knows how many series that is
   absl::StatusOr<std::unique_ptr<tsdb::Querier>> querier =
       call.options.db->NewQuerier(query.mint, query.maxt);
   if (!querier.ok()) return AsExecution(querier.status());

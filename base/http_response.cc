@@ -1,7 +1,7 @@
 #include "base/http_response.h"
 
-#include <ctime>
-
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
 #include "base/http_status.h"
 #include "base/strings.h"
 
@@ -19,12 +19,15 @@ bool AcceptsGzip(const HttpRequest& request) {
 }
 
 std::string HttpDate(int64_t ms) {
-  time_t seconds = static_cast<time_t>(ms / 1000);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[40];
-  size_t length = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return std::string(text, length);
+  static constexpr const char *kDays[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"},
+                              *kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const absl::CivilSecond at = absl::ToCivilSecond(absl::FromUnixMillis(ms), absl::UTCTimeZone());
+  const int64_t days = absl::CivilDay(at) - absl::CivilDay(1970, 1, 1);
+  auto two = [](int n) { return absl::Dec(n, absl::kZeroPad2); };
+  return StrCat(kDays[((days % 7) + 7) % 7], ", ", two(at.day()), " ", kMonths[at.month() - 1], " ",
+                absl::Dec(at.year(), absl::kZeroPad4), " ", two(at.hour()), ":", two(at.minute()), ":",
+                two(at.second()), " GMT");
 }
 
 ResponseWriter::ResponseWriter(ByteSink* sink, ResponseShape shape) : sink_(sink), shape_(shape) {}

@@ -17,6 +17,8 @@ class ByteSink {
  public:
   virtual ~ByteSink() = default;
   virtual bool Enqueue(std::string bytes) = 0;  // false: the client is gone
+  // The handler may take long from here on.
+  virtual void ExpectLong() {}
   // The end of an answer, whose handler is about to return: it may go out only then.
   virtual bool EnqueueLast(std::string bytes) { return Enqueue(std::move(bytes)); }
 };
@@ -42,6 +44,7 @@ class ResponseWriter : public HttpResponseWriter {
   void Send(int status, std::string_view content_type, std::string body) override;
   absl::Status Start(int status, std::string_view content_type) override;
   absl::Status Write(std::string_view piece) override;
+  void ExpectLong() override { sink_->ExpectLong(); }
   void BreakOff() override { broken_ = true; }
   // Ends the answer; true if the connection may be used again.
   bool Complete();

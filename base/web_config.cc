@@ -219,7 +219,7 @@ std::shared_ptr<ssl_ctx_st> WebGate::TlsContext() {
   return context_;
 }
 
-bool WebGate::Allowed(const HttpRequest& request, const WebConfig& config) {
+bool WebGate::Allowed(const HttpRequest& request, const WebConfig& config, HttpResponseWriter* out) {
   if (config.users.empty()) return true;
   std::string name, password;
   if (!BasicAuth(request.Header("authorization"), &name, &password)) return false;
@@ -231,6 +231,7 @@ bool WebGate::Allowed(const HttpRequest& request, const WebConfig& config) {
     MutexLock lock(&mutex_);
     if (auto it = tried_.find(digest); it != tried_.end()) return it->second && known;
   }
+  out->ExpectLong();
   bool matches = BcryptMatches(password, hash);
   MutexLock lock(&mutex_);
   if (tried_.size() >= kMaxTried) tried_.clear();
@@ -258,7 +259,7 @@ HttpHandler WebGate::Guard(HttpHandler handler) {
       if (!value.empty()) out.SetHeader(name, value);
     }
     if (!WithinRate(*config)) return out.Send(429, "text/plain; charset=utf-8", "Too Many Requests\n");
-    if (Allowed(request, *config)) return handler(request, out);
+    if (Allowed(request, *config, &out)) return handler(request, out);
     out.SetHeader("WWW-Authenticate", "Basic");
     out.SetHeader("X-Content-Type-Options", "nosniff");
     out.Send(401, "text/plain; charset=utf-8", "Unauthorized\n");

@@ -51,7 +51,7 @@ class WebGate {
   std::string Fingerprint() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<const WebConfig> Config();
-  bool Allowed(const HttpRequest& request, const WebConfig& config);
+  bool Allowed(const HttpRequest& request, const WebConfig& config, HttpResponseWriter* out);
   bool WithinRate(const WebConfig& config);
 
   const std::string path_;

@@ -330,7 +330,9 @@ absl::Status Server::OpenHttp(std::function<void()> quit) {
   options.listen_addresses = flags_.listen_addresses;
   options.max_connections = flags_.max_connections;
   options.read_timeout_ms = flags_.read_timeout_ms;
-  HttpHandler handler = api::NewHandler(ApiOptions(std::move(quit)));
+  api::Options api_options = ApiOptions(std::move(quit));
+  options.is_light = api::LightRequests(api_options.route_prefix);
+  HttpHandler handler = api::NewHandler(std::move(api_options));
   if (!flags_.web_config_file.empty()) {
     absl::StatusOr<std::unique_ptr<WebGate>> gate = WebGate::Open(flags_.web_config_file, clock_, logger_);
     if (!gate.ok()) {

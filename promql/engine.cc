@@ -14,6 +14,8 @@
 namespace narthex::promql {
 namespace {
 
+constexpr int64_t kLongNs = 2'000'000;
+
 struct EngineMetrics {
   explicit EngineMetrics(MetricsRegistry* r, int max_concurrency)
       : running(r->GetGauge("prometheus_engine_queries",
@@ -113,20 +115,17 @@ struct Engine::Impl {
     state.devices = options.devices;
     state.threads = threads.get();
     state.min_shared_samples = options.min_shared_samples;
+    state.on_long = params.on_long;
+    state.long_at_ns = options.clock->MonotonicNs() + kLongNs;
     return state;
   }
   int64_t Timeout(const QueryParams& params) const {
     return params.timeout_ms > 0 ? std::min(params.timeout_ms, options.timeout_ms) : options.timeout_ms;
   }
-  double SecondsSince(int64_t ns) const {
-    return static_cast<double>(options.clock->MonotonicNs() - ns) / 1e9;
-  }
 
-  // A copy of the tree, ready to be planned.
-  absl::StatusOr<ExprPtr> Prepare(const Expr& expr, const QueryParams& params,
-                                  const QueryState& state) const {
-    RETURN_IF_ERROR(CheckParams(expr, params));
-    ExprPtr tree = expr.Clone();
+  // Makes the tree ready to be planned.
+  absl::StatusOr<ExprPtr> Prepare(ExprPtr tree, const QueryParams& params, const QueryState& state) const {
+    RETURN_IF_ERROR(CheckParams(*tree, params));
     RETURN_IF_ERROR(ResolveDurations(tree.get(), state.steps));
     RunPasses(options.disabled_passes, &tree);
     return tree;
@@ -150,6 +149,33 @@ struct Engine::Impl {
                               : CollectSeries(root.get(), params.step_ms > 0, state, result);
     root->Close();
     return status;
+  }
+
+  absl::StatusOr<Result> Run(const tsdb::Queryable& storage, ExprPtr expr, const QueryParams& params) {
+    const int64_t begin = options.clock->MonotonicNs();
+    QueryAccount account(options, &memory);
+    QueryState state = NewState(params, &account);
+    RETURN_IF_ERROR(gate.Enter(Timeout(params), [&state] { state.ExpectLong(); }));
+    const int64_t entered = options.clock->MonotonicNs();
+    int64_t prepared = entered;
+    metrics.queue->Observe(static_cast<double>(entered - begin) / 1e9);
+    absl::StatusOr<Result> result = [&]() -> absl::StatusOr<Result> {
+      ASSIGN_OR_RETURN(ExprPtr tree, Prepare(std::move(expr), params, state));
+      prepared = options.clock->MonotonicNs();
+      metrics.prepare->Observe(static_cast<double>(prepared - entered) / 1e9);
+      return RunPrepared(storage, *tree, params, std::move(state));
+    }();
+    gate.Leave();
+    const int64_t done = options.clock->MonotonicNs();
+    metrics.eval->Observe(static_cast<double>(done - prepared) / 1e9);
+    if (result.ok()) {
+      QueryStats& stats = result->stats;
+      stats.queue_ns = entered - begin;
+      stats.prepare_ns = prepared - entered;
+      stats.eval_ns = done - prepared - stats.sort_ns - stats.sink_ns;
+      metrics.sort->Observe(static_cast<double>(stats.sort_ns) / 1e9);
+    }
+    return result;
   }
 
   absl::StatusOr<Result> RunPrepared(const tsdb::Queryable& storage, const Expr& tree,
@@ -176,7 +202,7 @@ struct Engine::Impl {
     QueryAccount account(options, &memory);
     QueryState state = NewState(params, &account);
     state.profile = run;
-    ASSIGN_OR_RETURN(ExprPtr tree, Prepare(*expr, params, state));
+    ASSIGN_OR_RETURN(ExprPtr tree, Prepare(std::move(expr), params, state));
     if (TypeOf(*tree) == ValueType::kString) return StrCat("String ", ToString(*tree), "\n");
     ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Querier> querier,
                      storage.NewQuerier(INT64_MIN / 2, INT64_MAX / 2));
@@ -216,39 +242,18 @@ Engine::~Engine() = default;
 
 absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const QueryParams& params) {
   ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, impl_->options.parser));
-  return Run(storage, *expr, params);
+  return impl_->Run(storage, std::move(expr), params);
 }
 
 absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const Expr& expr,
                                    const QueryParams& params) {
-  int64_t begin = impl_->options.clock->MonotonicNs();
-  QueryAccount account(impl_->options, &impl_->memory);
-  QueryState state = impl_->NewState(params, &account);
-  RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params)));
-  impl_->metrics.queue->Observe(impl_->SecondsSince(begin));
-  int64_t entered = impl_->options.clock->MonotonicNs(), prepared = entered;
-  absl::StatusOr<Result> result = [&]() -> absl::StatusOr<Result> {
-    ASSIGN_OR_RETURN(ExprPtr tree, impl_->Prepare(expr, params, state));
-    prepared = impl_->options.clock->MonotonicNs();
-    impl_->metrics.prepare->Observe(static_cast<double>(prepared - entered) / 1e9);
-    return impl_->RunPrepared(storage, *tree, params, std::move(state));
-  }();
-  impl_->gate.Leave();
-  impl_->metrics.eval->Observe(impl_->SecondsSince(prepared));
-  if (result.ok()) {
-    QueryStats& stats = result->stats;
-    stats.queue_ns = entered - begin;
-    stats.prepare_ns = prepared - entered;
-    stats.eval_ns = impl_->options.clock->MonotonicNs() - prepared - stats.sort_ns - stats.sink_ns;
-    impl_->metrics.sort->Observe(static_cast<double>(stats.sort_ns) / 1e9);
-  }
-  return result;
+  return impl_->Run(storage, expr.Clone(), params);
 }
 
 absl::StatusOr<std::string> Engine::Explain(const tsdb::Queryable& storage, const QueryParams& params,
                                             bool run) {
   if (!run) return impl_->Explain(storage, params, false);
-  RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params)));
+  RETURN_IF_ERROR(impl_->gate.Enter(impl_->Timeout(params), [] {}));
   absl::StatusOr<std::string> plan = impl_->Explain(storage, params, true);
   impl_->gate.Leave();
   return plan;

@@ -31,6 +31,12 @@ struct SeriesMeta {
   bool drop_name = false;  // the name goes at the end of the query (delayed name removal)
 };
 
+// Which output group each of some series belongs to.
+struct Groups {
+  std::vector<SeriesMeta> series;  // one a group, in order of first appearance
+  std::vector<size_t> of;          // group of each input series
+};
+
 // How many series a batch holds at most.
 inline constexpr size_t kBatchSeries = 64;
 
@@ -109,6 +115,9 @@ class Operator {
     if (!series.ok()) return series.status();
     return **series;
   }
+  // In the place of Series(), for who looks at groups of series with equal labels only. False: there are no
+  // groups at hand, and Series() is still to be called.
+  virtual absl::StatusOr<bool> TakeGroups(Groups* groups) { return false; }
   // The next at most kBatchSeries series; false after the last.
   virtual absl::StatusOr<bool> Next(Batch* batch) = 0;
   virtual void Close() = 0;

@@ -110,7 +110,11 @@ absl::StatusOr<OperatorPtr> PlanBare(const Expr& e, QueryState* state, Steps ste
     }
     case ExprKind::kVectorSelector:
       // Devices look for selectors of their own.
-      if (e.shared_read > 0 && state->devices == nullptr) return NewSharedSelector(e, state, steps);
+      if (e.shared_read > 0 && state->devices == nullptr) {
+        return NewShared(e, state, steps, [&e, state, steps] {
+          return NewInstantSelector(e, state, steps, SelectorReading::kValue);
+        });
+      }
       return NewInstantSelector(e, state, steps, SelectorReading::kValue);
     case ExprKind::kParen:
       return PlanNode(*e.children[0], state, steps);

@@ -15,6 +15,7 @@
 #include "promql/operators/maps.h"
 #include "promql/operators/scalars.h"
 #include "promql/operators/selectors.h"
+#include "promql/operators/shared_selector.h"
 #include "promql/operators/whole.h"
 #include "promql/plan.h"
 #include "promql/plan_node.h"
@@ -240,8 +241,16 @@ absl::StatusOr<OperatorPtr> PlanRangeFunction(const Expr& call, const FunctionIm
   ASSIGN_OR_RETURN(std::vector<OperatorPtr> scalars, ScalarArguments(call, state, steps));
   auto matrix = std::find_if(call.children.begin(), call.children.end(),
                              [](const ExprPtr& e) { return TypeOf(*e) == ValueType::kMatrix; });
-  ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(**matrix, state, steps));
-  OperatorPtr out = NewRangeFunction(call, function, std::move(source), std::move(scalars), state, steps);
+  OperatorPtr out;
+  if (call.shared_read > 0 && state->devices == nullptr) {
+    out = NewShared(call, state, steps, [&call, &function, state, steps] {
+      return NewRangeFunction(call, function, NewMatrixSource(*call.children[0], state, steps), {}, state,
+                              steps);
+    });
+  } else {
+    ASSIGN_OR_RETURN(std::unique_ptr<RangeSource> source, PlanRange(**matrix, state, steps));
+    out = NewRangeFunction(call, function, std::move(source), std::move(scalars), state, steps);
+  }
   return function.keeps_name ? std::move(out) : MaybeDropNames(std::move(out), state, steps);
 }
 

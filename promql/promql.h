@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -96,6 +97,9 @@ struct QueryParams {
   // May be null. Given to a range query, it gets all series that are known to come in the order of their
   // labels; Result::series holds them otherwise. Errors may come after it has taken some.
   ResultSink* sink = nullptr;
+  // May be empty. Called at most once, on the query's thread, before the query waits for something or does a
+  // lot, or when it has taken a few milliseconds: whoever runs light queries at once may make arrangements.
+  std::function<void()> on_long;
 };
 
 // Thread-safe; one for the process. Does not own its arguments.

@@ -16,7 +16,10 @@ class QueryGate {
  public:
   QueryGate(int slots, Gauge* running) : slots_(slots), gauge_(running) {}
   // Waits for a slot. DeadlineExceeded if none came free in time.
-  absl::Status Enter(int64_t timeout_ms) {
+  template <typename BeforeWaiting>
+  absl::Status Enter(int64_t timeout_ms, const BeforeWaiting& before_waiting) {
+    if (TryEnter()) return absl::OkStatus();
+    before_waiting();
     MutexLock lock(&mutex_);
     auto has_slot = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ < slots_; };
     if (!mutex_.AwaitWithTimeout(Condition(&has_slot), absl::Milliseconds(timeout_ms))) {
@@ -24,6 +27,12 @@ class QueryGate {
     }
     gauge_->Set(++running_);
     return absl::OkStatus();
+  }
+  bool TryEnter() {
+    MutexLock lock(&mutex_);
+    if (running_ >= slots_) return false;
+    gauge_->Set(++running_);
+    return true;
   }
   void Leave() {
     MutexLock lock(&mutex_);

@@ -6,6 +6,12 @@
 
 namespace narthex::promql {
 
+namespace {
+
+constexpr double kManySamples = 100'000;  // about half a millisecond
+
+}  // namespace
+
 int64_t SampleCount(const FloatHistogram& h) {
   constexpr size_t kFixed = 168;  // upstream's struct
   const size_t lists = h.positive_spans.size() + h.negative_spans.size() + h.positive_buckets.size() +
@@ -13,11 +19,24 @@ int64_t SampleCount(const FloatHistogram& h) {
   return static_cast<int64_t>((kFixed + 8 * lists + 8) / 16);
 }
 
+absl::StatusOr<std::unique_ptr<tsdb::SeriesSet>> QueryState::Select(const Matchers& matchers,
+                                                                    tsdb::SelectHints* hints) const {
+  if (on_long) hints->on_long = [this] { ExpectLong(); };
+  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> set,
+                   querier->Select(matchers, hints->start, hints->end, *hints));
+  const double samples = static_cast<double>(set->size()) * static_cast<double>(hints->end - hints->start) /
+                         static_cast<double>(kTypicalIntervalMs);
+  if (set->size() > tsdb::kManySelected || samples > kManySamples) ExpectLong();
+  return set;
+}
+
 absl::Status QueryState::Check() const {
   if (cancelled && cancelled->load(std::memory_order_relaxed)) {
     return absl::CancelledError("query was canceled in expression evaluation");
   }
-  if (deadline.PassedAt(clock->MonotonicNs())) {
+  const int64_t now = clock->MonotonicNs();
+  if (on_long && now > long_at_ns) ExpectLong();
+  if (deadline.PassedAt(now)) {
     return absl::DeadlineExceededError("query timed out in expression evaluation");
   }
   return absl::OkStatus();

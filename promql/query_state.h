@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,6 +27,8 @@ class QueryThreads;  // promql/query_threads.h
 
 // What a sample held in memory is charged with: a timestamp and a value.
 inline constexpr int64_t kSampleBytes = 16;
+// For estimates.
+inline constexpr int64_t kTypicalIntervalMs = 15'000;
 
 // Samples that a part of a query looks at, counted as upstream counts them.
 struct SampleCounts {
@@ -89,9 +93,19 @@ struct QueryState {
   SampleCounts* counts = nullptr;   // those of the part that is being planned; not null
   QueryThreads* threads = nullptr;  // null: one core does it all
   int64_t min_shared_samples = 0;   // selections of so many samples, about, are worth sharing out
+  // Called once, on the query's thread, before the query waits or does a lot, or when it has taken a while.
+  // Threads that help find it empty.
+  mutable std::function<void()> on_long;
+  int64_t long_at_ns = 0;  // a while
 
   // Counts for a part that is planned next.
   SampleCounts* NewCounts() { return counts = &all_counts.emplace_back(); }
+  void ExpectLong() const {
+    if (on_long) std::exchange(on_long, nullptr)();
+  }
+  // Asks storage for [hints->start, hints->end].
+  absl::StatusOr<std::unique_ptr<tsdb::SeriesSet>> Select(const Matchers& matchers,
+                                                          tsdb::SelectHints* hints) const;
   // Between batches: deadline and cancellation.
   absl::Status Check() const;
   // Counts samples held in memory against the limits; give them back with Release. An error holds nothing.

@@ -87,6 +87,7 @@ class MergedQuerier : public tsdb::Querier {
                                                           const tsdb::SelectHints& hints) override {
     tsdb::SelectHints local_hints = hints;
     local_hints.labels.reset();  // series are told from each other by all their labels here
+    if (hints.on_long) hints.on_long();
     std::vector<RemoteSeries> found;
     for (const RemoteReadConfig& config : setup_->configs) {
       // What storage has itself need not be asked for.

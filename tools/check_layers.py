@@ -36,7 +36,7 @@ DOORS = {
     r"yaml-cpp/": {"base/yaml.cc"},
     r"re2/": {"base/regex.cc"},
     r"curl/": {"base/http_transfer.h"},
-    r"boost/": {"base/http1_answer.cc", "base/http_server.cc"},
+    r"boost/": {"base/http1_answer.cc", "base/http1_request.cc", "base/http_connection.cc", "base/http_connection.h", "base/http_server.cc"},
     r"nghttp2/": {"base/http2_session.cc"},
 }
 INCLUDE = re.compile(r'^\s*#include\s+["<]([^">]+)[">]')

@@ -25,7 +25,9 @@ class QuerierImpl : public Querier {
   absl::StatusOr<std::unique_ptr<SeriesSet>> Select(const Matchers& matchers, int64_t mint, int64_t maxt,
                                                     const SelectHints& hints) override {
     const SeriesUse::Ticket ticket(&db_->series_use_);  // until the view is pinned
+    if (hints.on_long && LooksThroughMany(matchers)) hints.on_long();
     std::vector<SeriesId> ids = db_->index_.Select(matchers);
+    if (hints.on_long && ids.size() > kManySelected) hints.on_long();
     RangeFilter(db_, mint, maxt).Keep(&ids);
     std::shared_ptr<const SeriesIndex::Ranks> ranks = SortByLabels(&ids);
     return MakeSeriesSet(db_, std::move(ids), std::move(ranks), mint, maxt, hints);
@@ -56,6 +58,13 @@ class QuerierImpl : public Querier {
   }
 
  private:
+  // Nothing says where to look, but patterns.
+  bool LooksThroughMany(const Matchers& matchers) const {
+    return std::none_of(matchers.begin(), matchers.end(),
+                        [](const Matcher& m) { return m.op() == MatchOp::kEqual && !m.value().empty(); }) &&
+           db_->index_.series_count() > kManySeries;
+  }
+
   // `read` gets the candidates of the index, which holds its lock meanwhile: the head is looked at
   // afterwards.
   template <typename Read>
@@ -63,6 +72,7 @@ class QuerierImpl : public Querier {
     const SeriesUse::Ticket ticket(&db_->series_use_);
     RangeFilter in_range(db_, query.mint, query.maxt);
     const bool all = query.match.empty();
+    if (query.on_long && db_->index_.series_count() > kManySeries) query.on_long();
     const std::vector<SeriesId> matching = all ? std::vector<SeriesId>() : MatchingIds(query);
     const auto passes = [&](std::span<const SeriesId> ids) {
       if (!all) return Overlap(ids, matching);

@@ -225,12 +225,7 @@ std::vector<Labels> SeriesIndex::LabelsOf(std::span<const SeriesId> ids,
   std::vector<Labels> out(ids.size());
   if (names.empty()) return out;
   ReaderMutexLock lock(&mutex_);
-  std::vector<bool> wanted(pairs_.size(), false);
-  for (const std::string& name : names) {
-    const auto values = names_.find(name);
-    if (values == names_.end()) continue;
-    for (const auto& [value, pair] : values->second) wanted[pair] = true;
-  }
+  const std::vector<bool> wanted = PairsOf(names);
   std::string encoded;
   for (size_t i = 0; i < ids.size(); ++i) {
     encoded.clear();
@@ -240,6 +235,50 @@ std::vector<Labels> SeriesIndex::LabelsOf(std::span<const SeriesId> ids,
     if (!encoded.empty()) out[i] = Labels::FromEncoded(encoded);
   }
   return out;
+}
+
+std::vector<bool> SeriesIndex::PairsOf(const std::vector<std::string>& names) const {
+  std::vector<bool> wanted(pairs_.size(), false);
+  for (const std::string& name : names) {
+    const auto values = names_.find(name);
+    if (values == names_.end()) continue;
+    for (const auto& [value, pair] : values->second) wanted[pair] = true;
+  }
+  return wanted;
+}
+
+std::vector<Labels> SeriesIndex::GroupsOf(std::span<const SeriesId> ids,
+                                          const std::vector<std::string>& names,
+                                          std::vector<size_t>* of) const {
+  std::vector<Labels> groups;
+  of->assign(ids.size(), 0);
+  if (names.empty()) {
+    groups.resize(ids.empty() ? 0 : 1);
+    return groups;
+  }
+  ReaderMutexLock lock(&mutex_);
+  const std::vector<bool> wanted = PairsOf(names);
+  absl::flat_hash_map<std::vector<PairId>, size_t> known;
+  std::vector<PairId> pairs, last;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    pairs.clear();
+    ForEachPair(ids[i], [&](PairId p) {
+      if (wanted[p]) pairs.push_back(p);
+    });
+    if (i > 0 && pairs == last) {  // neighbours often belong together
+      (*of)[i] = (*of)[i - 1];
+      continue;
+    }
+    const auto [group, fresh] = known.try_emplace(pairs, groups.size());
+    if (fresh) {
+      std::string encoded;
+      for (PairId p : pairs) encoded += by_id_[p]->encoded;
+      groups.push_back(Labels::FromEncoded(std::move(encoded)));
+    }
+    (*of)[i] = group->second;
+    std::swap(pairs, last);
+  }
+  return groups;
 }
 
 // Labels compare pair by pair, so series compare as the lists of their pairs' ranks.

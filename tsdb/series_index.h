@@ -34,6 +34,9 @@ class SeriesIndex {
   std::vector<Labels> LabelsOf(std::span<const SeriesId> ids) const;
   // Only the labels with these names.
   std::vector<Labels> LabelsOf(std::span<const SeriesId> ids, const std::vector<std::string>& names) const;
+  // The same, each of them once, in order of first appearance; `of`: which one each series has.
+  std::vector<Labels> GroupsOf(std::span<const SeriesId> ids, const std::vector<std::string>& names,
+                               std::vector<size_t>* of) const;
   bool Has(SeriesId id) const;
   size_t series_count() const;
 
@@ -88,6 +91,8 @@ class SeriesIndex {
   bool LabelsLess(SeriesId a, SeriesId b) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void UpdateSorted() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(order_mutex_);
 
+  // By pair id: whether it is of one of these labels.
+  std::vector<bool> PairsOf(const std::vector<std::string>& names) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void ForgetHash(SeriesId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreePair(PairId pair) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t SizeInArena(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

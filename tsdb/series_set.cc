@@ -107,7 +107,10 @@ class SeriesSetImpl : public SeriesSet {
                 int64_t mint, int64_t maxt, const SelectHints& hints)
       : db_(db),
         ids_(std::move(ids)),
-        labels_(hints.labels ? db->index_.LabelsOf(ids_, *hints.labels) : db->index_.LabelsOf(ids_)),
+        grouped_(hints.grouped && hints.labels),
+        labels_(grouped_       ? db->index_.GroupsOf(ids_, *hints.labels, &group_of_)
+                : hints.labels ? db->index_.LabelsOf(ids_, *hints.labels)
+                               : db->index_.LabelsOf(ids_)),
         mint_(mint),
         maxt_(maxt),
         instants_(hints.instants),
@@ -137,8 +140,14 @@ class SeriesSetImpl : public SeriesSet {
   }
 
   size_t size() const override { return ids_.size(); }
-  const Labels& labels(size_t i) const override { return labels_[i]; }
-  Labels TakeLabels(size_t i) override { return std::move(labels_[i]); }
+  const Labels& labels(size_t i) const override { return labels_[grouped_ ? group_of_[i] : i]; }
+  Labels TakeLabels(size_t i) override { return grouped_ ? labels(i) : std::move(labels_[i]); }
+  bool TakeGroups(std::vector<Labels>* groups, std::vector<size_t>* of) override {
+    if (!grouped_) return false;
+    *groups = std::move(labels_);
+    *of = std::move(group_of_);
+    return true;
+  }
 
   absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) override {
     rows->assign(count, Row{});
@@ -521,7 +530,9 @@ class SeriesSetImpl : public SeriesSet {
 
   const DbImpl* const db_;
   const std::vector<SeriesId> ids_;
-  std::vector<Labels> labels_;
+  const bool grouped_ = false;
+  std::vector<size_t> group_of_;
+  std::vector<Labels> labels_;  // of each series; if grouped_, of each group
   const int64_t mint_, maxt_;
   const SelectHints::Instants instants_;
   const std::unique_ptr<ReadView> view_;

@@ -183,8 +183,14 @@ struct SelectHints {
   } instants;
   // Only the labels with these names; the order of the series stays that of all their labels.
   std::optional<std::vector<std::string>> labels;
+  // Of `labels` only their groups are wanted (SeriesSet::TakeGroups), if storage has them at hand.
+  bool grouped = false;
   int readers = 1;  // how many threads may want to read at once: see SeriesSet::NewReader
+  // Called during the selection, on its thread, before it waits for something or does a lot. May be empty.
+  std::function<void()> on_long;
 };
+// A selection of more series is a lot, and so is looking through all of them where there are more.
+inline constexpr size_t kManySelected = 4096, kManySeries = 50'000;
 
 // The series that a selector found, sorted by labels. Not thread-safe. Keeps its snapshot alive.
 class SeriesSet {
@@ -194,6 +200,9 @@ class SeriesSet {
   virtual const Labels& labels(size_t i) const = 0;
   // The same for who keeps them: labels(i) is undefined afterwards.
   virtual Labels TakeLabels(size_t i) { return labels(i); }
+  // Each set of labels once, in order of first appearance, and which of them a series has. To be called
+  // first, after a selection with SelectHints::grouped. False: there are labels only.
+  virtual bool TakeGroups(std::vector<Labels>* groups, std::vector<size_t>* of) { return false; }
   // Reads series [first, first+count) into *rows (resized to count; empty rows where nothing is in range).
   virtual absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) = 0;
   // The same as it is stored, valid until the next call of either. False: there is no other form than rows.
@@ -206,7 +215,8 @@ class SeriesSet {
 struct LabelQuery {
   std::vector<Matchers> match;  // any of; empty = everything
   int64_t mint = 0, maxt = 0;
-  size_t limit = 0;  // 0 = none; results are cut after limit + 1 so that the caller can tell
+  size_t limit = 0;               // 0 = none; results are cut after limit + 1 so that the caller can tell
+  std::function<void()> on_long;  // as of SelectHints
 };
 
 // A snapshot for reading. Thread-safe.

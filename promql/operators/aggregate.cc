@@ -34,8 +34,11 @@ class Aggregate : public Operator {
         held_(state) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
-    ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* input, child_->Series());
-    groups_ = GroupSeries(*input, aggregate_.grouping, aggregate_.without);
+    ASSIGN_OR_RETURN(bool grouped, child_->TakeGroups(&groups_));
+    if (!grouped) {
+      ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* input, child_->Series());
+      groups_ = GroupSeries(*input, aggregate_.grouping, aggregate_.without);
+    }
     group_count_ = groups_.series.size();
     return &groups_.series;
   }

@@ -6,7 +6,6 @@
 namespace narthex::promql {
 namespace {
 
-constexpr int64_t kTypicalIntervalMs = 15'000;
 constexpr size_t kCellBytes = sizeof(double) + sizeof(uint8_t);
 
 size_t BatchBytes(const Steps& steps) { return kBatchSeries * static_cast<size_t>(steps.count) * kCellBytes; }
@@ -47,6 +46,7 @@ int BatchStream::FillersWanted(const QueryState& state, size_t series, int64_t s
 }
 
 void BatchStream::StartThreads() {
+  state_->ExpectLong();  // the threads must not find that out
   const int64_t bytes = static_cast<int64_t>(max_ahead_ * BatchBytes(steps_));
   if (state_->budget != nullptr) {
     if (!state_->budget->Charge(bytes).ok()) {

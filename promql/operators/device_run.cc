@@ -48,7 +48,7 @@ absl::StatusOr<bool> DeviceRun::Choose() {
   hints.end = last;
   hints.range = expr_.matrix->range_ms;
   hints.step = steps_.step_ms;
-  ASSIGN_OR_RETURN(set_, state_->querier->Select(expr_.selector->matchers, hints.start, hints.end, hints));
+  ASSIGN_OR_RETURN(set_, state_->Select(expr_.selector->matchers, &hints));
   if (set_->size() > 0 && set_->size() < kNoSeries) {
     ASSIGN_OR_RETURN(DeviceWork work, Estimate());
     choice_ = devices_->Choose(work);

@@ -8,11 +8,6 @@
 
 namespace narthex::promql {
 
-struct Groups {
-  std::vector<SeriesMeta> series;  // one a group, in order of first appearance
-  std::vector<size_t> of;          // group of each input series
-};
-
 // The labels that `by`/`without` leave of a series.
 Labels GroupLabels(const Labels& labels, const std::vector<std::string>& names, bool without);
 // Appends their encoded form.

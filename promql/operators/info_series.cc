@@ -28,8 +28,7 @@ absl::Status InfoSeries::Read(const Matchers& matchers, const std::vector<int64_
   hints.start = references.front() - state->lookback_ms + 1;
   hints.end = references.back();
   hints.function = "info";
-  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> set,
-                   state->querier->Select(matchers, hints.start, hints.end, hints));
+  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> set, state->Select(matchers, &hints));
   std::vector<tsdb::Row> rows;
   for (size_t at = 0; at < set->size(); at += rows.size()) {
     RETURN_IF_ERROR(state->Check());

@@ -7,6 +7,7 @@
 #include "promql/functions/annotation_texts.h"
 #include "promql/functions/extended_rate.h"
 #include "promql/operators/batch_stream.h"
+#include "promql/operators/grouping.h"
 #include "promql/operators/selectors.h"
 
 namespace narthex::promql {
@@ -213,6 +214,19 @@ class InstantSelector : public Operator {
     return series;
   }
 
+  // needed_labels are those of the aggregation above.
+  absl::StatusOr<bool> TakeGroups(Groups* groups) override {
+    if (!call_.selector.needed_labels) return false;
+    RETURN_IF_ERROR(Open(/*grouped=*/true));
+    std::vector<Labels> labels;
+    if (!set_->TakeGroups(&labels, &groups->of)) {
+      *groups = GroupSeries(TakeLabels(), *call_.selector.needed_labels, /*without=*/false);
+      return true;
+    }
+    for (Labels& one : labels) groups->series.push_back({std::move(one), false});
+    return true;
+  }
+
   absl::StatusOr<bool> Next(Batch* batch) override { return stream_->Next(batch); }
 
   void Close() override {
@@ -228,6 +242,17 @@ class InstantSelector : public Operator {
 
  private:
   absl::StatusOr<std::vector<SeriesMeta>> Select() {
+    RETURN_IF_ERROR(Open(/*grouped=*/false));
+    return TakeLabels();
+  }
+
+  std::vector<SeriesMeta> TakeLabels() {
+    std::vector<SeriesMeta> series(set_->size());
+    for (size_t i = 0; i < series.size(); ++i) series[i].labels = set_->TakeLabels(i);
+    return series;
+  }
+
+  absl::Status Open(bool grouped) {
     const Expr& selector = call_.selector;
     const Steps& steps = call_.steps;
     const int64_t first = call_.shift.Reference(steps.Time(0));
@@ -237,15 +262,14 @@ class InstantSelector : public Operator {
     hints.end = selector.smoothed ? last + call_.state->lookback_ms : last;
     hints.step = steps.step_ms;
     hints.labels = selector.needed_labels;
+    hints.grouped = grouped;
     if (!selector.smoothed && call_.reading != SelectorReading::kStartTimestamp) {
       hints.instants = {first, call_.shift.fixed ? 0 : steps.step_ms, call_.shift.fixed ? 1 : steps.count};
     }
     hints.readers = BatchStream::ReadersWanted(*call_.state, last - first);
-    ASSIGN_OR_RETURN(set_, call_.state->querier->Select(selector.matchers, hints.start, hints.end, hints));
-    std::vector<SeriesMeta> series(set_->size());
-    for (size_t i = 0; i < series.size(); ++i) series[i].labels = set_->TakeLabels(i);
+    ASSIGN_OR_RETURN(set_, call_.state->Select(selector.matchers, &hints));
     MakeStream(last - first);
-    return series;
+    return absl::OkStatus();
   }
 
   void MakeStream(int64_t span_ms) {

@@ -36,6 +36,17 @@ class Observed final : public Operator {
     return series;
   }
 
+  absl::StatusOr<bool> TakeGroups(Groups* groups) override {
+    assert(stage_ == Stage::kNew && "TakeGroups() comes once, and first");
+    Stopwatch watch(this);
+    ASSIGN_OR_RETURN(bool grouped, inner_->TakeGroups(groups));
+    if (!grouped) return false;
+    stage_ = Stage::kReading;
+    series_ = groups->of.size();
+    RETURN_IF_ERROR(ChargeBatch());
+    return true;
+  }
+
   absl::StatusOr<bool> Next(Batch* batch) override {
     assert(stage_ == Stage::kReading && "Next() comes after Series(), until it answers false");
     Stopwatch watch(this);

@@ -49,12 +49,12 @@ class MatrixSource : public RangeSource {
     } else {
       hints.labels = selector_.needed_labels;
       hints.readers = BatchStream::ReadersWanted(*state_, hints.end - hints.start);
-      ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
+      ASSIGN_OR_RETURN(set_, state_->Select(selector_.matchers, &hints));
     }
     if (hints.labels && HasTypeOrUnit(*set_)) {
       // These go together with the name; series may become one without them.
       hints.labels.reset();
-      ASSIGN_OR_RETURN(set_, state_->querier->Select(selector_.matchers, hints.start, hints.end, hints));
+      ASSIGN_OR_RETURN(set_, state_->Select(selector_.matchers, &hints));
     }
     std::vector<SeriesMeta> series(set_->size());
     for (size_t i = 0; i < series.size(); ++i) series[i].labels = set_->TakeLabels(i);

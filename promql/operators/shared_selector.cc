@@ -12,16 +12,16 @@
 
 namespace narthex::promql {
 
-// What the readers of a selector have in common. Owned by them; used by one thread.
+// What the readers have in common. Owned by them; used by one thread.
 class SharedRead {
  public:
-  SharedRead(const Expr& selector, QueryState* state, Steps steps)
-      : state_(state), columns_(static_cast<size_t>(steps.count)), held_(state) {
+  SharedRead(const Expr& e, QueryState* state, Steps steps, const std::function<OperatorPtr()>& make)
+      : e_(e), state_(state), columns_(static_cast<size_t>(steps.count)), held_(state) {
     // Every reader counts the samples as if it had read them.
     SampleCounts* const outer = state->counts;
     counts_ = state->NewCounts();
     counts_->per_step.assign(outer->per_step.size(), 0);
-    source_ = NewInstantSelector(selector, state, steps, SelectorReading::kValue);
+    source_ = make();
     state->counts = outer;
   }
 
@@ -37,6 +37,7 @@ class SharedRead {
     return series_;
   }
   bool opened() const { return series_ != nullptr; }
+  bool SeriesDiffer() const { return source_->SeriesDiffer(); }
   // Nobody else gets any of it.
   void KeepOnly(size_t reader) {
     for (size_t i = 0; i < at_.size(); ++i) {
@@ -49,7 +50,8 @@ class SharedRead {
     return series_->size() * columns_ * kCellBytes <= kMostBytes;
   }
 
-  absl::StatusOr<bool> Next(size_t reader, Batch* batch, SampleCounts* counts) {
+  // What `reader` stands for is `e`.
+  absl::StatusOr<bool> Next(size_t reader, const Expr& e, Batch* batch, SampleCounts* counts) {
     const size_t at = at_[reader];
     if (at == first_ + kept_.size()) {
       ASSIGN_OR_RETURN(bool more, ReadOn());
@@ -57,6 +59,9 @@ class SharedRead {
     }
     Kept& kept = kept_[at - first_];
     counts->Add(kept.counts.per_step, kept.counts.total);
+    for (const Annotations::Entry& entry : kept.annotations.entries()) {
+      state_->annotations.Add(entry.text, PlaceIn(e, entry.pos));
+    }
     ++at_[reader];
     if (Slowest() > at)
       std::swap(*batch, kept.batch);
@@ -77,14 +82,27 @@ class SharedRead {
   struct Kept {
     Batch batch;
     SampleCounts counts;
+    Annotations annotations;
     int64_t held = 0;
   };
+
+  // Annotations point into the expression that was read; the others have the same text elsewhere.
+  PositionRange PlaceIn(const Expr& e, PositionRange pos) const {
+    const auto same = [&pos](const Expr& other) {
+      return other.pos.start == pos.start && other.pos.end == pos.end;
+    };
+    if (!e_.children.empty() && same(*e_.children[0])) return e.children[0]->pos;
+    return same(e_) ? e.pos : pos;
+  }
 
   absl::StatusOr<bool> ReadOn() {
     if (done_) return false;
     Kept kept;
-    ASSIGN_OR_RETURN(bool more, source_->Next(&kept.batch));
-    if (!more) {
+    std::swap(state_->annotations, kept.annotations);
+    absl::StatusOr<bool> more = source_->Next(&kept.batch);
+    std::swap(state_->annotations, kept.annotations);
+    RETURN_IF_ERROR(more.status());
+    if (!*more) {
       done_ = true;
       return false;
     }
@@ -92,8 +110,10 @@ class SharedRead {
     counts_->total = 0;
     std::fill(counts_->per_step.begin(), counts_->per_step.end(), 0);
     if (at_.size() > 1) {
-      RETURN_IF_ERROR(held_.Add(kept.counts.total));
-      kept.held = kept.counts.total;
+      // Of a range function the samples of all windows were counted; only its values are kept.
+      const int64_t cells = static_cast<int64_t>(kept.batch.series() * columns_);
+      kept.held = std::min(cells, kept.counts.total);
+      RETURN_IF_ERROR(held_.Add(kept.held));
     }
     kept_.push_back(std::move(kept));
     return true;
@@ -108,6 +128,7 @@ class SharedRead {
     }
   }
 
+  const Expr& e_;
   QueryState* const state_;
   const size_t columns_;
   OperatorPtr source_;
@@ -122,16 +143,17 @@ class SharedRead {
 
 namespace {
 
-class SharedSelector : public Operator {
+class Shared : public Operator {
  public:
-  SharedSelector(const Expr& selector, QueryState* state, Steps steps)
-      : selector_(selector), state_(state), steps_(steps), counts_(state->counts) {
-    std::weak_ptr<SharedRead>& known = state->shared_reads[selector.shared_read];
+  Shared(const Expr& e, QueryState* state, Steps steps, std::function<OperatorPtr()> make)
+      : e_(e), state_(state), steps_(steps), make_(std::move(make)), counts_(state->counts) {
+    std::weak_ptr<SharedRead>& known = state->shared_reads[e.shared_read];
     read_ = known.lock();
-    if (read_ == nullptr) known = read_ = std::make_shared<SharedRead>(selector, state, steps);
+    if (read_ == nullptr) known = read_ = std::make_shared<SharedRead>(e, state, steps, make_);
     reader_ = read_->Join();
+    series_differ_ = read_->SeriesDiffer();
   }
-  ~SharedSelector() override { Leave(); }
+  ~Shared() override { Leave(); }
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     const bool first = !read_->opened();
@@ -144,17 +166,19 @@ class SharedSelector : public Operator {
     // Too much to be kept.
     Leave();
     SampleCounts* const planned = std::exchange(state_->counts, counts_);
-    read_ = std::make_shared<SharedRead>(selector_, state_, steps_);
+    read_ = std::make_shared<SharedRead>(e_, state_, steps_, make_);
     state_->counts = planned;
     reader_ = read_->Join();
     return read_->Series();
   }
 
-  absl::StatusOr<bool> Next(Batch* batch) override { return read_->Next(reader_, batch, counts_); }
+  absl::StatusOr<bool> Next(Batch* batch) override { return read_->Next(reader_, e_, batch, counts_); }
   void Close() override { Leave(); }
-  bool SeriesDiffer() const override { return true; }
+  bool SeriesDiffer() const override { return series_differ_; }
   void Explain(int depth, std::string* out) const override {
-    StrAppend(out, ExplainIndent(depth), "InstantSelector ", ToString(selector_), ", read once\n");
+    const bool call = e_.kind == ExprKind::kCall;
+    StrAppend(out, ExplainIndent(depth), call ? "RangeFunction " : "InstantSelector ", ToString(e_),
+              ", read once\n");
   }
 
  private:
@@ -163,19 +187,21 @@ class SharedSelector : public Operator {
     read_ = nullptr;
   }
 
-  const Expr& selector_;
+  const Expr& e_;
   QueryState* const state_;
   const Steps steps_;
+  const std::function<OperatorPtr()> make_;
   SampleCounts* const counts_;
   std::shared_ptr<SharedRead> read_;
   size_t reader_ = 0;
+  bool series_differ_ = false;
   const std::vector<SeriesMeta>* series_ = nullptr;
 };
 
 }  // namespace
 
-OperatorPtr NewSharedSelector(const Expr& selector, QueryState* state, Steps steps) {
-  return std::make_unique<SharedSelector>(selector, state, steps);
+OperatorPtr NewShared(const Expr& e, QueryState* state, Steps steps, std::function<OperatorPtr()> make) {
+  return std::make_unique<Shared>(e, state, steps, std::move(make));
 }
 
 }  // namespace narthex::promql

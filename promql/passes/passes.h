@@ -25,7 +25,8 @@ void ProjectLabels(ExprPtr* expr);
 // Wraps parts that are the same at every step (everything in them is fixed by @).
 void MarkStepInvariant(ExprPtr* expr);
 
-// Lets selectors that are equal, and looked at with the same steps, read storage once.
+// Lets selectors, and functions of range selectors, that are equal and looked at with the same steps read
+// storage once.
 void ShareSelectors(ExprPtr* expr);
 
 struct Pass {

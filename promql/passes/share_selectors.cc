@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "promql/functions/call.h"
 #include "promql/passes/passes.h"
+#include "promql/syntax/signatures.h"
 
 namespace narthex::promql {
 namespace {
@@ -26,16 +28,28 @@ std::string KeyOf(const Expr& selector) {
   return key;
 }
 
+// The selector of rate(x[5m]) and the like, functions of a range and nothing else; nullptr: `call` is not
+// one.
+const Expr* RangeSelector(const Expr& call) {
+  if (call.children.size() != 1) return nullptr;
+  const FunctionImpl* function = FindFunctionImpl(call.function->name);
+  if (function == nullptr || function->range == nullptr) return nullptr;
+  const Expr& matrix = *call.children[0];
+  if (matrix.kind != ExprKind::kMatrixSelector) return nullptr;
+  const Expr& selector = *matrix.children[0];
+  return selector.smoothed || selector.anchored ? nullptr : &selector;
+}
+
 class Sharing {
  public:
-  // The selectors of a part of the tree whose steps are the same everywhere.
+  // The selectors and calls of a part of the tree whose steps are the same everywhere.
   void Visit(Expr* e) {
     std::map<std::string, std::vector<Expr*>> part;
     Collect(e, &part);
     for (auto& [key, equal] : part) {
       if (equal.size() < 2) continue;
       ++number_;
-      for (Expr* selector : equal) selector->shared_read = number_;
+      for (Expr* one : equal) one->shared_read = number_;
     }
   }
 
@@ -50,6 +64,13 @@ class Sharing {
       case ExprKind::kSubquery:
       case ExprKind::kStepInvariant:
         return Visit(e->children[0].get());
+      case ExprKind::kCall:
+        if (const Expr* selector = RangeSelector(*e)) {
+          const std::string function = StrCat(e->function->name, " ", e->children[0]->range_ms, " ");
+          (*part)[function + KeyOf(*selector)].push_back(e);
+          return;
+        }
+        [[fallthrough]];
       default:
         for (ExprPtr& child : e->children) Collect(child.get(), part);
     }

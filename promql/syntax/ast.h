@@ -116,7 +116,8 @@ struct Expr {
   ExprPtr offset_expr;  // duration expression of offset, resolved by plan
   bool anchored = false, smoothed = false;
   std::optional<std::vector<std::string>> needed_labels;  // kVectorSelector, if not all (set by plan)
-  int shared_read = 0;  // kVectorSelector: equal ones read together have the same; 0: none (set by plan)
+  // kVectorSelector, kCall: equal ones that are worked out together have the same; 0: none (set by plan)
+  int shared_read = 0;
 
   int64_t range_ms = 0;  // kMatrixSelector, kSubquery
   ExprPtr range_expr;    // duration expression, else null

@@ -53,7 +53,9 @@ class Client {
   const int socket_;
 };
 
-TEST_F(ApiTest, AClientThatLeavesStopsItsQuery) {
+class DisconnectTest : public ApiTest, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(DisconnectTest, AClientThatLeavesStopsItsQuery) {
   EndlessStore store;
   options.storage = &store;
   HttpHandler handle = NewHandler(options);
@@ -67,12 +69,14 @@ TEST_F(ApiTest, AClientThatLeavesStopsItsQuery) {
     // Goes on as soon as the server has noticed. Had it to finish the query for that, this would never end.
     while (!*left) std::this_thread::yield();
   };
-  auto server = HttpServer::Start({.listen_addresses = {"127.0.0.1:0"}},
-                                  [&](const HttpRequest& request, HttpResponseWriter& out) {
-                                    left = request.cancelled;
-                                    handle(request, out);
-                                    over.Notify();
-                                  });
+  HttpServerOptions http;
+  http.listen_addresses = {"127.0.0.1:0"};
+  if (GetParam()) http.is_light = LightRequests("/");
+  auto server = HttpServer::Start(http, [&](const HttpRequest& request, HttpResponseWriter& out) {
+    left = request.cancelled;
+    handle(request, out);
+    over.Notify();
+  });
   ASSERT_TRUE(server.ok()) << server.status();
   Client client((*server)->ports()[0]);
   client.Send("GET /api/v1/query?query=sum(m) HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -82,6 +86,36 @@ TEST_F(ApiTest, AClientThatLeavesStopsItsQuery) {
   EXPECT_EQ(reads, 1);
   EXPECT_EQ(reads_after, 0);
   EXPECT_EQ(engine->memory_used(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(OnAWorkerAndWhereItWasRead, DisconnectTest, ::testing::Bool());
+
+TEST_F(ApiTest, LightAreQueriesAndLookupsAndTheHealthChecks) {
+  const std::function<bool(const HttpRequest&)> is_light = LightRequests("/prom");
+  HttpRequest request;
+  for (const char* path : {"/prom/api/v1/query", "/prom/api/v1/query_range", "/prom/api/v1/label/job/values",
+                           "/prom/-/healthy"}) {
+    request.path = path;
+    EXPECT_TRUE(is_light(request)) << path;
+  }
+  for (const char* path : {"/prom/api/v1/series", "/prom/api/v1/write", "/prom/federate", "/prom/-/reload",
+                           "/prom/metrics", "/", "/prom", ""}) {
+    request.path = path;
+    EXPECT_FALSE(is_light(request)) << path;
+  }
+}
+
+TEST_F(ApiTest, LightRequestsTellWhenTheyAreNot) {
+  for (int i = 0; i < 5000; ++i) Append({{"__name__", "many"}, {"i", StrCat(i)}}, kNow, i);
+  Append({{"__name__", "few"}}, kNow, 1);
+  Do("GET", "/api/v1/query?query=few");
+  EXPECT_EQ(answer.long_expected, 0);
+  Do("GET", "/api/v1/query?query=sum(many)");
+  EXPECT_EQ(answer.long_expected, 1);
+  Do("GET", "/api/v1/label/i/values");
+  EXPECT_EQ(answer.long_expected, 0);
+  Do("GET", "/api/v1/label/i/values?match[]=many");
+  EXPECT_GT(answer.long_expected, 0);
 }
 
 }  // namespace

@@ -99,9 +99,10 @@ class RecordingWriter : public HttpResponseWriter {
     return gone ? absl::CancelledError("the client went away") : absl::OkStatus();
   }
 
+  void ExpectLong() override { ++long_expected; }
   void BreakOff() override { broken_off = true; }
 
-  int status = 0, answers = 0, pieces = 0;
+  int status = 0, answers = 0, pieces = 0, long_expected = 0;
   size_t largest_piece = 0;
   bool gone = false, broken_off = false;
   std::function<void()> on_write;

@@ -3,6 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/mutex.h"
@@ -181,6 +185,175 @@ TEST_F(HttpTest, LongHandlersDoNotStopOthers) {
   for (int fd : waiting) {
     char byte;
     EXPECT_EQ(read(fd, &byte, 1), 1);
+    close(fd);
+  }
+}
+
+// All that comes until the server closes, or `enough` bytes.
+std::string ReadRaw(int fd, size_t enough) {
+  std::string out;
+  char bytes[4096];
+  for (ssize_t n = 1; n > 0 && out.size() < enough;) {
+    n = read(fd, bytes, sizeof bytes);
+    if (n > 0) out.append(bytes, static_cast<size_t>(n));
+  }
+  return out;
+}
+
+class LightHttpTest : public HttpTest {
+ protected:
+  void ServeLight(HttpHandler handler) {
+    HttpServerOptions options;
+    options.is_light = [](const HttpRequest& request) { return request.path.starts_with("/light"); };
+    Serve(std::move(handler), options);
+  }
+};
+
+TEST_F(LightHttpTest, LightRequestsAreAnsweredByTheThreadThatReadThem) {
+  std::vector<std::thread::id> light, other;
+  ServeLight([&](const HttpRequest& request, HttpResponseWriter& out) {
+    (request.path == "/light" ? light : other).push_back(std::this_thread::get_id());
+    out.Send(200, "text/plain", "ok");
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(Get("/light").ok());
+    EXPECT_TRUE(Get("/other").ok());
+  }
+  ASSERT_EQ(light.size(), 3u);
+  EXPECT_EQ(light[1], light[0]);
+  EXPECT_EQ(light[2], light[0]);
+  for (std::thread::id thread : other) EXPECT_NE(thread, light[0]);
+}
+
+TEST_F(LightHttpTest, ALightHandlerThatTurnsLongStopsNobody) {
+  Notification release;
+  std::atomic<int> waiting = 0;
+  ServeLight([&](const HttpRequest& request, HttpResponseWriter& out) {
+    if (request.path == "/light/long") {
+      out.ExpectLong();
+      out.ExpectLong();
+      ++waiting;
+      release.WaitForNotification();
+    }
+    out.Send(200, "text/plain", request.path);
+  });
+  std::vector<int> long_ones;
+  for (int i = 0; i < 20; ++i)
+    long_ones.push_back(RawConnection(server_->ports()[0], "GET /light/long HTTP/1.0\r\n\r\n"));
+  while (waiting < 20) std::this_thread::yield();  // none waits for another one
+  EXPECT_TRUE(Get("/light").ok());
+  EXPECT_TRUE(Get("/other").ok());
+  release.Notify();
+  for (int fd : long_ones) {
+    EXPECT_TRUE(ReadRaw(fd, 1 << 20).ends_with("\r\n\r\n/light/long"));
+    close(fd);
+  }
+  EXPECT_TRUE(Get("/light").ok());
+}
+
+TEST_F(LightHttpTest, NoMoreLongHandlersRunThanThereMayBe) {
+  Notification release;
+  std::atomic<int> running = 0, most = 0;
+  std::atomic<bool> full = false;
+  HttpServerOptions options;
+  options.workers = 3;
+  options.is_light = [](const HttpRequest&) { return true; };
+  Serve(
+      [&](const HttpRequest& request, HttpResponseWriter& out) {
+        out.ExpectLong();
+        int now = ++running;
+        for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+        }
+        if (now == 3 && !full.exchange(true)) release.Notify();
+        release.WaitForNotification();
+        --running;
+        out.Send(200, "text/plain", "ok");
+      },
+      options);
+  std::vector<int> clients;
+  for (int i = 0; i < 10; ++i)
+    clients.push_back(RawConnection(server_->ports()[0], "GET / HTTP/1.0\r\n\r\n"));
+  for (int fd : clients) {
+    EXPECT_TRUE(ReadRaw(fd, 1 << 20).ends_with("ok"));
+    close(fd);
+  }
+  EXPECT_EQ(most, 3);
+}
+
+TEST_F(LightHttpTest, ALightHandlerThatTurnsLongLearnsThatItsClientWentAway) {
+  Notification started, cancelled;
+  ServeLight([&](const HttpRequest& request, HttpResponseWriter& out) {
+    out.ExpectLong();
+    started.Notify();
+    while (!request.cancelled->load()) std::this_thread::yield();
+    cancelled.Notify();
+  });
+  int fd = RawConnection(server_->ports()[0], "GET /light HTTP/1.1\r\n\r\n");
+  started.WaitForNotification();
+  close(fd);
+  EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(absl::Seconds(30)));
+}
+
+TEST_F(LightHttpTest, LightHandlersMayGiveLongAnswers) {
+  ServeLight([](const HttpRequest& request, HttpResponseWriter& out) {
+    if (request.path == "/light/whole") return out.Send(200, "text/plain", std::string(20'000'000, 'x'));
+    ASSERT_TRUE(out.Start(200, "text/plain").ok());
+    for (int i = 0; i < 2000; ++i) ASSERT_TRUE(out.Write(std::string(10'000, 'x')).ok());
+  });
+  for (std::string_view path : {"/light/whole", "/light/pieces"}) {
+    int fd = RawConnection(server_->ports()[0], StrCat("GET ", path, " HTTP/1.0\r\n\r\n"));
+    std::string answer = ReadRaw(fd, 30'000'000);
+    EXPECT_EQ(answer.substr(answer.find("\r\n\r\n") + 4), std::string(20'000'000, 'x')) << path;
+    close(fd);
+  }
+}
+
+TEST_F(LightHttpTest, ManyRequestsAtOnceAreAnsweredInOrder) {
+  ServeLight([](const HttpRequest& request, HttpResponseWriter& out) {
+    if (request.query == "17") out.ExpectLong();
+    out.Send(200, "text/plain", StrCat("<", request.query, ">"));
+  });
+  std::string requests, expected;
+  for (int i = 0; i < 500; ++i) {
+    StrAppend(&requests, "GET ", i % 3 == 0 ? "/other" : "/light", "?", i, " HTTP/1.1\r\n",
+              i == 499 ? "Connection: close\r\n" : "", "\r\n");
+    StrAppend(&expected, "<", i, ">");
+  }
+  int fd = RawConnection(server_->ports()[0], requests);
+  std::string answers = ReadRaw(fd, 1 << 20), bodies;
+  for (size_t at = answers.find('<'); at != answers.npos; at = answers.find('<', at + 1))
+    bodies += answers.substr(at, answers.find('>', at) + 1 - at);
+  EXPECT_EQ(bodies, expected);
+  close(fd);
+}
+
+TEST_F(LightHttpTest, ABodyMayComeLateAndInPieces) {
+  ServeLight(
+      [](const HttpRequest& request, HttpResponseWriter& out) { out.Send(200, "text/plain", request.body); });
+  const std::string body(100'000, 'b');
+  int fd = RawConnection(server_->ports()[0], StrCat("POST /light HTTP/1.1\r\nExpect: 100-continue\r\n"
+                                                     "Connection: close\r\nContent-Length: ",
+                                                     body.size(), "\r\n\r\n"));
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  EXPECT_EQ(ReadRaw(fd, kContinue.size()), kContinue);
+  for (size_t at = 0; at < body.size(); at += 1000) {
+    EXPECT_EQ(write(fd, body.data() + at, 1000), 1000);
+  }
+  std::string answer = ReadRaw(fd, 1 << 20);
+  EXPECT_TRUE(answer.ends_with(body)) << answer.substr(0, 200);
+  close(fd);
+}
+
+TEST_F(LightHttpTest, MalformedAndTooLargeRequestsAreRefused) {
+  HttpServerOptions options;
+  options.max_header_bytes = 1000;
+  Serve([](const HttpRequest&, HttpResponseWriter& out) { out.Send(200, "text/plain", "ok"); }, options);
+  const std::pair<std::string, std::string> cases[] = {
+      {"nonsense\r\n\r\n", "HTTP/1.1 400 "},
+      {StrCat("GET / HTTP/1.1\r\nX: ", std::string(2000, 'x'), "\r\n\r\n"), "HTTP/1.1 431 "}};
+  for (const auto& [request, answer] : cases) {
+    int fd = RawConnection(server_->ports()[0], request);
+    EXPECT_EQ(ReadRaw(fd, answer.size()).substr(0, answer.size()), answer);
     close(fd);
   }
 }

@@ -22,11 +22,13 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 void Numbers(const Expr& e, std::vector<int>* out) {
-  if (e.kind == ExprKind::kVectorSelector) out->push_back(e.shared_read);
+  const bool range_function = e.kind == ExprKind::kCall && e.children[0]->kind == ExprKind::kMatrixSelector;
+  if (e.kind == ExprKind::kVectorSelector || range_function) out->push_back(e.shared_read);
+  if (range_function) return;
   for (const ExprPtr& child : e.children) Numbers(*child, out);
 }
 
-// `shared_read` of the selectors from left to right.
+// `shared_read` of the selectors, and functions of range selectors, from left to right.
 std::vector<int> SharedIn(const std::string& text) {
   absl::StatusOr<ExprPtr> expr = ParseExpr(text, ParserOptions());
   EXPECT_TRUE(expr.ok()) << text << ": " << expr.status();
@@ -43,12 +45,22 @@ TEST(ShareSelectors, EqualOnesShareWhereverTheyStand) {
   EXPECT_THAT(SharedIn("(a + b) / (b + a)"), ElementsAre(1, 2, 2, 1));
 }
 
+TEST(ShareSelectors, EqualFunctionsOfRangesShare) {
+  EXPECT_THAT(SharedIn("rate(a[5m]) / (rate(a[5m]) + rate(b[5m]))"), ElementsAre(1, 1, 0));
+  EXPECT_THAT(SharedIn("sum(rate(a[5m])) / count(rate(a[300s]))"), ElementsAre(1, 1));
+  EXPECT_THAT(SharedIn("last_over_time(a{x=\"1\"}[5m]) + last_over_time(a{x=\"1\"}[5m])"), ElementsAre(1, 1));
+}
+
 TEST(ShareSelectors, OthersDoNot) {
   EXPECT_THAT(SharedIn("a - a offset 5m"), ElementsAre(0, 0));
   EXPECT_THAT(SharedIn("a - a{x=\"1\"} * 2"), ElementsAre(0, 0));
   EXPECT_THAT(SharedIn("a - rate(a[5m])"), ElementsAre(0, 0));
   EXPECT_THAT(SharedIn("sum by (x) (a) - sum by (y) (a)"), ElementsAre(0, 0));
   EXPECT_THAT(SharedIn("a - a @ 0"), ElementsAre(0, 0));
+  EXPECT_THAT(SharedIn("rate(a[5m]) - rate(a[4m])"), ElementsAre(0, 0));
+  EXPECT_THAT(SharedIn("rate(a[5m]) - increase(a[5m])"), ElementsAre(0, 0));
+  EXPECT_THAT(SharedIn("rate(a[5m]) - rate(a[5m] offset 1m)"), ElementsAre(0, 0));
+  EXPECT_THAT(SharedIn("quantile_over_time(0.1, a[5m]) - quantile_over_time(0.9, a[5m])"), ElementsAre(0, 0));
   EXPECT_THAT(SharedIn("a - avg_over_time((a + a)[5m:1m])"), ElementsAre(0, 1, 1)) << "other steps";
 }
 
@@ -129,6 +141,8 @@ class SharedReadTest : public ::testing::Test, public tsdb::Queryable {
                              }))
           << query << " " << a.labels.ToString();
     }
+    EXPECT_EQ(got->infos, expected->infos) << query;
+    EXPECT_EQ(got->warnings, expected->warnings) << query;
     EXPECT_EQ(got->stats.samples, expected->stats.samples) << query;
     EXPECT_EQ(got->stats.samples_per_step, expected->stats.samples_per_step) << query;
     EXPECT_EQ(shared.memory_used(), 0) << query;
@@ -151,7 +165,17 @@ TEST_F(SharedReadTest, ReadsOnceAndCountsEveryTime) {
   EXPECT_EQ(ExpectSame("m - m @ 1800 - m @ 1800", 60'000), 3);
 }
 
+TEST_F(SharedReadTest, FunctionsOfRangesReadOnceAndCountEveryTime) {
+  EXPECT_EQ(ExpectSame("rate(m[5m]) / (rate(m[5m]) + rate(m[5m]))", 60'000), 1);
+  EXPECT_EQ(ExpectSame("sum by (job) (increase(m[5m])) / count by (job) (increase(m[5m]))", 60'000), 1);
+  EXPECT_EQ(ExpectSame("last_over_time(m[5m]) - max_over_time(m[5m]) + last_over_time(m[5m])", 60'000), 2);
+  EXPECT_EQ(ExpectSame("rate(m[5m]) - rate(m[5m] offset 1m) + rate(m[5m])", 0), 2);
+  EXPECT_EQ(ExpectSame("deriv(m[5m]) or deriv(m[5m])", 60'000), 1) << "window by window";
+  EXPECT_EQ(ExpectSame("last_over_time(m[5m]) / on (n) last_over_time(m[5m])", 60'000), 1);
+}
+
 TEST_F(SharedReadTest, WhatIsTooMuchToKeepIsReadAgain) {
+  EXPECT_EQ(ExpectSame("rate(m[5m]) / (rate(m[5m]) + rate(m[5m]))", 3'000), 3);
   EXPECT_EQ(ExpectSame("m / (m + m)", 3'000), 3);
   EXPECT_EQ(ExpectSame("m / (m + on (n) m{job=\"odd\"})", 3'000), 3);
 }

@@ -127,6 +127,50 @@ TEST_F(HintsTest, OnlyTheLabelsThatAreAskedForInTheOrderOfAll) {
   EXPECT_EQ(SelectAll(0, kStart, hints)->labels(3), Labels());
 }
 
+TEST_F(HintsTest, GroupsOfLabelsAreThoseOfTheSeries) {
+  Open("a");
+  for (const char* i : {"b", "a", "c"}) {
+    for (const char* j : {"2", "1", ""}) Append({{"__name__", "m"}, {"i", i}, {"j", j}}, kStart, 1);
+  }
+  for (const std::vector<std::string>& names :
+       {std::vector<std::string>{"j"}, {"j", "i"}, {"none"}, {"none", "i"}, {}}) {
+    SelectHints hints;
+    hints.labels = names;
+    auto each = SelectAll(0, kStart, hints);
+    hints.grouped = true;
+    auto grouped = SelectAll(0, kStart, hints);
+    std::vector<Labels> groups;
+    std::vector<size_t> of;
+    ASSERT_EQ(grouped->size(), 9u);
+    for (size_t i = 0; i < 9; ++i) EXPECT_EQ(grouped->labels(i), each->labels(i));
+    ASSERT_TRUE(grouped->TakeGroups(&groups, &of));
+    ASSERT_EQ(of.size(), 9u);
+    size_t seen = 0;
+    for (size_t i = 0; i < 9; ++i) {
+      EXPECT_EQ(groups[of[i]], each->labels(i));
+      EXPECT_LE(of[i], seen) << "in order of first appearance";
+      seen = std::max(seen, of[i] + 1);
+    }
+    EXPECT_EQ(groups.size(), seen);
+  }
+}
+
+TEST_F(HintsTest, ASelectionOfManySeriesSaysSoBeforeItsLabelsAreMade) {
+  Open("a");
+  int calls = 0;
+  SelectHints hints;
+  hints.on_long = [&calls] { ++calls; };
+  for (size_t i = 0; i <= kManySelected; ++i) {
+    if (i == kManySelected) {
+      SelectAll(0, kStart, hints);
+      EXPECT_EQ(calls, 0);
+    }
+    Append({{"__name__", "m"}, {"i", std::to_string(i)}}, kStart, 1);
+  }
+  SelectAll(0, kStart, hints);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(HintsTest, ReadersReadTheSameAtOnce) {
   Open("a");
   auto group = *db_->OpenGroup({{"job", "x"}});

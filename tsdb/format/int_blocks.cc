@@ -1,6 +1,9 @@
 #include "tsdb/format/int_blocks.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
 
 namespace narthex::tsdb {
 namespace {
@@ -31,8 +34,42 @@ void Pack(std::string* out, const uint64_t* codes, size_t n, int width) {
   out->append(bytes, PackedBytes(n, width));
 }
 
+uint64_t Load(const char* bytes) {
+  uint64_t word;
+  std::memcpy(&word, bytes, 8);
+  return LittleEndian(word);
+}
+
+// Eight codes begin at a whole byte, and where they are narrow one word has all of them. Codes behind the
+// last may be written, up to 32 in all.
+template <int kWidth>
+void UnpackNarrow(const char* bytes, uint64_t* codes, size_t n) {
+  constexpr uint64_t kMask = (uint64_t{1} << kWidth) - 1;
+  constexpr int kHalf = kWidth * 4;  // bits
+  for (size_t i = 0; i < n; i += 8, codes += 8, bytes += kWidth) {
+    const uint64_t word = Load(bytes);
+    for (int k = 0; k < 4; ++k) codes[k] = (word >> (k * kWidth)) & kMask;
+    if constexpr (kWidth <= 8) {
+      for (int k = 4; k < 8; ++k) codes[k] = (word >> (k * kWidth)) & kMask;
+    } else {
+      if (i + 4 >= n) return;
+      const uint64_t rest = Load(bytes + kHalf / 8) >> (kHalf % 8);
+      for (int k = 0; k < 4; ++k) codes[4 + k] = (rest >> (k * kWidth)) & kMask;
+    }
+  }
+}
+
+constexpr int kNarrow = 16;
+using UnpackFn = void (*)(const char*, uint64_t*, size_t);
+template <int... kWidths>
+constexpr std::array<UnpackFn, sizeof...(kWidths)> UnpackTable(std::integer_sequence<int, kWidths...>) {
+  return {UnpackNarrow<kWidths + 1>...};
+}
+constexpr auto kUnpack = UnpackTable(std::make_integer_sequence<int, kNarrow>());
+
 // Codes of `width` bits from bytes that may be read 9 bytes beyond the last code.
 void UnpackWords(const char* bytes, uint64_t* codes, size_t n, int width) {
+  if (width <= kNarrow) return kUnpack[static_cast<size_t>(width - 1)](bytes, codes, n);
   const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
   size_t bit = 0;
   if (width <= 56) {

@@ -279,18 +279,21 @@ bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<con
   for (size_t i = 1; i < n && next < at.size(); i += kIntBlock) {
     const size_t m = std::min(kIntBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
-    // Integers are worked out at the places only; between them deltas add up.
-    uint64_t sum = 0;
-    size_t k = 0;
-    for (; next < at.size() && at[next] < i + m; ++next) {
-      const uint32_t up_to = (uint32_t{2} << (at[next] - i)) - 1;
-      const size_t end = CountOnes(block.changed & up_to);
-      sum += SumOf<kIsMonotonic>(block, k, end);
-      k = end;
-      values[next] = value_of(Behind(current, sum * head.gcd));
+    const size_t changes = CountOnes(block.changed);
+    if (at[next] >= i + m) {
+      current = Behind(current, SumOf<kIsMonotonic>(block, 0, changes) * head.gcd);
+      continue;
     }
-    sum += SumOf<kIsMonotonic>(block, k, CountOnes(block.changed));
-    current = Behind(current, sum * head.gcd);
+    // Integers are worked out at the places only; between them deltas add up.
+    uint64_t sums[kIntBlock + 1];
+    sums[0] = 0;
+    for (size_t k = 0; k < changes; ++k) sums[k + 1] = sums[k] + DeltaOf<kIsMonotonic>(block.codes[k]);
+    for (; next < at.size() && at[next] < i + m; ++next) {
+      const size_t place = at[next] - i;
+      const size_t end = changes == m ? place + 1 : CountOnes(block.changed & ((uint32_t{2} << place) - 1));
+      values[next] = value_of(Behind(current, sums[end] * head.gcd));
+    }
+    current = Behind(current, sums[changes] * head.gcd);
   }
   return in->ok();
 }
