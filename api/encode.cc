@@ -1,11 +1,9 @@
 #include "api/encode.h"
 
-#include <array>
-#include <charconv>
 #include <cmath>
-#include <cstring>
 #include <string>
 
+#include "api/point_text.h"
 #include "base/go_format.h"
 #include "base/strings.h"
 
@@ -38,96 +36,9 @@ void WriteText(std::string_view text, JsonWriter* json) {
   json->Raw(out);
 }
 
-namespace {
-
-constexpr auto kTwoDigits = [] {
-  std::array<char, 200> out{};
-  for (size_t i = 0; i < 100; ++i) {
-    out[2 * i] = static_cast<char>('0' + i / 10);
-    out[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return out;
-}();
-
-char* PutTwo(uint32_t n, char* out) {
-  std::memcpy(out, &kTwoDigits[2 * n], 2);
-  return out + 2;
-}
-
-// Short numbers are most of what there is to write.
-char* PutInteger(uint64_t n, char* out) {
-  if (n >= 10'000'000'000) return std::to_chars(out, out + 20, n).ptr;
-  char digits[10];
-  char* at = digits + sizeof digits;
-  uint64_t rest = n;
-  for (; rest >= 100; rest /= 100) PutTwo(static_cast<uint32_t>(rest % 100), at -= 2);
-  if (rest >= 10)
-    PutTwo(static_cast<uint32_t>(rest), at -= 2);
-  else
-    *--at = static_cast<char>('0' + rest);
-  const size_t size = static_cast<size_t>(digits + sizeof digits - at);
-  std::memcpy(out, at, size);
-  return out + size;
-}
-
-// Writes a timestamp to at least 24 bytes; returns their end.
-char* PutTimestamp(int64_t ms, char* out) {
-  uint64_t magnitude = ms < 0 ? uint64_t{0} - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
-  if (ms < 0) *out++ = '-';
-  out = PutInteger(magnitude / 1000, out);
-  if (unsigned fraction = static_cast<unsigned>(magnitude % 1000); fraction != 0) {
-    *out++ = '.';
-    *out++ = static_cast<char>('0' + fraction / 100);
-    *out++ = static_cast<char>('0' + fraction / 10 % 10);
-    *out++ = static_cast<char>('0' + fraction % 10);
-  }
-  return out;
-}
-
-constexpr size_t kMaxValueText = 32;
-
-// Writes a positive value with a few digits behind the point, as most gauges have; nullptr if it is none. A
-// decimal of at most 15 digits that is the value is its shortest text.
-char* PutDecimal(double magnitude, char* out) {
-  static constexpr double kPower[] = {1, 1e1, 1e2, 1e3, 1e4};
-  static constexpr uint64_t kInteger[] = {1, 10, 100, 1000, 10000};
-  const double all = magnitude * kPower[4];
-  if (magnitude >= 1e10 || std::fabs(all - std::floor(all + 0.5)) > all * 0x1p-51) return nullptr;
-  for (int digits = 1; digits <= 4; ++digits) {
-    const double scaled = magnitude * kPower[digits];
-    const uint64_t k = static_cast<uint64_t>(scaled + 0.5);
-    if (static_cast<double>(k) / kPower[digits] != magnitude) continue;
-    out = PutInteger(k / kInteger[digits], out);
-    *out = '.';
-    uint64_t rest = k % kInteger[digits];
-    for (int i = digits; i > 0; --i, rest /= 10) out[i] = static_cast<char>('0' + rest % 10);
-    return out + digits + 1;
-  }
-  return nullptr;
-}
-
-// Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are
-// written without an exponent.
-char* PutValue(double value, char* out) {
-  const double magnitude = std::fabs(value);
-  // Whole numbers, mostly counters: cheaper as integers.
-  if (magnitude < 1e15 && value == std::floor(value) && (value != 0 || !std::signbit(value))) {
-    if (value < 0) *out++ = '-';
-    return PutInteger(static_cast<uint64_t>(magnitude), out);
-  }
-  if (!(magnitude >= 1e-6 && magnitude < 1e15)) return nullptr;
-  if (value < 0) *out++ = '-';
-  if (char* end = PutDecimal(magnitude, out); end != nullptr) return end;
-  const std::to_chars_result result =
-      std::to_chars(out, out + kMaxValueText - 1, magnitude, std::chars_format::fixed);
-  return result.ec == std::errc() ? result.ptr : nullptr;
-}
-
-}  // namespace
-
 void WriteTimestamp(int64_t ms, JsonWriter* json) {
-  char buffer[24];
-  json->Raw(std::string_view(buffer, static_cast<size_t>(PutTimestamp(ms, buffer) - buffer)));
+  char buffer[PointText::kMostBytes];
+  json->Raw(std::string_view(buffer, static_cast<size_t>(PointText().PutTimestamp(ms, buffer) - buffer)));
 }
 
 void WriteValue(double value, JsonWriter* json) {
@@ -138,26 +49,6 @@ void WriteValue(double value, JsonWriter* json) {
     return;
   }
   json->String(FormatFloat(value, 'e', -1));
-}
-
-void AppendPoint(const FloatPoint& point, std::string* out) {
-  char buffer[80];
-  char* end = buffer;
-  *end++ = '[';
-  end = PutTimestamp(point.t, end);
-  *end++ = ',';
-  *end++ = '"';
-  if (char* after = PutValue(point.v, end); after != nullptr) {
-    *after++ = '"';
-    *after++ = ']';
-    out->append(buffer, static_cast<size_t>(after - buffer));
-    return;
-  }
-  out->append(buffer, static_cast<size_t>(end - 1 - buffer));
-  JsonWriter value;
-  WriteValue(point.v, &value);
-  out->append(*value.buffer());
-  out->push_back(']');
 }
 
 void WriteLabels(const Labels& labels, JsonWriter* json) {
@@ -192,9 +83,8 @@ void WriteHistogram(const FloatHistogram& histogram, JsonWriter* json) {
 }
 
 void WritePoint(const FloatPoint& point, JsonWriter* json) {
-  std::string text;
-  AppendPoint(point, &text);
-  json->Raw(text);
+  char buffer[PointText::kMostBytes];
+  json->Raw(std::string_view(buffer, static_cast<size_t>(PointText().Put(point, buffer) - buffer)));
 }
 
 void WritePoint(const HistogramPoint& point, JsonWriter* json) {

@@ -23,8 +23,6 @@ void WriteLabels(const Labels& labels, JsonWriter* json);
 // {"count":"..","sum":"..","buckets":[[boundaries,"lower","upper","count"],...]}, empty buckets left out.
 void WriteHistogram(const FloatHistogram& histogram, JsonWriter* json);
 void WritePoint(const FloatPoint& point, JsonWriter* json);
-// The text that the function above writes: large answers are little else.
-void AppendPoint(const FloatPoint& point, std::string* out);
 void WritePoint(const HistogramPoint& point, JsonWriter* json);
 // The `stats` of a query with these times.
 void WriteQueryStats(int64_t start_ms, int64_t step_ms, const promql::QueryStats& stats, JsonWriter* json);

@@ -24,9 +24,15 @@ absl::Status MatrixAnswer::Take(const promql::ResultSeries& series) {
 absl::Status MatrixAnswer::WriteFloats(const std::vector<FloatPoint>& points) {
   if (points.empty()) return absl::OkStatus();
   json()->Key("values").BeginArray();
+  char text[4096];
+  char* end = text;
   for (size_t i = 0; i < points.size(); ++i) {
-    if (i > 0) json()->buffer()->push_back(',');
-    AppendPoint(points[i], json()->buffer());
+    if (i > 0) *end++ = ',';
+    end = point_text_.Put(points[i], end);
+    const bool full = end + 1 + PointText::kMostBytes > text + sizeof text;
+    if (!full && i + 1 < points.size()) continue;
+    json()->buffer()->append(text, static_cast<size_t>(end - text));
+    end = text;
     RETURN_IF_ERROR(body_.Drain());
   }
   json()->EndArray();

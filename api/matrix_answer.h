@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "api/point_text.h"
 #include "api/respond.h"
 #include "promql/promql.h"
 
@@ -34,6 +35,7 @@ class MatrixAnswer : public promql::ResultSink {
   const size_t limit_;
   size_t taken_ = 0;
   SuccessBody body_;
+  PointText point_text_;
 };
 
 }  // namespace narthex::api

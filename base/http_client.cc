@@ -480,6 +480,7 @@ std::string UrlEscape(std::string_view text) {
 
 absl::StatusOr<std::string> UrlUnescape(std::string_view text) {
   std::string out;
+  out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '+') {
       out.push_back(' ');

@@ -21,12 +21,16 @@ void AppendText(std::string* out, std::string_view text) {
 
 // Reads one length and text; nullptr if the bytes end too soon.
 const char* ReadText(const char* p, const char* end, std::string_view* text) {
-  size_t n = 0;
-  for (int shift = 0;; shift += 7) {
-    if (p == end || shift > 28) return nullptr;
-    unsigned char c = static_cast<unsigned char>(*p++);
-    n |= static_cast<size_t>(c & 0x7f) << shift;
-    if (c < 0x80) break;
+  if (p == end) return nullptr;
+  size_t n = static_cast<unsigned char>(*p++);
+  if (n >= 0x80) [[unlikely]] {
+    n &= 0x7f;
+    for (int shift = 7;; shift += 7) {
+      if (p == end || shift > 28) return nullptr;
+      const unsigned char c = static_cast<unsigned char>(*p++);
+      n |= static_cast<size_t>(c & 0x7f) << shift;
+      if (c < 0x80) break;
+    }
   }
   if (static_cast<size_t>(end - p) < n) return nullptr;
   *text = std::string_view(p, n);
@@ -94,7 +98,13 @@ size_t Labels::size() const {
 }
 
 std::string_view Labels::Get(std::string_view name) const {
-  for (LabelView label : *this) {
+  const char* p = data_.data();
+  const char* const end = p + data_.size();
+  LabelView label;
+  while (p != end) {
+    p = ReadText(p, end, &label.name);
+    if (p != nullptr) p = ReadText(p, end, &label.value);
+    if (p == nullptr) break;
     if (label.name == name) return label.value;
     if (label.name > name) break;
   }

@@ -71,14 +71,19 @@ void Postings::AppendTo(std::vector<SeriesId>* out) const {
 }
 
 void Postings::Keep(bool in, std::vector<SeriesId>* ids) const {
-  if (many_ != nullptr) {
+  // Reading an id off a bitmap costs a small part of looking one up.
+  constexpr size_t kReadsALookUp = 16;
+  if (many_ != nullptr && many_->count / kReadsALookUp > ids->size()) {
     std::erase_if(*ids, [&](SeriesId id) { return many_->ids.contains(id) != in; });
     return;
   }
-  auto at = few_.begin();
+  std::vector<SeriesId> read;
+  if (many_ != nullptr) AppendTo(&read);
+  const std::vector<SeriesId>& mine = many_ != nullptr ? read : few_;
+  auto at = mine.begin();
   std::erase_if(*ids, [&](SeriesId id) {
-    while (at != few_.end() && *at < id) ++at;
-    return (at != few_.end() && *at == id) != in;
+    while (at != mine.end() && *at < id) ++at;
+    return (at != mine.end() && *at == id) != in;
   });
 }
 

@@ -118,7 +118,9 @@ class SeriesSetImpl : public SeriesSet {
         dead_(view_->dead),
         ranks_(std::move(ranks)),
         readers_(1 + view_->spare.size()),
-        stripes_(view_.get(), ranks_, CorruptNote(db), readers_) {}
+        stripes_(view_.get(), ranks_, CorruptNote(db), readers_) {
+    LimitRanks();
+  }
 
   // Another reader of the same selection.
   SeriesSetImpl(const SeriesSetImpl& first, std::unique_ptr<ReadView> view)
@@ -131,7 +133,9 @@ class SeriesSetImpl : public SeriesSet {
         dead_(view_->dead),
         ranks_(first.ranks_),
         readers_(first.readers_),
-        stripes_(view_.get(), ranks_, CorruptNote(db_), readers_) {}
+        stripes_(view_.get(), ranks_, CorruptNote(db_), readers_) {
+    LimitRanks();
+  }
 
   std::unique_ptr<SeriesSet> NewReader() override {
     std::unique_ptr<ReadView> view = view_->NewReader();
@@ -183,6 +187,10 @@ class SeriesSetImpl : public SeriesSet {
     return [db](int64_t window, uint32_t group, uint32_t stripe) {
       db->NoteCorruptStripe(window, group, stripe);
     };
+  }
+
+  void LimitRanks() {
+    if (!ids_.empty()) stripes_.Within((*ranks_)[ids_.front()], (*ranks_)[ids_.back()]);
   }
 
   // The rows that the view knows. The others are left for members_.
@@ -317,9 +325,10 @@ class SeriesSetImpl : public SeriesSet {
   // whether they hold a float for every time.
   bool IsPlain(SeriesId id, Found* found, bool* dense) const {
     std::vector<Piece>& pieces = found->pieces;
-    if (pieces.size() > 1) {  // sorting takes memory, whatever there is to sort
-      std::stable_sort(pieces.begin(), pieces.end(),
-                       [](const Piece& a, const Piece& b) { return a.times->front() < b.times->front(); });
+    const auto earlier = [](const Piece& a, const Piece& b) { return a.times->front() < b.times->front(); };
+    // Mostly they are in order; sorting takes memory, whatever there is to sort.
+    if (!std::is_sorted(pieces.begin(), pieces.end(), earlier)) {
+      std::stable_sort(pieces.begin(), pieces.end(), earlier);
     }
     bool plain = found->loose.empty() && !dead_->contains(id);
     for (size_t i = 0; i < pieces.size() && plain; ++i) {

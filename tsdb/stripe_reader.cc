@@ -99,17 +99,42 @@ bool StripeReader::FindCached(const RunCache::Key& key, std::vector<Run>* runs) 
   const size_t before = runs->size();
   for (const CachedRun& c : *cached) {
     Run run{key.merged, key.start, c.prefix, {}, true};
-    for (uint32_t s = 0; s < c.leaders.size(); ++s) {
-      if (c.leaders[s] == 0) continue;
-      const uint32_t rank = RankOf(c.leaders[s]);
-      if (rank == SeriesIndex::kNoRank) {
-        // Younger than the ranks here: the directory tells of others of its stripe.
-        runs->resize(before);
-        return false;
-      }
-      run.parts.push_back({rank, s, s + 1});
+    if (!AddParts(c.leaders, &run.parts)) {
+      runs->resize(before);
+      return false;
     }
     runs->push_back(std::move(run));
+  }
+  return true;
+}
+
+bool StripeReader::AddParts(const std::vector<SeriesId>& leaders, std::vector<Part>* parts) const {
+  // The first stripe behind a rank. A leader without a rank says nothing, and all are looked at.
+  bool known = true;
+  const auto behind = [&](uint32_t rank) {
+    size_t low = 0, high = leaders.size();
+    while (low < high && known) {
+      const size_t middle = (low + high) / 2;
+      const uint32_t have = leaders[middle] == 0 ? SeriesIndex::kNoRank : RankOf(leaders[middle]);
+      known = have != SeriesIndex::kNoRank;
+      (rank < have ? high : low) = rank < have ? middle : middle + 1;
+    }
+    return low;
+  };
+  size_t begin = behind(first_rank_), end = behind(last_rank_);
+  if (!known) {
+    begin = 0;
+    end = leaders.size();
+  } else if (begin > 0) {
+    --begin;
+  }
+  parts->reserve(end - begin);
+  for (size_t s = begin; s < end; ++s) {
+    if (leaders[s] == 0) continue;
+    const uint32_t rank = RankOf(leaders[s]);
+    // Younger than the ranks here: the directory tells of others of its stripe.
+    if (rank == SeriesIndex::kNoRank) return false;
+    parts->push_back({rank, static_cast<uint32_t>(s), static_cast<uint32_t>(s) + 1});
   }
   return true;
 }

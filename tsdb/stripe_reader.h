@@ -45,6 +45,11 @@ class StripeReader {
   // `i` is the place of the entry's series in `ids`.
   using Visitor =
       std::function<void(size_t i, const Source& source, const Times& times, std::string_view entry)>;
+  // Only series with these ranks will be asked for. Call it first.
+  void Within(uint32_t first_rank, uint32_t last_rank) {
+    first_rank_ = first_rank;
+    last_rank_ = last_rank;
+  }
   // Visits the entries of the series (sorted by rank) in a group, those that count less first.
   void Read(uint32_t group, std::span<const SeriesId> ids, const Visitor& visit);
   // All series of the group's stripes, sorted by rank.
@@ -91,6 +96,8 @@ class StripeReader {
   // The run's directory; made up from its stripes if it has none that checks.
   Directory ReadDirectory(Cursor* cursor, const Run& run, uint32_t group);
   void AddRun(const Directory& directory, Run run, CachedRuns* found, std::vector<Run>* runs);
+  // The parts of a run that the cache knows; false if the directory has to be asked.
+  bool AddParts(const std::vector<SeriesId>& leaders, std::vector<Part>* parts) const;
   uint32_t RankOf(SeriesId id) const { return id < ranks_->size() ? (*ranks_)[id] : SeriesIndex::kNoRank; }
   void ReadRun(const Run& run, size_t number, uint32_t group, std::span<const SeriesId> ids,
                const Visitor& visit);
@@ -111,6 +118,7 @@ class StripeReader {
   const std::shared_ptr<const SeriesIndex::Ranks> ranks_;
   const Corrupt corrupt_;
   const size_t max_kept_bytes_;
+  uint32_t first_rank_ = 0, last_rank_ = SeriesIndex::kNoRank - 1;
   absl::flat_hash_map<uint32_t, std::vector<Run>> runs_;
   absl::flat_hash_map<uint32_t, std::vector<SeriesId>> series_;  // by group, where asked for
   bool keep_series_ = false;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -6,6 +7,7 @@
 #include "base/strings.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/functions/extended_rate.h"
+#include "promql/kernels.h"
 #include "promql/operators/batch_stream.h"
 #include "promql/operators/grouping.h"
 #include "promql/operators/selectors.h"
@@ -82,6 +84,10 @@ class SelectorRows : public BatchFiller {
       const bool some = next > 0 && t[next - 1] > reference - state_->lookback_ms;
       sample_of_[i] = some ? next - 1 : kNone;
     }
+    one_a_step_ = !sample_of_.empty() && sample_of_[0] != kNone;
+    for (size_t i = 1; i < sample_of_.size() && one_a_step_; ++i) {
+      one_a_step_ = sample_of_[i] == sample_of_[0] + i;
+    }
   }
 
   void FillFloats(const tsdb::Row& row, size_t r, Batch* batch) {
@@ -90,7 +96,14 @@ class SelectorRows : public BatchFiller {
     Batch::Cell* cells = batch->cells(r);
     double* values = batch->values(r);
     int64_t all = 0;
-    for (size_t i = 0; i < sample_of_.size(); ++i) {
+    const size_t steps = sample_of_.size();
+    const bool plain = one_a_step_ && !MachineKernels().has_stale(row.v.data() + sample_of_[0], steps);
+    if (plain) {
+      std::memcpy(values, row.v.data() + sample_of_[0], steps * sizeof(double));
+      std::memset(cells, Batch::kFloat, steps);
+      all = static_cast<int64_t>(steps);
+    }
+    for (size_t i = 0; i < steps && !plain; ++i) {
       if (sample_of_[i] == kNone) continue;
       values[i] = row.v[sample_of_[i]];
       const bool some = !IsStale(values[i]);
@@ -196,6 +209,7 @@ class SelectorRows : public BatchFiller {
   static constexpr uint32_t kNone = 0xffffffff;
   std::span<const int64_t> shared_times_;  // those that sample_of_ was made for, while they are valid
   std::vector<uint32_t> sample_of_;
+  bool one_a_step_ = false;  // storage has left out all others
 };
 
 class InstantSelector : public Operator {

@@ -11,8 +11,24 @@
 namespace narthex::promql {
 namespace {
 
-// Equal for selectors that read the same samples at the same steps.
-std::string KeyOf(const Expr& selector) {
+// The selector of rate(x[5m]) and the like, functions of a range and nothing else; nullptr: `call` is not
+// one.
+const Expr* RangeSelector(const Expr& call) {
+  if (call.children.size() != 1) return nullptr;
+  const FunctionImpl* function = FindFunctionImpl(call.function->name);
+  if (function == nullptr || function->range == nullptr) return nullptr;
+  const Expr& matrix = *call.children[0];
+  if (matrix.kind != ExprKind::kMatrixSelector) return nullptr;
+  const Expr& selector = *matrix.children[0];
+  return selector.smoothed || selector.anchored ? nullptr : &selector;
+}
+
+// Equal for selectors that read the same samples at the same steps, and for equal functions of such.
+std::string KeyOf(const Expr& e) {
+  if (e.kind == ExprKind::kCall) {
+    return StrCat(e.function->name, " ", e.children[0]->range_ms, " ", KeyOf(*RangeSelector(e)));
+  }
+  const Expr& selector = e;
   std::vector<std::string> parts;
   for (const Matcher& matcher : selector.matchers) parts.push_back(matcher.ToString());
   std::sort(parts.begin(), parts.end());
@@ -28,25 +44,16 @@ std::string KeyOf(const Expr& selector) {
   return key;
 }
 
-// The selector of rate(x[5m]) and the like, functions of a range and nothing else; nullptr: `call` is not
-// one.
-const Expr* RangeSelector(const Expr& call) {
-  if (call.children.size() != 1) return nullptr;
-  const FunctionImpl* function = FindFunctionImpl(call.function->name);
-  if (function == nullptr || function->range == nullptr) return nullptr;
-  const Expr& matrix = *call.children[0];
-  if (matrix.kind != ExprKind::kMatrixSelector) return nullptr;
-  const Expr& selector = *matrix.children[0];
-  return selector.smoothed || selector.anchored ? nullptr : &selector;
-}
-
 class Sharing {
  public:
   // The selectors and calls of a part of the tree whose steps are the same everywhere.
   void Visit(Expr* e) {
-    std::map<std::string, std::vector<Expr*>> part;
+    std::vector<Expr*> part;
     Collect(e, &part);
-    for (auto& [key, equal] : part) {
+    if (part.size() < 2) return;  // as most queries have it
+    std::map<std::string, std::vector<Expr*>> by_key;
+    for (Expr* one : part) by_key[KeyOf(*one)].push_back(one);
+    for (auto& [key, equal] : by_key) {
       if (equal.size() < 2) continue;
       ++number_;
       for (Expr* one : equal) one->shared_read = number_;
@@ -54,10 +61,10 @@ class Sharing {
   }
 
  private:
-  void Collect(Expr* e, std::map<std::string, std::vector<Expr*>>* part) {
+  void Collect(Expr* e, std::vector<Expr*>* part) {
     switch (e->kind) {
       case ExprKind::kVectorSelector:
-        if (!e->smoothed && !e->anchored) (*part)[KeyOf(*e)].push_back(e);
+        if (!e->smoothed && !e->anchored) part->push_back(e);
         return;
       case ExprKind::kMatrixSelector:
         return;
@@ -65,11 +72,7 @@ class Sharing {
       case ExprKind::kStepInvariant:
         return Visit(e->children[0].get());
       case ExprKind::kCall:
-        if (const Expr* selector = RangeSelector(*e)) {
-          const std::string function = StrCat(e->function->name, " ", e->children[0]->range_ms, " ");
-          (*part)[function + KeyOf(*selector)].push_back(e);
-          return;
-        }
+        if (RangeSelector(*e) != nullptr) return part->push_back(e);
         [[fallthrough]];
       default:
         for (ExprPtr& child : e->children) Collect(child.get(), part);

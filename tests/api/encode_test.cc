@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 
+#include "api/point_text.h"
 #include "base/go_format.h"
 #include "gtest/gtest.h"
 
@@ -13,19 +15,35 @@ namespace narthex::api {
 namespace {
 
 std::string Point(int64_t t, double v) {
-  std::string out;
-  AppendPoint({t, v}, &out);
-  return out;
+  char text[PointText::kMostBytes];
+  return std::string(text, PointText().Put({t, v}, text));
 }
 
-TEST(AppendPoint, WritesTimesWithThreeDigitsOrNone) {
+TEST(PointText, WritesTimesWithThreeDigitsOrNone) {
   EXPECT_EQ(Point(0, 1), R"([0,"1"])");
   EXPECT_EQ(Point(1435781430700, 1), R"([1435781430.700,"1"])");
   EXPECT_EQ(Point(-1001, 1), R"([-1.001,"1"])");
   EXPECT_EQ(Point(std::numeric_limits<int64_t>::min(), 1), R"([-9223372036854775.808,"1"])");
 }
 
-TEST(AppendPoint, WritesSpecialValues) {
+TEST(PointText, TimesThatFollowEachOtherAreThoseOfEachAlone) {
+  PointText text;
+  for (int64_t step : {1, 999, 1000, 15'000, 60'000, 9'999'000, 1'000'000'007}) {
+    for (int64_t start :
+         {int64_t{-20'000'000}, int64_t{0}, int64_t{1'435'781'430'700}, int64_t{9'999'999'990'000}}) {
+      for (int64_t t = start, i = 0; i < 300; ++i, t += step) {
+        char out[PointText::kMostBytes];
+        EXPECT_EQ(std::string(out, text.Put({t, 1}, out)), Point(t, 1));
+        const int64_t magnitude = t < 0 ? -t : t, fraction = magnitude % 1000;
+        std::string expected = (t < 0 ? "-" : "") + std::to_string(magnitude / 1000);
+        if (fraction != 0) expected += "." + std::to_string(1000 + fraction).substr(1);
+        EXPECT_EQ(Point(t, 1), "[" + expected + ",\"1\"]");
+      }
+    }
+  }
+}
+
+TEST(PointText, WritesSpecialValues) {
   EXPECT_EQ(Point(1000, std::nan("")), R"([1,"NaN"])");
   EXPECT_EQ(Point(1000, HUGE_VAL), R"([1,"+Inf"])");
   EXPECT_EQ(Point(1000, -HUGE_VAL), R"([1,"-Inf"])");
@@ -37,7 +55,7 @@ TEST(AppendPoint, WritesSpecialValues) {
   EXPECT_EQ(Point(1000, -123456789012345678.0), R"([1,"-123456789012345680"])");
 }
 
-TEST(AppendPoint, WritesTheShortestTextOfAnyValue) {
+TEST(PointText, WritesTheShortestTextOfAnyValue) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 20000; ++i) {
     double v = std::bit_cast<double>(random());
@@ -51,7 +69,7 @@ TEST(AppendPoint, WritesTheShortestTextOfAnyValue) {
 }
 
 // Those with a few digits behind the point are written another way than their neighbours.
-TEST(AppendPoint, WritesTheShortestTextOfDecimalsAndTheirNeighbours) {
+TEST(PointText, WritesTheShortestTextOfDecimalsAndTheirNeighbours) {
   std::mt19937_64 random(2);
   for (int i = 0; i < 20000; ++i) {
     const double k = static_cast<double>(random() >> (64 - 1 - random() % 50));

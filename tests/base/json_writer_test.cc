@@ -45,6 +45,22 @@ TEST(JsonWriter, EscapesWhatJsonMust) {
   EXPECT_EQ(StringText("<a href='x'>&"), "\"<a href='x'>&\"");
 }
 
+TEST(JsonWriter, EscapesWhereverItStands) {
+  const std::pair<char, std::string> escapes[] = {{'"', "\\\""},       {'\\', "\\\\"},   {'\n', "\\n"},
+                                                  {'\x1f', "\\u001f"}, {'\x7f', "\x7f"}, {'\xff', "\\ufffd"}};
+  for (size_t length = 1; length <= 20; ++length) {
+    EXPECT_EQ(StringText(std::string(length, '~')), '"' + std::string(length, '~') + '"');
+    for (size_t at = 0; at < length; ++at) {
+      for (const auto& [c, escaped] : escapes) {
+        std::string text(length, ' ');
+        text[at] = c;
+        EXPECT_EQ(StringText(text),
+                  '"' + std::string(at, ' ') + escaped + std::string(length - at - 1, ' ') + '"');
+      }
+    }
+  }
+}
+
 TEST(JsonWriter, KeysAreEscapedToo) {
   JsonWriter json;
   json.BeginObject().Key("a\"b").Int(1).EndObject();

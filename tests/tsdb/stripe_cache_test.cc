@@ -121,5 +121,54 @@ TEST_F(SmallQueries, SeeLateSamplesOfAWindowThatTheyRead) {
   }
 }
 
+// Of many stripes only those are looked into that can hold the series of a selection.
+TEST_F(SmallQueries, FindTheSeriesOfEveryStripe) {
+  ooo_ = 3600'000;
+  Open("a");
+  std::map<int, size_t> samples;  // of the series with this number
+  const auto append = [&](int from, int step, int rounds) {
+    for (int i = from; i < 700; i += step) {
+      for (int round = 0; round < rounds; ++round) {
+        const size_t before = samples[i]++;
+        Append({{"__name__", "m"}, {"i", std::to_string(10'000 + i)}},
+               kStart + static_cast<int64_t>(before) * 15'000, i * 100 + static_cast<double>(before));
+      }
+    }
+  };
+  const auto expect = [&](int first, int last) {
+    auto querier = db_->NewQuerier(0, INT64_MAX / 2);
+    std::vector<std::string> numbers;
+    for (int i = first; i <= last; ++i) {
+      if (samples.contains(i)) numbers.push_back(std::to_string(10'000 + i));
+    }
+    std::string either;
+    for (const std::string& number : numbers) either += (either.empty() ? "" : "|") + number;
+    auto set = (*querier)->Select({*Matcher::Create(MatchOp::kRegex, "i", either)}, 0, INT64_MAX / 2, {});
+    ASSERT_TRUE(set.ok() && (*set)->size() == numbers.size());
+    std::vector<Row> rows;
+    ASSERT_TRUE((*set)->ReadBlock(0, (*set)->size(), &rows).ok());
+    for (size_t k = 0; k < rows.size(); ++k) {
+      const int i = std::stoi(numbers[k]) - 10'000;
+      ASSERT_EQ(rows[k].v.size(), samples[i]) << i;
+      EXPECT_EQ(rows[k].v.back(), i * 100 + static_cast<double>(samples[i] - 1)) << i;
+    }
+  };
+  const auto expect_all = [&] {
+    for (int i = 0; i < 700; i += 7) expect(i, std::min(i + 6, 699));
+    expect(0, 699);
+    expect(30, 650);
+  };
+  append(0, 2, 3);
+  ASSERT_TRUE(db_->Maintain(/*force_seal=*/true).ok());
+  expect_all();
+  append(1, 2, 2);  // between those that are sealed
+  expect_all();
+  ASSERT_TRUE(db_->Maintain(/*force_seal=*/true).ok());
+  append(3, 5, 1);
+  expect_all();
+  Kill();
+  expect_all();
+}
+
 }  // namespace
 }  // namespace narthex::tsdb

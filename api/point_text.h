@@ -1,0 +1,30 @@
+// Points as text: most of what large answers are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "model/sample.h"
+
+namespace narthex::api {
+
+// Writes points one after the other: [1435781430.700,"1.5"]. Steps follow each other, so that most digits of
+// a time are those of the one before. Not thread-safe.
+class PointText {
+ public:
+  // No point is longer.
+  static constexpr size_t kMostBytes = 96;
+
+  // Returns the end of the text.
+  char* Put(const FloatPoint& point, char* out);
+  // Seconds; a fraction has always three digits.
+  char* PutTimestamp(int64_t ms, char* out);
+
+ private:
+  static constexpr size_t kHeadBytes = 16;
+  int64_t head_ = -1;  // the whole seconds but for the last four digits, and their text
+  size_t head_size_ = 0;
+  char head_text_[kHeadBytes] = {};
+};
+
+}  // namespace narthex::api
