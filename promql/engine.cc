@@ -4,6 +4,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "promql/collect.h"
+#include "promql/parse_cache.h"
 #include "promql/passes/passes.h"
 #include "promql/plan.h"
 #include "promql/plan_node.h"
@@ -93,6 +94,7 @@ class QueryAccount {
 struct Engine::Impl {
   explicit Impl(EngineOptions o)
       : options(std::move(o)),
+        parsed(options.parser),
         metrics(options.metrics, options.max_concurrency),
         gate(options.max_concurrency, metrics.running),
         subquery_step_ms(options.default_subquery_step_ms),
@@ -224,6 +226,7 @@ struct Engine::Impl {
   }
 
   const EngineOptions options;
+  ParseCache parsed;
   EngineMetrics metrics;
   QueryGate gate;
   std::atomic<int64_t> subquery_step_ms;
@@ -241,7 +244,7 @@ Engine::Engine(EngineOptions options) : impl_(std::make_unique<Impl>(std::move(o
 Engine::~Engine() = default;
 
 absl::StatusOr<Result> Engine::Run(const tsdb::Queryable& storage, const QueryParams& params) {
-  ASSIGN_OR_RETURN(ExprPtr expr, ParseExpr(params.query, impl_->options.parser));
+  ASSIGN_OR_RETURN(ExprPtr expr, impl_->parsed.Parse(params.query));
   return impl_->Run(storage, std::move(expr), params);
 }
 
