@@ -47,7 +47,7 @@ class GroupAppenderImpl : public GroupAppender {
     MutexLock lock(&group_->mutex);
     round_.values.resize(group_->slots.size(), 0);
     round_.present.Resize(group_->slots.size());
-    seen_ = Bits(group_->slots.size());
+    seen_ = Bits();
     silent_.clear();
     // A round behind the last one: the clock stepped back (then the last round lies in the future), or it is
     // late.
@@ -64,16 +64,14 @@ class GroupAppenderImpl : public GroupAppender {
       s.v = v;
       return SetLoose(slot, s, true);
     }
-    Grow(slot);
+    if (slot >= round_.values.size()) Grow(slot);
     if (IsStale(v)) return SetStale(slot);
-    if (round_.present.Get(slot)) {
+    if (round_.present.TestAndSet(slot)) {
       if (std::bit_cast<uint64_t>(round_.values[slot]) != std::bit_cast<uint64_t>(v)) ++stats_.duplicate;
       return AppendResult::kOk;
     }
     ++stats_.added;
-    round_.present.Set(slot);
     round_.values[slot] = v;
-    seen_.Set(slot);
     return AppendResult::kOk;
   }
 
@@ -100,11 +98,13 @@ class GroupAppenderImpl : public GroupAppender {
       // Out of order as a whole: what was accepted is kept, staleness goes on from the newest round.
       RETURN_IF_ERROR(db_->CommitLoose(loose_));
     } else {
+      const std::vector<uint64_t>& present = round_.present.words();
       {
         MutexLock lock(&group_->mutex);
         const std::vector<uint64_t>& words = group_->tracked.words();
         for (size_t w = 0; w < words.size(); ++w) {
-          const uint64_t seen = w < seen_.words().size() ? seen_.words()[w] : 0;
+          const uint64_t seen =
+              (w < seen_.words().size() ? seen_.words()[w] : 0) | (w < present.size() ? present[w] : 0);
           for (uint64_t bits = words[w] & ~seen; bits != 0; bits &= bits - 1) {
             round_.stale.push_back(static_cast<uint32_t>(w * 64 + std::countr_zero(bits)));
           }
@@ -112,7 +112,6 @@ class GroupAppenderImpl : public GroupAppender {
       }
       std::sort(round_.stale.begin(), round_.stale.end());
       round_.stale.erase(std::unique(round_.stale.begin(), round_.stale.end()), round_.stale.end());
-      const std::vector<uint64_t>& present = round_.present.words();
       for (size_t w = 0; w < seen_.words().size(); ++w) {
         uint64_t bits = seen_.words()[w] & ~(w < present.size() ? present[w] : 0);
         for (; bits != 0; bits &= bits - 1) {
@@ -216,7 +215,7 @@ class GroupAppenderImpl : public GroupAppender {
   DbImpl* const db_;
   const std::shared_ptr<Group> group_;
   Round round_;
-  Bits seen_;                         // slots that were set in some way
+  Bits seen_;                         // slots that were set in another way than to a value of the round
   absl::flat_hash_set<Slot> silent_;  // of those: set, but out of staleness tracking
   std::vector<LooseSample> loose_;
   absl::flat_hash_map<SeriesId, int64_t> newest_;  // see NewestOfRound; empty until it is asked
@@ -268,6 +267,7 @@ absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<Lo
     }
     const uint32_t row = static_cast<uint32_t>(group->open.rounds.size());
     std::string bytes;
+    if (row > 0) bytes.reserve(group->open.rounds.back()->size() + 64);
     PutRound(&bytes, round, row == 0 ? nullptr : &group->open.last);
     bool written = false;
     MutexLock loose_lock(&loose_mutex_);
@@ -275,7 +275,7 @@ absl::Status DbImpl::CommitRound(Group* group, Round round, const std::vector<Lo
     // The journal misses this round: the next one must not build on it.
     if (!written) group->broken_chain = true;
     growth += bytes.size();
-    group->AddRound(sequence, std::move(bytes), std::move(round));
+    group->AddRound(sequence, bytes, std::move(round));
     for (const LooseSample& s : loose) {
       if (loose_->empty()) loose_->first_sequence = sequence;
       loose_->last_sequence = sequence;

@@ -217,9 +217,9 @@ absl::Status DbImpl::RetryUnsaved() {
 uint64_t DbImpl::AppendJournal(std::string_view payload, bool* written) {
   absl::Status s;
   if (has_unsaved_) s = absl::ResourceExhaustedError("the index cannot be written");
-  const uint64_t before = journal_->bytes_written();
-  const uint64_t sequence = s.ok() ? journal_->Append(payload, &s) : journal_->last_sequence();
-  metrics_.bytes_written->Add(static_cast<double>(journal_->bytes_written() - before));
+  uint64_t bytes = 0;
+  const uint64_t sequence = s.ok() ? journal_->Append(payload, &s, &bytes) : journal_->last_sequence();
+  metrics_.bytes_written->Add(static_cast<double>(bytes));
   *written = s.ok();
   if (s.ok()) {
     if (journal_failing_.exchange(false)) options_.logger->Info("Journal writes work again");

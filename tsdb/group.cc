@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tsdb/format/tile_rows.h"
 #include "tsdb/memory.h"
 
 namespace narthex::tsdb {
@@ -12,86 +13,28 @@ int64_t WindowOf(int64_t t, int64_t window_ms) {
   return q * window_ms;
 }
 
-namespace {
-
-// The rounds of a tile, decoded: row after row, each as wide as its round.
-struct DecodedRounds {
-  explicit DecodedRounds(const std::vector<RoundBytes>& rounds) {
-    Round round;
-    for (size_t i = 0; i < rounds.size(); ++i) {
-      ByteReader in(*rounds[i]);
-      if (!ReadRound(&in, i == 0, &round)) break;
-      times.push_back(round.t);
-      begins.push_back(values.size());
-      width = round.values.size();  // rounds only grow
-      values.insert(values.end(), round.values.begin(), round.values.end());
-      present.push_back(round.present);
-      for (uint32_t slot : round.stale) stale.emplace_back(slot, static_cast<uint32_t>(i));
-    }
-    begins.push_back(values.size());
-    std::sort(stale.begin(), stale.end());
-  }
-
-  // Slots with a value in every row and no stale marker.
-  Bits Dense() const {
-    Bits dense;
-    dense.SetAll(width);
-    for (const Bits& row : present) dense.And(row);
-    for (const auto& [slot, row] : stale) dense.Set(slot, false);
-    return dense;
-  }
-
-  // The values of a slot, 0 where there is none.
-  void Column(size_t slot, double* column) const {
-    for (size_t i = 0; i < times.size(); ++i) {
-      column[i] = slot < begins[i + 1] - begins[i] ? values[begins[i] + slot] : 0;
-    }
-  }
-
-  size_t width = 0;
-  std::vector<int64_t> times;
-  std::vector<size_t> begins;  // of rows in `values`, and the end
-  std::vector<double> values;
-  std::vector<Bits> present;
-  std::vector<std::pair<uint32_t, uint32_t>> stale;  // slot, row
-};
-
-}  // namespace
-
 TilePtr BuildTile(const std::vector<RoundBytes>& rounds, uint64_t first_sequence, uint64_t last_sequence) {
-  if (rounds.empty()) return nullptr;
   auto tile = std::make_shared<Tile>();
   tile->first_sequence = first_sequence;
   tile->last_sequence = last_sequence;
-  const DecodedRounds decoded(rounds);
-  const size_t n = decoded.times.size();
-  tile->times = decoded.times;
-  tile->offsets.reserve(decoded.width + 1);
-  tile->offsets.push_back(0);
-  const Bits dense = decoded.Dense();
-  std::vector<double> column(n);
-  SeriesRows series;
-  size_t next_stale = 0;
   std::string bytes;
-  bytes.reserve(decoded.values.size());
-  for (size_t s = 0; s < decoded.width; ++s) {
-    decoded.Column(s, column.data());
-    if (dense.Get(s)) {
-      PutDenseEntry(&bytes, column.data(), n);
-    } else {
-      series.present = Bits(n);
-      series.stale = Bits(n);
-      series.values = column;
-      for (size_t i = 0; i < n; ++i) series.present.Set(i, decoded.present[i].Get(s));
-      for (; next_stale < decoded.stale.size() && decoded.stale[next_stale].first == s; ++next_stale) {
-        series.stale.Set(decoded.stale[next_stale].second);
-      }
-      if (!series.Empty()) bytes += EncodeEntry(series, n);
+  // Rounds behind a malformed one are of no use.
+  for (size_t usable = rounds.size(); usable > 0;) {
+    TileRows rows;
+    size_t read = 0;
+    while (read < usable && rows.Add(*rounds[read])) ++read;
+    if (read == 0) return nullptr;
+    bytes.clear();
+    bytes.reserve(rows.width() * rows.times().size());
+    tile->offsets.assign(1, 0);
+    tile->offsets.reserve(rows.width() + 1);
+    if (rows.Encode(&bytes, &tile->offsets, &usable)) {
+      tile->times = rows.times();
+      tile->bytes = bytes;  // no longer than it has to be
+      return tile;
     }
-    tile->offsets.push_back(static_cast<uint32_t>(bytes.size()));
   }
-  tile->bytes = bytes;  // no longer than it has to be
-  return tile;
+  return nullptr;
 }
 
 size_t Tile::MemoryBytes() const {
@@ -177,11 +120,10 @@ void Group::CloseTile() {
   open.readable.reset();
 }
 
-void Group::AddRound(uint64_t sequence, std::string bytes, Round round) {
+void Group::AddRound(uint64_t sequence, std::string_view bytes, Round round) {
   if (open.rounds.empty()) open.first_sequence = sequence;
   open.last_sequence = sequence;
-  bytes.shrink_to_fit();
-  open.rounds.push_back(std::make_shared<const std::string>(std::move(bytes)));
+  open.rounds.push_back(std::make_shared<const std::string>(bytes));
   open.times.push_back(round.t);
   open.readable.reset();
   SetIdle(sequence);

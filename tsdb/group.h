@@ -16,12 +16,13 @@
 #include "model/labels.h"
 #include "tsdb/format/records.h"
 #include "tsdb/format/stripe.h"
+#include "tsdb/format/tile_rows.h"
 #include "tsdb/series_index.h"
 #include "tsdb/slot_index.h"
 
 namespace narthex::tsdb {
 
-inline constexpr size_t kTileRows = 32;
+inline constexpr size_t kTileRows = TileRows::kMaxRows;
 
 // Up to 32 rounds, series by series. Immutable once made.
 struct Tile {
@@ -99,7 +100,7 @@ struct Group {
   bool NeedsNewTile(int64_t t, int64_t window_ms) const;
   void CloseTile();
   // Adds a coded round; `round` is what the bytes say.
-  void AddRound(uint64_t sequence, std::string bytes, Round round);
+  void AddRound(uint64_t sequence, std::string_view bytes, Round round);
   bool HasHead() const { return !tiles.empty() || !open.rounds.empty(); }
   struct Memory {
     size_t head = 0;   // rounds and tiles

@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr size_t kSegmentSize = size_t{4} << 20;
 constexpr size_t kMaxSpares = 2;
+constexpr size_t kKeptFrame = 64 << 10;
 constexpr uint64_t kMaxSequenceJump = 1 << 20;
 
 bool IsSegmentName(const std::string& name) {
@@ -76,7 +77,8 @@ absl::Status Journal::ReplayAll(const Replay& replay, OpenStats* stats) ABSL_NO_
     if (end == 0) continue;  // no usable header: the file stays, for whoever wants to look
     segments_.push_back({number, first, sequence_});
     if (i + 1 == numbers.size() && clean) {
-      ASSIGN_OR_RETURN(fd_, files_.Open(SegmentPath(number)));
+      path_ = SegmentPath(number);
+      ASSIGN_OR_RETURN(fd_, files_.Open(path_));
       position_ = end;
       capacity_ = bytes->size();
     }
@@ -161,6 +163,7 @@ absl::Status Journal::StartSegment(size_t record_size) {
   }
   ++next_number_;
   fd_ = fd;
+  path_ = path;
   position_ = kSegmentHeaderSize;
   capacity_ = size;
   written_ += kSegmentHeaderSize;
@@ -168,16 +171,17 @@ absl::Status Journal::StartSegment(size_t record_size) {
   return absl::OkStatus();
 }
 
-uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
+uint64_t Journal::Append(std::string_view payload, absl::Status* written, uint64_t* bytes) {
   MutexLock lock(&mutex_);
   ++sequence_;
+  const uint64_t before = written_;
   const size_t size = kRecordHeaderSize + payload.size();
   *written = absl::OkStatus();
   if (fd_ < 0 || position_ + size > capacity_) *written = StartSegment(size);
   if (written->ok()) {
-    const Segment& segment = segments_.back();
-    *written = files_.Write(fd_, SegmentPath(segment.number), position_,
-                            EncodeRecord(segment.number, sequence_, payload));
+    EncodeRecord(segments_.back().number, sequence_, payload, &frame_);
+    *written = files_.Write(fd_, path_, position_, frame_);
+    if (frame_.capacity() > kKeptFrame) frame_ = std::string();
   }
   if (written->ok()) {
     position_ += size;
@@ -185,6 +189,7 @@ uint64_t Journal::Append(std::string_view payload, absl::Status* written) {
     dirty_ = true;
     segments_.back().last_sequence = sequence_;
   }
+  *bytes = written_ - before;
   return sequence_;
 }
 

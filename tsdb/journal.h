@@ -33,8 +33,8 @@ class Journal {
   ~Journal();
 
   // The record's sequence, always a new one. *written says whether it reached the file (false: disk full or
-  // I/O error).
-  uint64_t Append(std::string_view payload, absl::Status* written);
+  // I/O error); *bytes is what went to the disk for it.
+  uint64_t Append(std::string_view payload, absl::Status* written, uint64_t* bytes);
   absl::Status Sync();
   uint64_t last_sequence() const;
   uint64_t first_sequence() const;  // what the files may hold begins here
@@ -65,6 +65,8 @@ class Journal {
   const Logger* const logger_;
   mutable Mutex mutex_;
   std::vector<Segment> segments_ ABSL_GUARDED_BY(mutex_);  // the last one is written to if fd_ is open
+  std::string path_ ABSL_GUARDED_BY(mutex_);               // of the file that is open
+  std::string frame_ ABSL_GUARDED_BY(mutex_);              // the record being written; only its room is kept
   std::vector<std::string> spares_ ABSL_GUARDED_BY(mutex_);
   int fd_ ABSL_GUARDED_BY(mutex_) = -1;
   size_t position_ ABSL_GUARDED_BY(mutex_) = 0;

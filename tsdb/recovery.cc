@@ -18,7 +18,6 @@
 namespace narthex::tsdb {
 namespace {
 constexpr int kFormatVersion = 2;  // 1: without journal records of floats
-constexpr Slot kMaxSlots = 1 << 24;
 
 // The newest sample of an entry; time INT64_MIN if it has none.
 Sample LastRow(const SeriesRows& rows, const std::vector<int64_t>& times) {
@@ -305,14 +304,15 @@ void DbImpl::ReplayRound(uint64_t sequence, const Record& record, uint64_t* bad)
   Round round = group->open.last;
   ByteReader in(record.round_bytes);
   // A record that is missing breaks the chain until the next keyframe.
-  if (record.row != group->open.rounds.size() || !ReadRound(&in, keyframe, &round)) {
+  if (record.row != group->open.rounds.size() || record.row >= kTileRows ||
+      !ReadRound(&in, keyframe, &round)) {
     ++*bad;
     return;
   }
   // Slots whose row is lost: nobody gets these numbers.
   if (round.values.size() > group->slots.size()) group->slots.resize(round.values.size(), 0);
   NoteTime(round.t);
-  group->AddRound(sequence, std::string(record.round_bytes), std::move(round));
+  group->AddRound(sequence, record.round_bytes, std::move(round));
 }
 
 // Numbers that nothing names.

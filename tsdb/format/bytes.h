@@ -21,16 +21,19 @@ inline int64_t WrapAdd(int64_t a, int64_t b) {
 }
 inline int BitWidth(uint64_t v) { return v == 0 ? 0 : 64 - std::countl_zero(v); }
 
+// Up to 10 bytes; returns what is behind them.
+inline char* WriteVarint(char* out, uint64_t v) {
+  for (; v >= 128; v >>= 7) *out++ = static_cast<char>(v | 128);
+  *out++ = static_cast<char>(v);
+  return out;
+}
 inline void PutVarint(std::string* out, uint64_t v) {
   if (v < 128) {
     out->push_back(static_cast<char>(v));
     return;
   }
   char buffer[10];
-  size_t n = 0;
-  for (; v >= 128; v >>= 7) buffer[n++] = static_cast<char>(v | 128);
-  buffer[n++] = static_cast<char>(v);
-  out->append(buffer, n);
+  out->append(buffer, WriteVarint(buffer, v));
 }
 inline void PutZigZag(std::string* out, int64_t v) { PutVarint(out, ZigZag(v)); }
 // A word of memory as the little-endian number that it is, and back.
@@ -131,6 +134,13 @@ class Bits {
       words_[i >> 6] |= bit;
     else
       words_[i >> 6] &= ~bit;
+  }
+  // What Get said. REQUIRES: i < size()
+  bool TestAndSet(size_t i) {
+    uint64_t& word = words_[i >> 6];
+    const uint64_t bit = uint64_t{1} << (i & 63), before = word & bit;
+    word |= bit;
+    return before != 0;
   }
   // Keeps what `other` has, too; beyond its end it has nothing.
   void And(const Bits& other) {

@@ -32,15 +32,20 @@ bool DecodeSegmentHeader(std::string_view bytes, SegmentHeader* header) {
   return true;
 }
 
+void EncodeRecord(uint64_t epoch, uint64_t sequence, std::string_view payload, std::string* out) {
+  out->clear();
+  out->reserve(kRecordHeaderSize + payload.size());
+  PutFixed32(out, static_cast<uint32_t>(payload.size()));
+  PutFixed32(out, 0);
+  PutFixed64(out, sequence);
+  out->append(payload);
+  const uint32_t sum = LittleEndian(RecordSum(epoch, std::string_view(*out).substr(8)));
+  std::memcpy(out->data() + 4, &sum, sizeof(sum));
+}
+
 std::string EncodeRecord(uint64_t epoch, uint64_t sequence, std::string_view payload) {
   std::string out;
-  out.reserve(kRecordHeaderSize + payload.size());
-  PutFixed32(&out, static_cast<uint32_t>(payload.size()));
-  PutFixed32(&out, 0);
-  PutFixed64(&out, sequence);
-  out.append(payload);
-  const uint32_t sum = LittleEndian(RecordSum(epoch, std::string_view(out).substr(8)));
-  std::memcpy(out.data() + 4, &sum, sizeof(sum));
+  EncodeRecord(epoch, sequence, payload, &out);
   return out;
 }
 

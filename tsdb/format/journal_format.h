@@ -20,6 +20,8 @@ std::string EncodeSegmentHeader(const SegmentHeader& header);
 bool DecodeSegmentHeader(std::string_view bytes, SegmentHeader* header);
 
 std::string EncodeRecord(uint64_t epoch, uint64_t sequence, std::string_view payload);
+// The same, in the place of what *out had.
+void EncodeRecord(uint64_t epoch, uint64_t sequence, std::string_view payload, std::string* out);
 
 enum class RecordState { kOk, kEnd, kBad };
 // The record at the front of `bytes`. kEnd: zeros or nothing. kBad: the checksum or the length is wrong.

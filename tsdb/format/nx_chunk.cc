@@ -11,7 +11,6 @@ namespace {
 
 constexpr double kPow10[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-constexpr int kMaxExponent = 15;
 constexpr double kMaxMantissa = 9007199254740992.0;  // 2^53: below it integer and double are the same number
 
 // Header byte: bits 0-1 mode, bit 3 ordered bits, bits 4-7 exponent.
@@ -19,13 +18,20 @@ enum Mode : uint8_t { kConstant = 0, kMonotonic = 1, kSigned = 2 };
 constexpr uint8_t kOrdered = 8;
 
 uint64_t Gcd(uint64_t a, uint64_t b) {
-  if (a == b) return a;
-  while (b != 0) {
-    const uint64_t t = a % b;
+  while (b != 0 && a != b) {
+    // The short division is the fast one on many machines.
+    const uint64_t t = ((a | b) >> 32) == 0 ? static_cast<uint32_t>(a) % static_cast<uint32_t>(b) : a % b;
     a = b;
     b = t;
   }
   return a;
+}
+
+// Divides numbers that are multiples of an odd divisor: by multiplying with its inverse modulo 2^64.
+uint64_t Inverse(uint64_t odd) {
+  uint64_t inverse = odd;  // right in the lowest 3 bits, each step doubles them
+  for (int i = 0; i < 5; ++i) inverse *= 2 - odd * inverse;
+  return inverse;
 }
 
 // The smallest exponent that is exact for all values; -1 if there is none.
@@ -81,44 +87,64 @@ double FromDecimal(int64_t mantissa, int exponent) {
   return static_cast<double>(mantissa) / kPow10[exponent];
 }
 
+namespace {
+
+// `header` without a mode.
+void PutInts(std::string* out, uint8_t header, const int64_t* ints, size_t n) {
+  absl::InlinedVector<uint64_t, kIntBlock> codes(n - 1);  // differences first
+  int64_t signs = 0;
+  uint64_t any = 0;
+  for (size_t i = 1; i < n; ++i) {
+    const int64_t d = WrapSub(ints[i], ints[i - 1]);
+    codes[i - 1] = static_cast<uint64_t>(d);
+    signs |= d;
+    any |= static_cast<uint64_t>(d);
+  }
+  if (any == 0) {
+    out->push_back(static_cast<char>(header | kConstant));
+    PutZigZag(out, ints[0]);
+    return;
+  }
+  uint64_t gcd = 0;
+  for (size_t i = 0; i < codes.size() && gcd != 1; ++i) {
+    const uint64_t d = static_cast<int64_t>(codes[i]) < 0 ? 0 - codes[i] : codes[i];
+    if (d != 0) gcd = Gcd(d, gcd);
+  }
+  if (gcd > static_cast<uint64_t>(INT64_MAX)) gcd = 1;
+  if (gcd != 1) {
+    const int shift = std::countr_zero(gcd);
+    const uint64_t inverse = Inverse(gcd >> shift);
+    for (uint64_t& code : codes) {
+      code = static_cast<uint64_t>(static_cast<int64_t>(code) >> shift) * inverse;
+    }
+  }
+  const bool monotonic = signs >= 0;
+  if (!monotonic) {
+    for (uint64_t& code : codes) code = ZigZag(static_cast<int64_t>(code));
+  }
+  out->push_back(static_cast<char>(header | (monotonic ? kMonotonic : kSigned)));
+  PutZigZag(out, ints[0]);
+  PutVarint(out, gcd);
+  PutBlocks(out, codes.data(), n - 1);
+}
+
+}  // namespace
+
+void PutNxDecimals(std::string* out, int exponent, const int64_t* integers, size_t n) {
+  if (n > 0) PutInts(out, static_cast<uint8_t>(exponent << 4), integers, n);
+}
+
 void PutNxChunk(std::string* out, const double* values, size_t n) {
   if (n == 0) return;
   size_t same = 1;
   while (same < n && SameBits(values[same], values[0])) ++same;
   const size_t distinct = same == n ? 1 : n;
   absl::InlinedVector<int64_t, kIntBlock> ints(distinct);
-  int e = FindExponent(values, distinct, ints.data());
-  uint8_t header = 0;
+  const int e = FindExponent(values, distinct, ints.data());
   if (e < 0) {
-    header = kOrdered;
     for (size_t i = 0; i < distinct; ++i) ints[i] = OrderedBits(values[i]);
-  } else {
-    header = static_cast<uint8_t>(e << 4);
   }
-  if (distinct == 1) {
-    out->push_back(static_cast<char>(header | kConstant));
-    PutZigZag(out, ints[0]);
-    return;
-  }
-  uint64_t gcd = 0;
-  bool monotonic = true;
-  absl::InlinedVector<uint64_t, kIntBlock> codes(n - 1);  // differences first
-  for (size_t i = 1; i < n; ++i) {
-    const int64_t d = WrapSub(ints[i], ints[i - 1]);
-    codes[i - 1] = static_cast<uint64_t>(d);
-    if (d < 0) monotonic = false;
-    if (gcd != 1 && d != 0) gcd = Gcd(gcd, d < 0 ? 0 - static_cast<uint64_t>(d) : static_cast<uint64_t>(d));
-  }
-  if (gcd > static_cast<uint64_t>(INT64_MAX)) gcd = 1;
-  for (uint64_t& code : codes) {
-    int64_t d = static_cast<int64_t>(code);
-    if (gcd != 1) d /= static_cast<int64_t>(gcd);
-    code = monotonic ? static_cast<uint64_t>(d) : ZigZag(d);
-  }
-  out->push_back(static_cast<char>(header | (monotonic ? kMonotonic : kSigned)));
-  PutZigZag(out, ints[0]);
-  PutVarint(out, gcd);
-  PutBlocks(out, codes.data(), n - 1);
+  PutInts(out, e < 0 ? kOrdered : static_cast<uint8_t>(e << 4), ints.data(), distinct);
 }
 
 namespace {
@@ -349,17 +375,21 @@ bool ReadNxChunk(ByteReader* in, double* values, size_t n) {
 
 namespace {
 
+constexpr int kFewDigits = 3;
+
 // The smallest exponent for which the value is an exact decimal; -1 if there is none.
 int SmallestExponent(double value, int64_t* mantissa) {
-  // Most have few digits.
-  for (int e = 0; e <= 2; ++e) {
-    if (ExactDecimal(value, e, mantissa)) return e;
-  }
+  if (ExactDecimal(value, 0, mantissa)) return 0;
   // Up to 2^50 a decimal that is exact with some digits is exact with more of them, too: one test at the
-  // largest such exponent tells about all below.
+  // largest such exponent tells about all below. Most have few digits.
   constexpr double kSure = static_cast<double>(int64_t{1} << 50);
   const double magnitude = std::fabs(value);
-  int e = 3;
+  if (magnitude * kPow10[kFewDigits] < kSure && ExactDecimal(value, kFewDigits, mantissa)) {
+    int e = kFewDigits;
+    for (; *mantissa % 10 == 0 && e > 1; --e) *mantissa /= 10;
+    return e;
+  }
+  int e = 1;
   while (e < kMaxExponent && magnitude * kPow10[e + 1] < kSure) ++e;
   if (magnitude * kPow10[e] >= kSure || !ExactDecimal(value, e, mantissa)) {
     for (; e <= kMaxExponent; ++e) {
@@ -375,18 +405,25 @@ int SmallestExponent(double value, int64_t* mantissa) {
 
 // Varint whose low two bits say what follows: 0 integer delta, 1 decimal delta (exponent byte first), 2 raw
 // bits.
-void PutValueDelta(std::string* out, double previous, double value) {
+char* WriteValueDelta(char* out, double previous, double value) {
   int64_t k = 0, p = 0;
   const int e = SmallestExponent(value, &k);
   if (e < 0) {
-    PutVarint(out, 2);
-    PutDouble(out, value);
-    return;
+    *out++ = 2;
+    const uint64_t bits = LittleEndian(std::bit_cast<uint64_t>(value));
+    std::memcpy(out, &bits, sizeof(bits));
+    return out + sizeof(bits);
   }
   if (!ExactDecimal(previous, e, &p)) p = 0;
   const uint64_t code = ZigZag(k - p);  // both below 2^53
-  PutVarint(out, code << 2 | (e == 0 ? 0 : 1));
-  if (e > 0) out->push_back(static_cast<char>(e));
+  out = WriteVarint(out, code << 2 | (e == 0 ? 0 : 1));
+  if (e > 0) *out++ = static_cast<char>(e);
+  return out;
+}
+
+void PutValueDelta(std::string* out, double previous, double value) {
+  char buffer[kLongestValueDelta];
+  out->append(buffer, WriteValueDelta(buffer, previous, value));
 }
 
 double ReadValueDelta(ByteReader* in, double previous) {

@@ -11,8 +11,12 @@
 
 namespace narthex::tsdb {
 
+inline constexpr int kMaxExponent = 15;
+
 // The number of values is not stored: the caller knows it.
 void PutNxChunk(std::string* out, const double* values, size_t n);
+// The same of integers / 10^exponent, where no smaller exponent is exact for all and all are below 2^50.
+void PutNxDecimals(std::string* out, int exponent, const int64_t* integers, size_t n);
 // False (and the reader failed) if the bytes are malformed.
 bool ReadNxChunk(ByteReader* in, double* values, size_t n);
 // The values at the places [begin, end) only, end <= n; what is behind them is not looked at.
@@ -30,6 +34,9 @@ double FromDecimal(int64_t mantissa, int exponent);
 
 // One value against the one before it (journal rounds and head columns). *previous becomes the value.
 void PutValueDelta(std::string* out, double previous, double value);
+// The same at `out`, where there is room for so many bytes; returns what is behind it.
+inline constexpr size_t kLongestValueDelta = 11;
+char* WriteValueDelta(char* out, double previous, double value);
 double ReadValueDelta(ByteReader* in, double previous);
 
 // A run of such deltas from 0 on, read faster: the integer behind the last value is at hand.

@@ -1,5 +1,8 @@
 #include "tsdb/format/records.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "tsdb/format/histogram_chunk.h"
 #include "tsdb/format/nx_chunk.h"
 
@@ -12,7 +15,6 @@ enum RecordType : uint8_t {
   kFloatsRecord = 4
 };  // on disk, never renumber
 enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2, kSameSeries = 4 };
-constexpr size_t kMaxSlots = size_t{1} << 24;
 }  // namespace
 
 void PutLooseSamples(std::string* out, const std::vector<LooseSample>& samples) {
@@ -86,15 +88,21 @@ void PutRound(std::string* out, const Round& round, const Round* previous) {
   const size_t changed_at = out->size();
   out->append((n + 7) / 8, '\0');
   const size_t known = previous != nullptr ? previous->values.size() : 0;
+  char buffer[64 * kLongestValueDelta];
   for (size_t w = 0; w * 64 < n; ++w) {
+    char* end = buffer;
+    uint64_t changed = 0;
     for (uint64_t bits = word_of(round.present, w); bits != 0; bits &= bits - 1) {
       const size_t i = w * 64 + static_cast<size_t>(std::countr_zero(bits));
       if (i >= n) break;
       const double before = i < known ? previous->values[i] : 0;
       if (std::bit_cast<uint64_t>(before) == std::bit_cast<uint64_t>(round.values[i])) continue;
-      (*out)[changed_at + i / 8] |= static_cast<char>(1 << (i % 8));
-      PutValueDelta(out, before, round.values[i]);
+      changed |= bits & (0 - bits);
+      end = WriteValueDelta(end, before, round.values[i]);
     }
+    changed = LittleEndian(changed);
+    std::memcpy(out->data() + changed_at + w * 8, &changed, std::min<size_t>(8, (n + 7) / 8 - w * 8));
+    out->append(buffer, end);
   }
 }
 
@@ -131,7 +139,10 @@ bool ReadRound(ByteReader* in, bool keyframe, Round* round) {
 
 std::string EncodeRoundRecord(uint32_t group, uint32_t row, std::string_view round_bytes,
                               const std::vector<LooseSample>& loose) {
-  std::string out(1, static_cast<char>(kRoundRecord));
+  constexpr size_t kHeads = 1 + 3 * 5 + 1;
+  std::string out;
+  out.reserve(kHeads + round_bytes.size() + loose.size() * 16);
+  out.push_back(static_cast<char>(kRoundRecord));
   PutVarint(&out, group);
   PutVarint(&out, row);
   PutBytes(&out, round_bytes);

@@ -14,6 +14,8 @@
 
 namespace narthex::tsdb {
 
+inline constexpr size_t kMaxSlots = size_t{1} << 24;  // of a group
+
 // A sample that is not part of a round: own timestamp, histogram, start timestamp or late.
 struct LooseSample {
   uint32_t series = 0;
