@@ -76,6 +76,14 @@ std::string LocalAddress(int fd) {
   return StrCat(text, ":", ntohs(v4.sin_port));
 }
 
+std::string RequestText(const std::string& head, const HttpClientRequest& request) {
+  std::string out = head;
+  const auto is_accept = [](const auto& header) { return header.first == "Accept"; };
+  if (std::none_of(request.headers.begin(), request.headers.end(), is_accept)) out += "Accept: */*\r\n";
+  for (const auto& [name, value] : request.headers) StrAppend(&out, name, ": ", value, "\r\n");
+  return out + (request.accept_gzip ? "Accept-Encoding: gzip\r\n\r\n" : "\r\n");
+}
+
 // Nothing in it that libcurl would write in another way.
 bool IsPlainTarget(const UrlParts& url) {
   if (url.host.empty() || url.path_and_query.find('#') != std::string::npos) return false;
@@ -97,7 +105,7 @@ struct DirectHttp::Connection final : Http1Events {
   Connection() : answer(this) {}
 
   void OnHead(const Head& head) override {
-    const auto& config = transfer->request.config;
+    const auto& config = transfer->request().config;
     const bool redirected = head.status == 301 || head.status == 302 || head.status == 303 ||
                             head.status == 307 || head.status == 308;
     if (redirected && (config == nullptr || config->follow_redirects)) redirect = head.location;
@@ -107,7 +115,7 @@ struct DirectHttp::Connection final : Http1Events {
     response.status_line = head.reason.empty() ? StrCat(head.status) : StrCat(head.status, " ", head.reason);
     response.content_type = head.content_type;
     ReserveBody(head.content_length, transfer.get());
-    if (head.content_encoding == "gzip" && transfer->request.accept_gzip) {
+    if (head.content_encoding == "gzip" && transfer->request().accept_gzip) {
       transfer->gunzip = std::make_unique<Gunzip>();
     }
     transfer->in_body = true;
@@ -124,7 +132,8 @@ struct DirectHttp::Connection final : Http1Events {
 
   // As TransferStatus has it.
   absl::Status Error(const absl::Status& status) const {
-    return transfer->in_body ? status : WrapError(status, transfer->request.method, transfer->request.url);
+    return transfer->in_body ? status
+                             : WrapError(status, transfer->request().method, transfer->request().url);
   }
 
   int fd = -1;
@@ -186,6 +195,7 @@ void DirectHttp::Learn(const HttpClientRequest& request, const std::string& addr
   if (origin == nullptr) origin = std::make_unique<Origin>(Origin{address, port, {}});
   Route& route = routes_[request.url];
   route.origin = origin.get();
+  route.written = nullptr;
   route.named = url.host != address;
   route.learned_ns = route.used_ns = Now();
   const bool standard = url.port.empty() || url.port == "80";
@@ -195,7 +205,7 @@ void DirectHttp::Learn(const HttpClientRequest& request, const std::string& addr
 }
 
 bool DirectHttp::Take(std::unique_ptr<Transfer>* transfer) {
-  HttpClientRequest& request = (*transfer)->request;
+  const HttpClientRequest& request = (*transfer)->request();
   if (!IsPlain(request)) return false;
   const auto it = routes_.find(request.url);
   if (it == routes_.end()) return false;
@@ -208,19 +218,17 @@ bool DirectHttp::Take(std::unique_ptr<Transfer>* transfer) {
     connection = Connect(route.origin);
   }
   if (connection == nullptr) return false;
-  connection->out = route.head;
-  const auto is_accept = [](const auto& header) { return header.first == "Accept"; };
-  if (std::none_of(request.headers.begin(), request.headers.end(), is_accept)) {
-    connection->out += "Accept: */*\r\n";
+  if (route.written == nullptr || route.written != (*transfer)->shared) {
+    route.text = RequestText(route.head, request);
+    route.written = (*transfer)->shared;
   }
-  for (const auto& [name, value] : request.headers) StrAppend(&connection->out, name, ": ", value, "\r\n");
-  connection->out += request.accept_gzip ? "Accept-Encoding: gzip\r\n\r\n" : "\r\n";
+  connection->out = route.text;
   connection->sent = 0;
   connection->heard = false;
   connection->redirect.clear();
   connection->ended.reset();
   connection->transfer = std::move(*transfer);
-  connection->transfer->resume = [resumed = resumed_, connection] { resumed(connection); };
+  connection->transfer->resume = [this, connection] { resumed_(connection); };
   connection->answer.Begin();
   connection->deadline_ns = now + request.timeout_ms * 1'000'000;
   deadlines_.emplace(connection->deadline_ns, connection);
@@ -323,7 +331,7 @@ void DirectHttp::Receive(Connection* connection) {
     if (!transfer.body_error.ok()) return End(connection, transfer.body_error, false);
     if (state == Http1Answer::State::kBroken) {
       absl::Status status = connection->Error(absl::UnavailableError(connection->answer.error()));
-      Refuse(transfer.request, kForGood);
+      Refuse(transfer.request(), kForGood);
       return End(connection, std::move(status), false);
     }
     if (state == Http1Answer::State::kDone) {
@@ -397,10 +405,10 @@ void DirectHttp::ToLibcurl(Connection* connection) {
   std::unique_ptr<Transfer> old = std::move(connection->transfer);
   const int64_t left_ms = (connection->deadline_ns - Now()) / 1'000'000;
   Close(connection);
-  routes_.erase(old->request.url);
+  routes_.erase(old->request().url);
   auto fresh = std::make_unique<Transfer>();
-  fresh->request = std::move(old->request);
-  fresh->request.timeout_ms = std::max<int64_t>(left_ms, 1);
+  fresh->own = std::move(*old->OwnRequest());
+  fresh->own.timeout_ms = std::max<int64_t>(left_ms, 1);
   fresh->done = std::move(old->done);
   to_libcurl_(std::move(fresh));
 }
@@ -410,13 +418,13 @@ void DirectHttp::FollowRedirect(Connection* connection) {
   const int64_t left_ms = (connection->deadline_ns - Now()) / 1'000'000;
   const std::string location = connection->redirect;
   Close(connection);
-  Refuse(old->request, kForNow);
+  Refuse(old->request(), kForNow);
   auto fresh = std::make_unique<Transfer>();
   fresh->redirects = 1;
-  fresh->request = std::move(old->request);
-  fresh->request.url = ResolveUrl(fresh->request.url, location);
-  fresh->request.repeated = false;
-  fresh->request.timeout_ms = std::max<int64_t>(left_ms, 1);
+  fresh->own = std::move(*old->OwnRequest());
+  fresh->own.url = ResolveUrl(fresh->own.url, location);
+  fresh->own.repeated = false;
+  fresh->own.timeout_ms = std::max<int64_t>(left_ms, 1);
   fresh->done = std::move(old->done);
   to_libcurl_(std::move(fresh));
 }

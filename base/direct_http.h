@@ -54,9 +54,11 @@ class DirectHttp {
     std::vector<Connection*> idle;  // the one used last is at the end
   };
   struct Route {
-    Origin* origin = nullptr;  // null: libcurl does it
-    std::string head;          // of the request: what is the same each time
-    bool named = false;        // the address may change behind the host's name
+    Origin* origin = nullptr;                          // null: libcurl does it
+    std::string head;                                  // of the request: what is the same each time
+    std::string text;                                  // all of the request that was sent last:
+    std::shared_ptr<const HttpClientRequest> written;  // null: one that was not shared
+    bool named = false;                                // the address may change behind the host's name
     int64_t learned_ns = 0, used_ns = 0;
     int64_t refused_for_ns = 0;
   };

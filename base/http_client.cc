@@ -55,7 +55,8 @@ struct HttpClient::Impl {
   int next_ticker ABSL_GUARDED_BY(ticker_mutex) = 0;
   Mutex ticker_mutex;  // held while they run
   Mutex mutex;
-  std::deque<std::unique_ptr<Transfer>> incoming ABSL_GUARDED_BY(mutex);
+  std::vector<std::unique_ptr<Transfer>> incoming ABSL_GUARDED_BY(mutex);
+  std::vector<std::unique_ptr<Transfer>> starting;    // the thread's; only its room is kept
   std::vector<CURL*> resumed ABSL_GUARDED_BY(mutex);  // their pieces are dealt with
   std::vector<void*> resumed_direct ABSL_GUARDED_BY(mutex);
   bool stopping ABSL_GUARDED_BY(mutex) = false;
@@ -95,14 +96,14 @@ void HttpClient::Impl::Recycle(CURL* easy) {
 }
 
 void HttpClient::Impl::StartIncoming() {
-  std::deque<std::unique_ptr<Transfer>> batch;
   {
     MutexLock lock(&mutex);
-    batch.swap(incoming);
+    starting.swap(incoming);
   }
-  for (std::unique_ptr<Transfer>& transfer : batch) {
+  for (std::unique_ptr<Transfer>& transfer : starting) {
     if (!direct->Take(&transfer)) StartCurl(std::move(transfer));
   }
+  starting.clear();
 }
 
 void HttpClient::Impl::StartCurl(std::unique_ptr<Transfer> transfer) {
@@ -117,11 +118,11 @@ void HttpClient::Impl::StartCurl(std::unique_ptr<Transfer> transfer) {
                                         : PrepareTransfer(easy, &files, transfer.get());
   if (!status.ok()) {
     if (easy != nullptr) Recycle(easy);
-    transfer->done(WrapError(status, transfer->request.method, transfer->request.url));
+    transfer->done(WrapError(status, transfer->request().method, transfer->request().url));
     return;
   }
   // The next request goes another way: a server that has one place only must not wait for this connection.
-  if (direct->MayLearn(transfer->request)) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  if (direct->MayLearn(transfer->request())) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   transfer->resume = [this, easy] { Resume(easy); };
   curl_multi_add_handle(multi, easy);
   running[easy] = std::move(transfer);
@@ -129,7 +130,7 @@ void HttpClient::Impl::StartCurl(std::unique_ptr<Transfer> transfer) {
 
 // After a whole answer.
 void HttpClient::Impl::LearnWay(CURL* easy, const Transfer& transfer) {
-  if (!direct->MayLearn(transfer.request)) return;
+  if (!direct->MayLearn(transfer.request())) return;
   const auto number = [easy](CURLINFO info) {
     long value = 0;
     curl_easy_getinfo(easy, info, &value);
@@ -138,12 +139,12 @@ void HttpClient::Impl::LearnWay(CURL* easy, const Transfer& transfer) {
   const long version = number(CURLINFO_HTTP_VERSION);
   if (number(CURLINFO_REDIRECT_COUNT) > 0 ||
       (version != CURL_HTTP_VERSION_1_0 && version != CURL_HTTP_VERSION_1_1)) {
-    return direct->Refuse(transfer.request, DirectHttp::kForNow);
+    return direct->Refuse(transfer.request(), DirectHttp::kForNow);
   }
   char* address = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
   if (number(CURLINFO_RESPONSE_CODE) != 200 || address == nullptr) return;
-  direct->Learn(transfer.request, address, static_cast<int>(number(CURLINFO_PRIMARY_PORT)));
+  direct->Learn(transfer.request(), address, static_cast<int>(number(CURLINFO_PRIMARY_PORT)));
 }
 
 // From any thread.
@@ -286,7 +287,7 @@ void HttpClient::Impl::Run() {
   direct->CancelAll(cancelled);
   running.clear();
   for (CURL* easy : spare) curl_easy_cleanup(easy);
-  std::deque<std::unique_ptr<Transfer>> rest;
+  std::vector<std::unique_ptr<Transfer>> rest;
   std::map<std::string, Token> without_token;
   {
     MutexLock lock(&mutex);
@@ -312,7 +313,7 @@ void HttpClient::Impl::Enqueue(std::unique_ptr<Transfer> transfer) {
 
 void HttpClient::Impl::Begin(HttpClientRequest request, Callback done) {
   auto transfer = std::make_unique<Transfer>();
-  transfer->request = std::move(request);
+  transfer->own = std::move(request);
   transfer->done = std::move(done);
   Enqueue(std::move(transfer));
 }
@@ -441,6 +442,16 @@ void HttpClient::RemoveTicker(int id) {
 }
 
 void HttpClient::Wake() { impl_->Wake(); }
+
+void HttpClient::Start(std::shared_ptr<const HttpClientRequest> request, Callback done) {
+  if (request->config != nullptr && request->config->has_oauth2) {
+    return impl_->BeginWithToken(*request, std::move(done));
+  }
+  auto transfer = std::make_unique<Transfer>();
+  transfer->shared = std::move(request);
+  transfer->done = std::move(done);
+  impl_->Enqueue(std::move(transfer));
+}
 
 void HttpClient::Start(HttpClientRequest request, Callback done) {
   const bool with_token = request.config != nullptr && request.config->has_oauth2;

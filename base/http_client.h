@@ -102,6 +102,8 @@ class HttpClient {
   HttpClient();
   ~HttpClient();  // outstanding requests are called back with Cancelled
   void Start(HttpClientRequest request, Callback done);
+  // The same for a request that comes again and again: it is not copied.
+  void Start(std::shared_ptr<const HttpClientRequest> request, Callback done);
   // Blocks until the answer is there.
   absl::StatusOr<HttpClientResponse> Fetch(HttpClientRequest request);
   // What starts requests on time saves a thread of its own and its wake-ups.

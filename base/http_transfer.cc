@@ -37,7 +37,7 @@ void HandOverPiece(Transfer* transfer) {
   piece.body.swap(transfer->response.body);
   transfer->delivered += static_cast<int64_t>(piece.body.size());
   transfer->piece_out = true;
-  transfer->request.on_piece(std::move(piece), transfer->resume);
+  transfer->request().on_piece(std::move(piece), transfer->resume);
 }
 
 void Reserve(const std::string& content_length, Transfer* transfer) {
@@ -54,7 +54,7 @@ bool NoteLength(const std::string& value, Transfer* transfer) {
                       StrCat("net/http: HTTP/1.x transport connection broken: http: message cannot contain "
                              "multiple Content-Length headers; got [",
                              GoQuote(known), " ", GoQuote(value), "]")),
-                  transfer->request.method, transfer->request.url);
+                  transfer->request().method, transfer->request().url);
     return false;
   }
   known = value;
@@ -88,7 +88,7 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
     std::string value(absl::StripAsciiWhitespace(ToAbsl(line.substr(colon + 1))));
     if (name == "content-type") response.content_type = value;
     if (name == "content-length" && !NoteLength(value, transfer)) return 0;
-    if (name == "content-encoding" && value == "gzip" && transfer->request.accept_gzip) {
+    if (name == "content-encoding" && value == "gzip" && transfer->request().accept_gzip) {
       transfer->gunzip = std::make_unique<Gunzip>();
     }
     response.headers.emplace_back(std::move(name), std::move(value));
@@ -128,7 +128,7 @@ absl::Status SetPem(CURL* easy, CURLoption option, std::string_view what, const 
 }
 
 absl::Status SetTls(CURL* easy, const TlsConfig& tls, FileCache* files, Transfer* transfer) {
-  const std::string& url = transfer->request.url;
+  const std::string& url = transfer->request().url;
   RETURN_IF_ERROR(SetPem(easy, CURLOPT_CAINFO_BLOB, "CA cert", tls.ca, tls.ca_file, files));
   if (!tls.cert.empty() || !tls.cert_file.empty()) {
     RETURN_IF_ERROR(SetPem(easy, CURLOPT_SSLCERT_BLOB, StrCat("specified client cert (", tls.cert_file, ")"),
@@ -146,7 +146,7 @@ absl::Status SetTls(CURL* easy, const TlsConfig& tls, FileCache* files, Transfer
   const std::string port = parts.port.empty() ? "443" : parts.port;
   curl_easy_setopt(easy, CURLOPT_URL,
                    StrCat("https://", tls.server_name, ":", port, parts.path_and_query).c_str());
-  transfer->request.headers.emplace_back("Host", parts.host_port);
+  transfer->OwnRequest()->headers.emplace_back("Host", parts.host_port);
   transfer->connect_to =
       curl_slist_append(nullptr, StrCat(tls.server_name, ":", port, ":", parts.host, ":", port).c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECT_TO, transfer->connect_to);
@@ -179,17 +179,17 @@ absl::Status SetCredentials(CURL* easy, const HttpClientConfig& config, FileCach
   if (config.has_authorization) {
     ASSIGN_OR_RETURN(std::string credentials, Secret("authorization credentials", config.auth_credentials,
                                                      config.auth_credentials_file, files));
-    transfer->request.headers.emplace_back("Authorization", StrCat(config.auth_type, " ", credentials));
+    transfer->OwnRequest()->headers.emplace_back("Authorization", StrCat(config.auth_type, " ", credentials));
   }
   for (const HttpHeader& header : config.headers) {
     ASSIGN_OR_RETURN(std::string value, Secret("http header", header.value, header.file, files));
-    transfer->request.headers.emplace_back(header.name, std::move(value));
+    transfer->OwnRequest()->headers.emplace_back(header.name, std::move(value));
   }
   return absl::OkStatus();
 }
 
 void SetProxy(CURL* easy, const HttpClientConfig& config, Transfer* transfer) {
-  const ProxyChoice proxy = config.proxy_from_environment ? ProxyFromEnvironment(transfer->request.url)
+  const ProxyChoice proxy = config.proxy_from_environment ? ProxyFromEnvironment(transfer->request().url)
                                                           : ProxyChoice{config.proxy_url, config.no_proxy};
   curl_easy_setopt(easy, CURLOPT_PROXY, proxy.url.c_str());
   if (proxy.url.empty()) return;
@@ -218,7 +218,7 @@ std::string FirstNameserver(FileCache* files) {
 
 std::string CertificateError(const Transfer& transfer) {
   const std::string_view error = transfer.error;
-  const UrlParts parts = SplitUrl(transfer.request.url);
+  const UrlParts parts = SplitUrl(transfer.request().url);
   std::string reason;
   auto says = [error](std::string_view text) { return error.find(text) != error.npos; };
   if (says("has expired") || says("not yet valid")) {
@@ -227,7 +227,7 @@ std::string CertificateError(const Transfer& transfer) {
              says("unable to verify the first")) {
     reason = "certificate signed by unknown authority";
   } else if (says("no alternative certificate subject name") || says("does not match")) {
-    const auto& config = transfer.request.config;
+    const auto& config = transfer.request().config;
     const std::string name =
         config != nullptr && !config->tls.server_name.empty() ? config->tls.server_name : parts.host;
     in_addr address;
@@ -283,8 +283,8 @@ std::string Reason(CURL* easy, CURLcode code, const std::string& url, FileCache*
       const std::string port = !parts.port.empty() ? parts.port : parts.scheme == "https" ? "443" : "80";
       const std::string host = ip.empty() ? parts.host : ip.find(':') == ip.npos ? ip : StrCat("[", ip, "]");
       const long error = number_info(CURLINFO_OS_ERRNO);
-      if (!transfer.request.unix_socket.empty()) {
-        return StrCat("dial unix ", transfer.request.unix_socket,
+      if (!transfer.request().unix_socket.empty()) {
+        return StrCat("dial unix ", transfer.request().unix_socket,
                       ": connect: ", ErrnoText(error == 0 ? ECONNREFUSED : static_cast<int>(error)));
       }
       return StrCat("dial tcp ", host, ":", port,
@@ -366,7 +366,7 @@ std::string ResolveUrl(const std::string& page, const std::string& location) {
 }
 
 absl::Status Digest(Transfer* transfer, std::string_view bytes) {
-  const HttpClientRequest& request = transfer->request;
+  const HttpClientRequest& request = transfer->request();
   const int64_t limit = request.max_body_bytes > 0 ? request.max_body_bytes - transfer->delivered : 0;
   std::string& body = transfer->response.body;
   const size_t piece = request.on_piece ? request.piece_bytes : 0;
@@ -385,13 +385,14 @@ absl::Status Digest(Transfer* transfer, std::string_view bytes) {
 }
 
 Transfer::~Transfer() {
+  if (easy == nullptr) return;  // libcurl had nothing to do with it
   curl_slist_free_all(headers);
   curl_slist_free_all(proxy_headers);
   curl_slist_free_all(connect_to);
 }
 
 absl::Status PrepareTransfer(CURL* easy, FileCache* files, Transfer* transfer) {
-  HttpClientRequest& request = transfer->request;
+  HttpClientRequest& request = *transfer->OwnRequest();
   transfer->easy = easy;
   curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -444,7 +445,7 @@ absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const T
   if (code == CURLE_OK) return transfer.gunzip == nullptr ? absl::OkStatus() : transfer.gunzip->Finish();
   long redirects = 0;
   curl_easy_getinfo(easy, CURLINFO_REDIRECT_COUNT, &redirects);
-  std::string url = transfer.request.url;
+  std::string url = transfer.request().url;
   char* last = nullptr;
   if (redirects > 0) curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &last);
   if (last != nullptr) url = last;
@@ -460,7 +461,7 @@ absl::Status TransferStatus(CURL* easy, CURLcode code, FileCache* files, const T
       if (name == "location") url = value;
     }
   }
-  return WrapError(status, transfer.request.method, url);
+  return WrapError(status, transfer.request().method, url);
 }
 
 std::string HttpClientResponse::StatusLine() const {

@@ -36,7 +36,15 @@ class FileCache {
 
 // Owned by the client's thread.
 struct Transfer {
-  HttpClientRequest request;
+  const HttpClientRequest& request() const { return shared != nullptr ? *shared : own; }
+  // A request of its own, for who has to change it.
+  HttpClientRequest* OwnRequest() {
+    if (shared != nullptr) own = *std::exchange(shared, nullptr);
+    return &own;
+  }
+
+  std::shared_ptr<const HttpClientRequest> shared;  // the request, where it comes again and again; else
+  HttpClientRequest own;
   HttpClient::Callback done;
   HttpClientResponse response;
   curl_slist *headers = nullptr, *proxy_headers = nullptr, *connect_to = nullptr;

@@ -1,6 +1,7 @@
 #include "scraper/scheduler.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "absl/time/time.h"
 #include "base/go_format.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr int64_t kMaxSleepNs = 1'000'000'000;
 constexpr int64_t kNothingDueNs = 60'000'000'000;  // until a target is added
 constexpr int64_t kQuickNs = 1'000'000;
+constexpr int64_t kClockSlackNs = 10'000'000;
 
 }  // namespace
 
@@ -34,8 +36,12 @@ void Scheduler::Stop() {
   }
 }
 
-void Scheduler::Push(const std::shared_ptr<Runner>& runner, int64_t delay_ns) {
-  heap_.push({options_.clock->MonotonicNs() + delay_ns, runner->generation, runner});
+void Scheduler::Push(const std::shared_ptr<Runner>& runner, const Target& target) {
+  const int64_t now = options_.clock->MonotonicNs();
+  const int64_t origin = options_.clock->NowMs() * 1'000'000 - now;
+  if (std::abs(origin - wall_origin_ns_) > kClockSlackNs) wall_origin_ns_ = origin;
+  const int64_t delay = FirstScrapeDelayNs(target, wall_origin_ns_ + now, seed_);
+  heap_.push({now + delay, runner->generation, runner});
   options_.http->Wake();
 }
 
@@ -46,7 +52,7 @@ std::shared_ptr<Runner> Scheduler::Add(std::shared_ptr<ScrapeLoop> loop, const s
   runner->interval_ns = target.interval_ms * 1'000'000;
   runner->forced_error = forced_error;
   MutexLock lock(&mutex_);
-  Push(runner, FirstScrapeDelayNs(target, options_.clock->NowMs() * 1'000'000, seed_));
+  Push(runner, target);
   return runner;
 }
 
@@ -68,6 +74,7 @@ void Scheduler::Remove(const std::shared_ptr<Runner>& runner) {
 void Scheduler::ApplyChange(Runner* runner, Runner::Change change) {
   runner->interval_ns = change.target.interval_ms * 1'000'000;
   runner->loop->Reconfigure(std::move(change.config), std::move(change.target));
+  runner->request = nullptr;
 }
 
 void Scheduler::Change(const std::shared_ptr<Runner>& runner, std::shared_ptr<const ScrapeConfig> config,
@@ -76,7 +83,7 @@ void Scheduler::Change(const std::shared_ptr<Runner>& runner, std::shared_ptr<co
   if (target.interval_ms * 1'000'000 != runner->interval_ns) {
     ++runner->generation;
     runner->interval_ns = target.interval_ms * 1'000'000;
-    Push(runner, FirstScrapeDelayNs(target, options_.clock->NowMs() * 1'000'000, seed_));
+    Push(runner, target);
   }
   Runner::Change change{std::move(config), std::move(target)};
   if (runner->in_flight) {
@@ -122,31 +129,35 @@ int64_t Scheduler::Tick() {
   return std::min(kMaxSleepNs, heap_.top().at_ns - options_.clock->MonotonicNs());
 }
 
+std::shared_ptr<const HttpClientRequest> Scheduler::MakeRequest(const std::shared_ptr<Runner>& runner) {
+  HttpClientRequest request = runner->loop->Request();
+  request.on_piece = [self = weak_from_this(), weak = std::weak_ptr(runner)](HttpClientResponse piece,
+                                                                             std::function<void()> resume) {
+    const std::shared_ptr<Scheduler> scheduler = self.lock();
+    const std::shared_ptr<Runner> runner = weak.lock();
+    if (scheduler == nullptr || runner == nullptr) return resume();
+    scheduler->HandlePiece(runner, std::move(piece), std::move(resume));
+  };
+  return std::make_shared<const HttpClientRequest>(std::move(request));
+}
+
 void Scheduler::Scrape(const std::shared_ptr<Runner>& runner) {
-  const int64_t start_ms = options_.clock->NowMs();
-  const int64_t start_ns = options_.clock->MonotonicNs();
+  runner->start_ms = options_.clock->NowMs();
+  runner->start_ns = options_.clock->MonotonicNs();
   std::string forced;
   {
     MutexLock lock(&mutex_);
     forced = runner->forced_error;
+    if (forced.empty() && runner->request == nullptr) runner->request = MakeRequest(runner);
   }
-  if (!forced.empty()) {
-    Handle(runner, absl::InvalidArgumentError(forced), start_ms, start_ns);
-    return;
-  }
-  HttpClientRequest request = runner->loop->Request();
-  request.on_piece = [self = shared_from_this(), runner, start_ms, start_ns](HttpClientResponse piece,
-                                                                             std::function<void()> resume) {
-    self->HandlePiece(runner, std::move(piece), std::move(resume), start_ms, start_ns);
-  };
-  options_.http->Start(std::move(request), [self = shared_from_this(), runner, start_ms,
-                                            start_ns](absl::StatusOr<HttpClientResponse> response) {
-    self->Handle(runner, std::move(response), start_ms, start_ns);
-  });
+  if (!forced.empty()) return Handle(runner, absl::InvalidArgumentError(forced));
+  options_.http->Start(runner->request,
+                       [self = shared_from_this(), runner](absl::StatusOr<HttpClientResponse> response) {
+                         self->Handle(runner, std::move(response));
+                       });
 }
 
-void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
-                       int64_t start_ms, int64_t start_ns) {
+void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response) {
   bool quick = false;
   {
     MutexLock lock(&mutex_);
@@ -154,25 +165,23 @@ void Scheduler::Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<Htt
     ++working_;
     quick = runner->quick;
   }
-  if (quick) return WorkOff(runner, std::move(response), start_ms, start_ns);
+  if (quick) return WorkOff(runner, std::move(response));
   auto shared = std::make_shared<absl::StatusOr<HttpClientResponse>>(std::move(response));
-  bool accepted = options_.pool->Submit([self = shared_from_this(), runner, shared, start_ms, start_ns] {
-    self->WorkOff(runner, std::move(*shared), start_ms, start_ns);
-  });
+  bool accepted = options_.pool->Submit(
+      [self = shared_from_this(), runner, shared] { self->WorkOff(runner, std::move(*shared)); });
   if (!accepted) Finish(runner, false);
 }
 
-void Scheduler::WorkOff(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
-                        int64_t start_ms, int64_t start_ns) {
+void Scheduler::WorkOff(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response) {
   const bool whole = response.ok();
   const int64_t begin = options_.clock->MonotonicNs();
-  runner->loop->Process(std::move(response), start_ms, start_ns);
+  runner->loop->Process(std::move(response), runner->start_ms, runner->start_ns);
   const int64_t took = options_.clock->MonotonicNs() - begin;
   Finish(runner, whole && took < kQuickNs);
 }
 
 void Scheduler::HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientResponse piece,
-                            std::function<void()> resume, int64_t start_ms, int64_t start_ns) {
+                            std::function<void()> resume) {
   {
     MutexLock lock(&mutex_);
     if (stopping_) return resume();
@@ -185,8 +194,8 @@ void Scheduler::HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientRes
     --self->working_;
     self->wake_.SignalAll();
   };
-  bool accepted = options_.pool->Submit([runner, shared, done, start_ms, start_ns] {
-    runner->loop->ProcessPiece(std::move(*shared), start_ms, start_ns);
+  bool accepted = options_.pool->Submit([runner, shared, done] {
+    runner->loop->ProcessPiece(std::move(*shared), runner->start_ms, runner->start_ns);
     done();
   });
   if (!accepted) done();

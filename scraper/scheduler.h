@@ -26,6 +26,8 @@ struct Runner {
   std::string forced_error;  // not empty: the scrape fails with this, nobody is asked
   // Its last scrape was worked off so fast that the next one is worked off where the answer arrives.
   bool quick = false;
+  std::shared_ptr<const HttpClientRequest> request;  // null: to be made
+  int64_t start_ms = 0, start_ns = 0;                // of the scrape in flight
   struct Change {
     std::shared_ptr<const ScrapeConfig> config;
     Target target;
@@ -59,15 +61,15 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   int64_t Tick();  // starts what is due; returns the nanoseconds until it should be called again
   std::vector<std::shared_ptr<Runner>> TakeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Push(const std::shared_ptr<Runner>& runner, int64_t delay_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Push(const std::shared_ptr<Runner>& runner, const Target& target)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ApplyChange(Runner* runner, Runner::Change change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Scrape(const std::shared_ptr<Runner>& runner);
-  void Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
-              int64_t start_ms, int64_t start_ns);
+  std::shared_ptr<const HttpClientRequest> MakeRequest(const std::shared_ptr<Runner>& runner);
+  void Handle(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response);
   void HandlePiece(const std::shared_ptr<Runner>& runner, HttpClientResponse piece,
-                   std::function<void()> resume, int64_t start_ms, int64_t start_ns);
-  void WorkOff(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response,
-               int64_t start_ms, int64_t start_ns);
+                   std::function<void()> resume);
+  void WorkOff(const std::shared_ptr<Runner>& runner, absl::StatusOr<HttpClientResponse> response);
   void Finish(const std::shared_ptr<Runner>& runner, bool quick);
 
   const ManagerOptions options_;
@@ -75,6 +77,9 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   Mutex mutex_;
   CondVar wake_ ABSL_GUARDED_BY(mutex_);
   std::priority_queue<Due, std::vector<Due>, std::greater<Due>> heap_ ABSL_GUARDED_BY(mutex_);
+  // Wall-clock time where the monotonic clock is 0. Held on to while it is about right, as targets of one
+  // slot are then due at the very same time.
+  int64_t wall_origin_ns_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   int working_ ABSL_GUARDED_BY(mutex_) = 0;
   int ticker_ = 0;

@@ -1,5 +1,6 @@
 #include "scraper/target.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/duration.h"
@@ -127,7 +128,9 @@ absl::StatusOr<std::optional<Target>> MakeTarget(const Labels& discovered, const
 int64_t FirstScrapeDelayNs(const Target& target, int64_t wall_now_ns, uint64_t seed) {
   const int64_t interval = target.interval_ms * 1'000'000;
   int64_t base = interval - wall_now_ns % interval;
-  int64_t next = base + static_cast<int64_t>((target.hash ^ seed) % static_cast<uint64_t>(interval));
+  int64_t offset = static_cast<int64_t>((target.hash ^ seed) % static_cast<uint64_t>(interval));
+  offset -= offset % std::min(kSlotNs, std::max<int64_t>(interval / kMinSlots, 1));
+  int64_t next = base + offset;
   return next > interval ? next - interval : next;
 }
 

@@ -27,8 +27,12 @@ Labels DiscoveredLabels(const Labels& target, const Labels& group, const ScrapeC
 // nullopt: dropped by relabelling. Errors are Prometheus's ("no address", ...).
 absl::StatusOr<std::optional<Target>> MakeTarget(const Labels& discovered, const ScrapeConfig& config);
 
-// How long until the target's next slot: slots are spread over the interval by hash and pinned to wall-clock
-// time, so that a restart does not move them.
+// Targets are scraped in slots that lie so far apart: those of one slot together cost one wake-up instead of
+// one each, and find the caches warm.
+inline constexpr int64_t kSlotNs = 500'000'000;
+inline constexpr int64_t kMinSlots = 10;  // of an interval
+// How long until the target's next slot: targets are spread over the slots of the interval by hash, and these
+// are pinned to wall-clock time, so that a restart does not move them.
 int64_t FirstScrapeDelayNs(const Target& target, int64_t wall_now_ns, uint64_t seed);
 
 uint64_t Fnv64(std::string_view text);

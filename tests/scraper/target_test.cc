@@ -1,5 +1,9 @@
 #include "scraper/target.h"
 
+#include <algorithm>
+#include <set>
+#include <string>
+
 #include "gtest/gtest.h"
 #include "scraper/text_util.h"
 
@@ -76,6 +80,26 @@ TEST(Target, FirstScrapeIsPinnedToWallTime) {
   EXPECT_GT(first, now);
   EXPECT_LE(first, now + interval);
   EXPECT_EQ((second - first) % interval, 0);
+}
+
+TEST(Target, TargetsShareSlotsAndUseAllOfThem) {
+  ScrapeConfig config = Job();
+  auto made = MakeTarget(DiscoveredLabels({{"__address__", "h:1"}}, {}, config), config);
+  Target target = **made;
+  const int64_t now = 1'700'000'000'000'000'000;
+  for (const int64_t interval_ms : {100, 1000, 5000, 60'000}) {
+    target.interval_ms = interval_ms;
+    const int64_t interval = interval_ms * 1'000'000;
+    const int64_t slot = std::min(kSlotNs, interval / kMinSlots);
+    std::set<int64_t> slots;
+    for (int i = 0; i < 5000; ++i) {
+      target.hash = Fnv64(std::to_string(i));
+      const int64_t first = now + FirstScrapeDelayNs(target, now, 42);
+      EXPECT_EQ(first % slot, 0);
+      slots.insert(first % interval / slot);
+    }
+    EXPECT_EQ(slots.size(), static_cast<size_t>(interval / slot));
+  }
 }
 
 }  // namespace
