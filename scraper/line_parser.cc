@@ -6,6 +6,7 @@
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "model/sample.h"
+#include "scraper/plain_number.h"
 #include "scraper/text_util.h"
 
 namespace narthex::scraper {
@@ -116,9 +117,13 @@ bool LineParser::TakeSeries(PageText expected) {
       !expected.Begins(b_.substr(i_))) {
     return false;
   }
-  size_t end = 0;
-  // A timestamp or another spelling: the full grammar decides.
-  if (!PlainValue(i_ + n + 1, &value_, &end)) return false;
+  const size_t at = i_ + n + 1;
+  size_t end = 0, length = 0;
+  if (b_.size() - at >= kPlainNumberBytes && ReadPlainNumber(b_.data() + at, &value_, &length)) {
+    end = at + length + 1;
+  } else if (!PlainValue(at, &value_, &end)) {  // a timestamp or another spelling: the full grammar decides
+    return false;
+  }
   series_ = b_.substr(i_, n);
   has_exemplar_ = has_ts_ = false;
   i_ = end;
@@ -127,6 +132,8 @@ bool LineParser::TakeSeries(PageText expected) {
 
 bool LineParser::TryMetadata(PageText expected) {
   if (options_.skip_created || !expected.Begins(b_.substr(i_))) return false;
+  constexpr size_t kUsual = 64;
+  if (skipped_.empty()) skipped_.reserve(kUsual);
   skipped_.push_back({i_, i_ + expected.size});
   i_ += expected.size;
   return true;

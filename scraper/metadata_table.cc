@@ -1,5 +1,7 @@
 #include "scraper/metadata_table.h"
 
+#include <algorithm>
+
 namespace narthex::scraper {
 namespace {
 
@@ -8,6 +10,7 @@ constexpr uint64_t kRounds = 10;  // metadata outlives its metric by so many scr
 }  // namespace
 
 void MetadataTable::BeginRound() {
+  if (cursor_ > 0 && seen_round_ != round_) WriteRounds();  // the last round was broken off
   ++round_;
   cursor_ = 0;
 }
@@ -34,11 +37,11 @@ void MetadataTable::Note(const ExpositionParser& parser, EntryKind kind) {
   if (cursor_ < order_.size() && order_[cursor_].first == kind) {
     Meta* meta = order_[cursor_].second;
     if (Says(*meta, parser, kind)) {
-      meta->last_round = round_;
       ++cursor_;
       return;
     }
   }
+  if (cursor_ < order_.size()) WriteRounds();
   MutexLock lock(&mutex_);
   Meta* meta = FindOrAdd(parser.metric());
   meta->last_round = round_;
@@ -57,9 +60,22 @@ void MetadataTable::Note(const ExpositionParser& parser, EntryKind kind) {
   ++cursor_;
 }
 
+void MetadataTable::WriteRounds() {
+  for (size_t i = 0; i < order_.size(); ++i) {
+    uint64_t& last = order_[i].second->last_round;
+    last = std::max(last, i < cursor_ ? round_ : seen_round_);
+  }
+}
+
 std::vector<TargetMetadata> MetadataTable::EndRound() {
   std::vector<TargetMetadata> changed;
-  if (!changed_ && round_ % kRounds != 0) return changed;
+  const bool due = changed_ || round_ % kRounds == 0;
+  if (due || cursor_ < order_.size()) {
+    WriteRounds();
+    order_.resize(cursor_);
+  }
+  seen_round_ = round_;
+  if (!due) return changed;
   changed_ = false;
   MutexLock lock(&mutex_);
   for (auto it = metas_.begin(); it != metas_.end();) {

@@ -27,9 +27,7 @@ class MetadataTable {
     return cursor_ == first && order_.size() - cursor_ >= notes;
   }
   // The page says the same again. REQUIRES: Knows(notes(), notes)
-  void Skip(uint32_t notes) {
-    for (; notes > 0; --notes) order_[cursor_++].second->last_round = round_;
-  }
+  void Skip(uint32_t notes) { cursor_ += notes; }
   // What has changed since the last call; what was not seen for some rounds is forgotten.
   std::vector<TargetMetadata> EndRound();
 
@@ -39,15 +37,18 @@ class MetadataTable {
  private:
   struct Meta {
     TargetMetadata data;
-    uint64_t last_round = 0;  // only the scraping thread looks at it
+    uint64_t last_round = 0;  // only the scraping thread looks at it; see WriteRounds
     bool changed = true;
   };
   using Metas = std::map<std::string, Meta, std::less<>>;
 
   static bool Says(const Meta& meta, const ExpositionParser& parser, EntryKind kind);
+  // A page that says what the last one said writes nothing down: all of order_ was seen in seen_round_, and
+  // what stands before the cursor in this round. Before that changes it goes to the entries.
+  void WriteRounds();
   Meta* FindOrAdd(std::string_view metric) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  uint64_t round_ = 0;
+  uint64_t round_ = 0, seen_round_ = 0;
   std::vector<std::pair<EntryKind, Meta*>> order_;  // of the last page
   size_t cursor_ = 0;
   bool changed_ = false;  // some entry is marked so

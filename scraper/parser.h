@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/strings.h"
 #include "model/histogram.h"
+#include "scraper/page_text.h"
 
 namespace narthex::scraper {
 
@@ -32,22 +32,6 @@ struct ParserOptions {
   bool type_and_unit_labels = false;  // add __type__ and __unit__
   bool native_histograms = true;      // protobuf: off = histograms are read as classic ones only
   bool keep_classic = false;          // classic series beside a native histogram too
-};
-
-// A piece of a page by its size and hash, which differ for what is not the same: 64 bits, and their seed is
-// the process's.
-struct PageText {
-  uint32_t size = 0;
-  uint64_t hash = 0;
-
-  static PageText Of(std::string_view text) {
-    return {static_cast<uint32_t>(text.size()), static_cast<uint64_t>(absl::HashOf(ToAbsl(text)))};
-  }
-  // Whether `text` begins with it.
-  bool Begins(std::string_view text) const {
-    return text.size() >= size && Of(text.substr(0, size)) == *this;
-  }
-  bool operator==(const PageText&) const = default;
 };
 
 // A cursor over one exposition. Views point into the body, which must outlive the parser. Not thread-safe;

@@ -109,6 +109,15 @@ std::unique_ptr<ExpositionParser> ScrapeLoop::NewParser(Format format, std::stri
   return convert ? NewHistogramConverter(std::move(parser), options) : std::move(parser);
 }
 
+// A line that is where it was on the last page, with a plain value.
+void ScrapeLoop::AppendKnown(const SeriesCache::Entry& entry, double value, Outcome* outcome) {
+  ++outcome->scraped;
+  if (entry.dropped) return;
+  ++outcome->added;
+  const tsdb::AppendResult result = group_->Set(entry.slot, value);
+  if (result != tsdb::AppendResult::kOk) Count(result, outcome);
+}
+
 // Skips the metadata that the last page had at this place, if it is there again.
 bool ScrapeLoop::SkipKnownMetadata(ExpositionParser* parser) {
   const SeriesCache::Gap* gap = cache_.PredictedGap();
@@ -121,18 +130,25 @@ bool ScrapeLoop::SkipKnownMetadata(ExpositionParser* parser) {
 }
 
 absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome) {
+  // Metadata that was not expected, since the last series.
+  bool in_gap = false;
   size_t gap_begin = 0;
-  uint32_t gap_note = metadata_.notes();
-  const auto begin_gap = [&] {
-    gap_begin = parser->Position();
-    gap_note = metadata_.notes();
-  };
+  uint32_t gap_note = 0;
   while (true) {
-    while (SkipKnownMetadata(parser)) begin_gap();
+    while (cache_.MayHaveGap() && SkipKnownMetadata(parser)) in_gap = false;
     SeriesCache::Entry* entry = cache_.Predicted();
-    const bool fast = entry != nullptr && parser->TrySeries(entry->text);
+    const bool fast = entry != nullptr && parser->TrySeries(entry->text());
+    if (fast && !in_gap && cache_.TouchPredicted()) {  // nearly all lines of nearly all pages
+      AppendKnown(*entry, parser->value(), outcome);
+      continue;
+    }
     EntryKind kind = EntryKind::kSeries;
     if (!fast) {
+      if (!in_gap) {
+        in_gap = true;
+        gap_begin = parser->Position();
+        gap_note = metadata_.notes();
+      }
       ASSIGN_OR_RETURN(kind, parser->Next());
       if (kind == EntryKind::kEnd) break;
       if (kind == EntryKind::kComment) continue;
@@ -141,13 +157,13 @@ absl::Status ScrapeLoop::AppendBody(ExpositionParser* parser, int64_t t, Outcome
         continue;
       }
       const PageText text = PageText::Of(parser->series());
-      if (entry == nullptr || entry->text != text) entry = cache_.Find(text);
+      if (entry == nullptr || entry->text() != text) entry = cache_.Find(text);
     }
-    if (metadata_.notes() > gap_note) {
+    if (in_gap && metadata_.notes() > gap_note) {
       const std::string_view gap = parser->Before(gap_begin);
       if (!gap.empty()) cache_.AddGap(PageText::Of(gap), gap_note, metadata_.notes() - gap_note);
     }
-    begin_gap();
+    in_gap = false;
     ++outcome->scraped;
     RETURN_IF_ERROR(AppendLine(parser, kind, entry, !fast, t, outcome));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/container/inlined_vector.h"
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "scraper/protocols.h"
@@ -97,8 +98,7 @@ absl::Status ScrapeLoop::CheckStatus(const HttpClientResponse& response) const {
 
 void ScrapeLoop::BeginScrape(int64_t start_ms, int64_t start_ns) {
   if (scrape_) return;
-  scrape_ = std::make_unique<Scrape>();
-  Scrape& scrape = *scrape_;
+  Scrape& scrape = scrape_.emplace();
   scrape.t = AlignedTime(start_ms);
   if (last_start_ns_ != 0) {
     metrics_->interval_length->Observe(interval_label_, static_cast<double>(start_ns - last_start_ns_) / 1e9);
@@ -166,7 +166,7 @@ void ScrapeLoop::Process(absl::StatusOr<HttpClientResponse> response, int64_t st
 }
 
 void ScrapeLoop::Report(int64_t t, bool up, double seconds, const Outcome& outcome) {
-  std::vector<std::pair<std::string_view, double>> values = {
+  absl::InlinedVector<std::pair<std::string_view, double>, 8> values = {
       {"up", up ? 1 : 0},
       {"scrape_duration_seconds", seconds},
       {"scrape_samples_scraped", static_cast<double>(outcome.scraped)},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ class ScrapeLoop {
  public:
   ScrapeLoop(ScrapeContext* context, std::shared_ptr<const ScrapeConfig> config, Target target);
 
-  HttpClientRequest Request() const;
+  HttpClientRequest Request() const;  // the same until Reconfigure
   // A piece of a long answer that goes on; pieces come in order, Process after them.
   void ProcessPiece(HttpClientResponse piece, int64_t start_ms, int64_t start_ns);
   // The answer (or what is left of it) to a request sent at (wall, monotonic) start.
@@ -70,6 +71,7 @@ class ScrapeLoop {
   absl::Status AppendPiece(HttpClientResponse* response, bool last, Scrape* scrape);
   absl::Status ChooseParser(const HttpClientResponse& response, Scrape* scrape);
   bool SkipKnownMetadata(ExpositionParser* parser);
+  void AppendKnown(const SeriesCache::Entry& entry, double value, Outcome* outcome);
   absl::Status AppendBody(ExpositionParser* parser, int64_t t, Outcome* outcome);
   std::unique_ptr<ExpositionParser> NewParser(Format format, std::string* body) const;
   absl::Status AppendLine(ExpositionParser* parser, EntryKind kind, SeriesCache::Entry* entry, bool parsed,
@@ -106,7 +108,7 @@ class ScrapeLoop {
   double last_duration_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t last_refused_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  std::unique_ptr<Scrape> scrape_;
+  std::optional<Scrape> scrape_;
   SeriesShare share_;
   bool refusing_ = false;  // the last scrape had series for which there was no place
   std::string refused_example_;

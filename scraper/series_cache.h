@@ -13,16 +13,20 @@
 
 namespace narthex::scraper {
 
-// A steady target's scrape walks the entries in the order of the one before, and looks nothing up. Texts are
-// not kept, but their sizes and hashes. Not thread-safe; owner: one ScrapeLoop.
+// A steady target's scrape walks the entries in the order of the one before, looks nothing up and writes
+// nothing: as long as the page is the last one's, a cursor is all there is of the round. Texts are not kept,
+// but their sizes and hashes. Not thread-safe; owner: one ScrapeLoop.
 class SeriesCache {
  public:
   struct Entry {
-    PageText text;  // the raw series
+    PageText text() const { return {hash, size}; }
+
+    uint64_t hash = 0;  // of the raw series
+    uint32_t size = 0;
     tsdb::Slot slot = 0;
     uint32_t position = 0;  // in the last round's order
-    uint32_t last_round = 0;
-    bool dropped = false;  // by relabelling, or has no samples to store
+    uint32_t last_round : 31 = 0;
+    uint32_t dropped : 1 = 0;  // by relabelling, or has no samples to store
   };
   // The metadata that stands before a series.
   struct Gap {
@@ -34,27 +38,32 @@ class SeriesCache {
   void BeginRound() {
     ++round_;
     cursor_ = next_gap_ = 0;
-    order_.swap(previous_);
-    order_.clear();
-    gaps_.swap(previous_gaps_);
-    gaps_.clear();
+    steady_ = true;
   }
   // The series that most likely comes next; nullptr if none is known.
   Entry* Predicted() { return cursor_ < previous_.size() ? &(*entries_)[previous_[cursor_]] : nullptr; }
+  // Whether PredictedGap() may know something: cheap, as it is asked for each line.
+  bool MayHaveGap() const {
+    return next_gap_ < previous_gaps_.size() && previous_gaps_[next_gap_].position <= cursor_;
+  }
   // What most likely stands before it; nullptr if nothing.
   const Gap* PredictedGap() {
-    while (next_gap_ < previous_gaps_.size() && previous_gaps_[next_gap_].position < cursor_) ++next_gap_;
+    while (next_gap_ < previous_gaps_.size() && previous_gaps_[next_gap_].position < cursor_) {
+      WriteRound();
+      ++next_gap_;
+    }
     const bool here = next_gap_ < previous_gaps_.size() && previous_gaps_[next_gap_].position == cursor_;
     return here ? &previous_gaps_[next_gap_] : nullptr;
   }
   // Stands before the series that comes next in this round.
   void AddGap(PageText text, uint32_t first_note, uint32_t notes) {
+    WriteRound();
     gaps_.push_back({text, static_cast<uint32_t>(order_.size()), first_note, notes});
   }
   // It stood there; it is the next round's prediction, too.
   void TakeGap() {
     const Gap& gap = previous_gaps_[next_gap_++];
-    AddGap(gap.text, gap.first_note, gap.notes);
+    if (!steady_) AddGap(gap.text, gap.first_note, gap.notes);
   }
   Entry* Find(PageText text) {
     auto it = index_.find(text);
@@ -67,10 +76,17 @@ class SeriesCache {
   }
   // Series that are dropped are remembered too, but not so many that they fill the memory.
   bool MayAddDropped() const { return dropped_ < kMinDropped + 2 * live(); }
+  // Marks what Predicted() said as seen, if all was as predicted so far.
+  bool TouchPredicted() {
+    cursor_ += steady_;
+    return steady_;
+  }
   // Marks the entry as seen. False if it was already seen in this round.
   bool Touch(Entry* entry) {
+    if (steady_ && entry == Predicted()) return TouchPredicted();
+    WriteRound();
     const bool first = entry->last_round != round_;
-    if (first && entry->last_round + 1 == round_) cursor_ = entry->position + 1;
+    if (first && entry->last_round == round_ - 1) cursor_ = entry->position + 1;
     if (first) {
       entry->position = static_cast<uint32_t>(order_.size());
       order_.push_back(static_cast<uint32_t>(entry - entries_->data()));
@@ -82,26 +98,18 @@ class SeriesCache {
   // the cache has grown out of hand.
   template <typename Forget>
   void EndRound(bool keep, Forget forget) {
+    const bool all = cursor_ == previous_.size() && next_gap_ == previous_gaps_.size();
+    if (!all || index_.size() != previous_.size()) WriteRound();
+    if (!steady_) {
+      order_.swap(previous_);
+      order_.clear();
+      gaps_.swap(previous_gaps_);
+      gaps_.clear();
+    }
     if (keep && index_.size() <= good_size_ * 2 + 1000) return;
-    if (!keep) good_size_ = order_.size();
-    if (index_.size() == order_.size()) return;
-    for (auto it = index_.begin(); it != index_.end();) {
-      const uint32_t id = *it;
-      Entry& entry = (*entries_)[id];
-      if (entry.last_round == round_) {
-        ++it;
-        continue;
-      }
-      if (!entry.dropped) forget(entry.slot);
-      index_.erase(it++);
-      if (entry.dropped) --dropped_;
-      entry = Entry();
-      free_.push_back(id);
-    }
-    if (keep) {
-      previous_.clear();
-      previous_gaps_.clear();
-    }
+    if (!keep) good_size_ = previous_.size();
+    if (index_.size() == previous_.size()) return;
+    ForgetUnseen(forget);
   }
   template <typename Forget>
   void Clear(Forget forget) {
@@ -122,15 +130,43 @@ class SeriesCache {
     using is_transparent = void;
     const Entries* entries;
     size_t operator()(PageText text) const { return text.hash; }
-    size_t operator()(uint32_t id) const { return (*entries)[id].text.hash; }
+    size_t operator()(uint32_t id) const { return (*entries)[id].hash; }
   };
   struct Equal {
     using is_transparent = void;
     const Entries* entries;
     bool operator()(uint32_t a, uint32_t b) const { return a == b; }
-    bool operator()(uint32_t a, PageText b) const { return (*entries)[a].text == b; }
-    bool operator()(PageText a, uint32_t b) const { return (*entries)[b].text == a; }
+    bool operator()(uint32_t a, PageText b) const { return (*entries)[a].text() == b; }
+    bool operator()(PageText a, uint32_t b) const { return (*entries)[b].text() == a; }
   };
+
+  // The page is not the last one's: from here on the round has an order of its own.
+  void WriteRound() {
+    if (!steady_) return;
+    steady_ = false;
+    for (size_t i = 0; i < previous_.size(); ++i) {
+      (*entries_)[previous_[i]].last_round = i < cursor_ ? round_ : round_ - 1;
+    }
+    order_.assign(previous_.begin(), previous_.begin() + static_cast<ptrdiff_t>(cursor_));
+    gaps_.assign(previous_gaps_.begin(), previous_gaps_.begin() + static_cast<ptrdiff_t>(next_gap_));
+  }
+  // REQUIRES: the round is not steady
+  template <typename Forget>
+  void ForgetUnseen(Forget forget) {
+    for (auto it = index_.begin(); it != index_.end();) {
+      const uint32_t id = *it;
+      Entry& entry = (*entries_)[id];
+      if (entry.last_round == round_) {
+        ++it;
+        continue;
+      }
+      if (!entry.dropped) forget(entry.slot);
+      index_.erase(it++);
+      if (entry.dropped) --dropped_;
+      entry = Entry();
+      free_.push_back(id);
+    }
+  }
 
   Entry* New(PageText text, tsdb::Slot slot, bool dropped) {
     uint32_t id;
@@ -142,7 +178,8 @@ class SeriesCache {
       free_.pop_back();
     }
     Entry& entry = (*entries_)[id];
-    entry.text = text;
+    entry.hash = text.hash;
+    entry.size = text.size;
     entry.slot = slot;
     entry.dropped = dropped;
     index_.insert(id);
@@ -150,10 +187,12 @@ class SeriesCache {
   }
 
   std::unique_ptr<Entries> entries_ = std::make_unique<Entries>();  // stays where it is when *this moves
-  std::vector<uint32_t> free_, order_, previous_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> order_, previous_;  // of this round where it is not steady; of the last one
   std::vector<Gap> gaps_, previous_gaps_;
   absl::flat_hash_set<uint32_t, Hash, Equal> index_{0, Hash{entries_.get()}, Equal{entries_.get()}};
   uint32_t round_ = 1;
+  bool steady_ = true;  // so far the round is the last one
   size_t cursor_ = 0, next_gap_ = 0, good_size_ = 0, dropped_ = 0;
 };
 
