@@ -143,7 +143,7 @@ bool LooseStore::ReadFloats(const LooseColumn& c, uint32_t limit, std::vector<in
   // The newest mark with all wanted samples behind it.
   std::string bytes;
   uint32_t done = 0;
-  for (int i = 1; i >= 0 && done == 0; --i) {
+  for (int i = 1; i >= 0 && done == 0 && mint != INT64_MIN; --i) {
     if (c.mark_blocks[i] == ByteBlocks::kNone) continue;
     const uint32_t before = ((c.count - 1) / kMarkEvery - (i == 1 ? 0 : 1)) * kMarkEvery;
     if (before >= count) continue;

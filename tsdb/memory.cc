@@ -86,7 +86,7 @@ absl::Status DbImpl::CheckRoomForSeries(const Labels& labels) {
   if (memory_.limit() <= 0) return absl::OkStatus();
   const size_t more = labels.encoded().size() / 4 + kSeriesReserve;
   NoteGrowth(more);
-  if (!memory_.WouldExceed(static_cast<int64_t>(more + index_.NextStep()))) {
+  if (!memory_.WouldExceed(static_cast<int64_t>(more + index_.NextStep() + names_.NextStep()))) {
     if (refusing_.exchange(false)) options_.logger->Info("There is memory for new series again");
     return absl::OkStatus();
   }

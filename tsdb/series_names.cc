@@ -35,6 +35,11 @@ void SeriesNames::Forget(const std::vector<SeriesId>& ids) {
   absl::erase_if(ids_, [&](const auto& name) { return gone.contains(name.second); });
 }
 
+size_t SeriesNames::NextStep() const {
+  ReaderMutexLock lock(&mutex_);
+  return ids_.size() + 16 > ids_.capacity() - ids_.capacity() / 8 ? TableBytes(ids_) : 0;
+}
+
 size_t SeriesNames::MemoryBytes() const {
   ReaderMutexLock lock(&mutex_);
   return TableBytes(ids_);

@@ -26,6 +26,7 @@ class SeriesNames {
   void Add(std::span<const std::pair<uint64_t, SeriesId>> names, size_t limit);
   void Forget(const std::vector<SeriesId>& ids);
   size_t MemoryBytes() const;
+  size_t NextStep() const;  // how much one more may add at once, because the table is full
 
  private:
   struct AsItIs {

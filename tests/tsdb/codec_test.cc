@@ -271,7 +271,8 @@ TEST(Codecs, LooseSamplesAndExemplarsAreExact) {
     std::vector<LooseSample> samples(random() % 20);
     for (LooseSample& s : samples) {
       s.series = static_cast<uint32_t>(random());
-      s.sample.t = static_cast<int64_t>(random());
+      s.sample.t =
+          static_cast<int64_t>(random() % 3 == 0 ? random() : 1000 * static_cast<uint64_t>(&s - &samples[0]));
       s.sample.v = AnyEdge(&random);
       if (random() % 3 == 0) s.sample.start_t = static_cast<int64_t>(random());
     }
@@ -376,6 +377,13 @@ TEST(GoldenBytes, EachKindOfRecord) {
   loose.series = 300;
   loose.sample = {1000, 2.5, nullptr, 400};
   EXPECT_EQ(Hex(EncodeLooseRecord({loose})), "010102ac02d00faf09c90101");
+  LooseSample next_loose = loose, last_loose = loose;
+  next_loose.sample = {2000, 2.5, nullptr, 0};
+  last_loose.sample = {3000, 3, nullptr, 0};
+  EXPECT_EQ(Hex(EncodeLooseRecord({loose, next_loose, last_loose})),
+            "010302ac02d00faf09c90101"
+            "0c0101"
+            "0c18");
   EXPECT_EQ(
       Hex(EncodeFloatsRecord(
           22, std::vector<RunFloat>{{7, 1000, 0, 0, 5}, {8, 1000, 0, 0, 6.5}, {9, 1000, 20, 5, 5}}, {})),

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "tests/tsdb/db_fixture.h"
 #include "tests/tsdb/workload.h"
@@ -234,6 +236,39 @@ TEST_F(LooseAppenderTest, AllIsThereAfterAKillBetweenAnyTwoSteps) {
     Kill();
     const auto got = Select("m");
     for (const auto& [i, points] : want) ASSERT_EQ(got.at(Named(i).ToString()), points) << "series " << i;
+  }
+}
+
+TEST_F(LooseAppenderTest, SendersAtTheSameTimeDoNotMixTheirSeriesUp) {
+  Open("a");
+  constexpr int kSenders = 3, kSeries = 60, kSteps = 80;
+  std::atomic<bool> over = false;
+  std::thread maintenance([&] {
+    while (!over) EXPECT_TRUE(db_->Maintain(true).ok());
+  });
+  std::vector<std::thread> senders;
+  for (int s = 0; s < kSenders; ++s) {
+    senders.emplace_back([this, s] {
+      for (int step = 0; step < kSteps; ++step) {
+        int known = 0;
+        Send(db_.get(), Series(1000 * (s + 1), kSeries), kStart + step * 5000, step, &known);
+        EXPECT_EQ(known, step == 0 ? 0 : kSeries);
+      }
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  over = true;
+  maintenance.join();
+  Send(Series(1000, kSeries), kStart + kSteps * 5000, kSteps);
+  Kill();
+  const auto got = Select("m");
+  ASSERT_EQ(got.size(), size_t{kSenders * kSeries});
+  for (int s = 0; s < kSenders; ++s) {
+    for (int i : Series(1000 * (s + 1), kSeries)) {
+      const Points& points = got.at(Named(i).ToString());
+      ASSERT_EQ(points.size(), static_cast<size_t>(kSteps + (s == 0 ? 1 : 0)));
+      for (const auto& [t, v] : points) ASSERT_EQ(v, static_cast<double>((t - kStart) / 5000 + i));
+    }
   }
 }
 

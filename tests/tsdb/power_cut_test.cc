@@ -131,10 +131,17 @@ TEST_F(PowerCutTest, NewSeriesHaveTheirLabelsOrNoSamples) {
       note(labels_of("sent", i), t, i);
     }
     ASSERT_TRUE(app->Commit().ok());
-    if (step == 3) {
-      ASSERT_TRUE((*db)->Maintain(false).ok());
+    if (step % 4 == 0) {  // what was written up to here is safe
+      group.reset();
+      db->reset();
+      db = Db::Open(WorkOptions("new", &disk, 5000));
+      ASSERT_TRUE(db.ok()) << db.status();
+      group = *(*db)->OpenGroup({{"job", "x"}});
+      for (size_t i = 0; i < slots.size(); ++i) {
+        ASSERT_EQ(*group->AddSeries(labels_of("scraped", static_cast<int>(i))), slots[i]);
+      }
     }
-    for (uint64_t image = 0; image < 5; ++image) {
+    for (uint64_t image = 0; image < 8; ++image) {
       const std::string copy = "image" + std::to_string(step) + "-" + std::to_string(image);
       disk.Image(root_ / "new", root_ / copy, static_cast<uint64_t>(step) * 100 + image);
       auto after = Db::Open(WorkOptions(copy, nullptr, 5000));
@@ -160,7 +167,7 @@ TEST_F(PowerCutTest, NewSeriesHaveTheirLabelsOrNoSamples) {
       }
     }
   }
-  EXPECT_GT(sizes.size(), 8u) << "the cuts took different parts";
+  EXPECT_GT(sizes.size(), 6u) << "the cuts took different parts";
 }
 
 TEST_F(PowerCutTest, AFullDiskStopsNothingAndWritingResumes) {

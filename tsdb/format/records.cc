@@ -14,23 +14,27 @@ enum RecordType : uint8_t {
   kExemplarRecord = 3,
   kFloatsRecord = 4
 };  // on disk, never renumber
-enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2, kSameSeries = 4 };
+enum SampleFlags : uint8_t { kIsHistogram = 1, kHasStart = 2, kSameSeries = 4, kSameStep = 8 };
 }  // namespace
 
 void PutLooseSamples(std::string* out, const std::vector<LooseSample>& samples) {
   PutVarint(out, samples.size());
-  int64_t t = 0;
+  int64_t t = 0, step = 0;
   uint32_t series = 0;
   double v = 0;  // the last float of the series
   for (const LooseSample& s : samples) {
     const bool same = s.series == series;
+    const int64_t delta = WrapSub(s.sample.t, t);
+    const bool same_step = delta == step;
     out->push_back(static_cast<char>((s.sample.h ? kIsHistogram : 0) |
-                                     (s.sample.start_t != 0 ? kHasStart : 0) | (same ? kSameSeries : 0)));
+                                     (s.sample.start_t != 0 ? kHasStart : 0) | (same ? kSameSeries : 0) |
+                                     (same_step ? kSameStep : 0)));
     if (!same) {
       PutVarint(out, series = s.series);
       v = 0;
     }
-    PutZigZag(out, WrapSub(s.sample.t, t));
+    if (!same_step) PutZigZag(out, delta);
+    step = delta;
     t = s.sample.t;
     if (s.sample.start_t != 0) PutZigZag(out, WrapSub(s.sample.start_t, t));
     if (s.sample.h) {
@@ -45,7 +49,7 @@ void PutLooseSamples(std::string* out, const std::vector<LooseSample>& samples) 
 bool ReadLooseSamples(ByteReader* in, std::vector<LooseSample>* out) {
   out->clear();
   const size_t n = in->Count(in->left());
-  int64_t t = 0;
+  int64_t t = 0, step = 0;
   uint32_t series = 0;
   double v = 0;
   for (size_t i = 0; i < n && in->ok(); ++i) {
@@ -56,7 +60,8 @@ bool ReadLooseSamples(ByteReader* in, std::vector<LooseSample>* out) {
       v = 0;
     }
     s.series = series;
-    s.sample.t = t = WrapAdd(t, in->SignedVarint());
+    if ((flags & kSameStep) == 0) step = in->SignedVarint();
+    s.sample.t = t = WrapAdd(t, step);
     if ((flags & kHasStart) != 0) s.sample.start_t = WrapAdd(t, in->SignedVarint());
     if ((flags & kIsHistogram) != 0)
       s.sample.h = ReadHistogram(in);
