@@ -59,22 +59,29 @@ void DbImpl::Background() {
   int64_t since_maintain = 0;
   const int64_t tick =
       std::max<int64_t>(100, options_.sync_interval_ms > 0 ? options_.sync_interval_ms : 5000);
-  const auto wake = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stop_mutex_) { return stop_ || short_of_memory_; };
+  const auto wake = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stop_mutex_) {
+    return stop_ || short_of_memory_ || loose_full_;
+  };
+  // Early seals may come thick and fast: what is due every tick is not put off by them.
+  const auto now_ms = [this] { return options_.clock->MonotonicNs() / 1'000'000; };
+  int64_t due_ms = now_ms() + tick;
   while (true) {
-    bool short_of_memory = false;
+    bool short_of_memory = false, loose_full = false;
     {
       MutexLock lock(&stop_mutex_);
-      (void)stop_mutex_.AwaitWithTimeout(Condition(&wake), absl::Milliseconds(tick));
+      (void)stop_mutex_.AwaitWithTimeout(Condition(&wake),
+                                         absl::Milliseconds(std::max<int64_t>(0, due_ms - now_ms())));
       if (stop_) return;
-      short_of_memory = short_of_memory_;
-      short_of_memory_ = false;
+      short_of_memory = std::exchange(short_of_memory_, false);
+      loose_full = std::exchange(loose_full_, false);
     }
-    if (short_of_memory) {
+    if (short_of_memory || loose_full) {
       MutexLock lock(&maintain_mutex_);
-      const absl::Status s = SealForRoom();
+      const absl::Status s = loose_full ? Seal(false) : SealForRoom();
       if (!s.ok()) options_.logger->Error("Early seal failed", {{"err", std::string(s.message())}});
-      continue;
+      if (now_ms() < due_ms) continue;
     }
+    due_ms = now_ms() + tick;
     const absl::Status s = SyncAll();
     if (!s.ok()) options_.logger->Error("Storage sync failed", {{"err", std::string(s.message())}});
     since_maintain += tick;

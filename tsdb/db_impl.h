@@ -290,7 +290,9 @@ class DbImpl : public Db {
 
   Mutex stop_mutex_;
   bool stop_ ABSL_GUARDED_BY(stop_mutex_) = false;
-  bool short_of_memory_ ABSL_GUARDED_BY(stop_mutex_) = false;  // wakes the background thread
+  // What wakes the background thread.
+  bool short_of_memory_ ABSL_GUARDED_BY(stop_mutex_) = false, loose_full_
+                                                              ABSL_GUARDED_BY(stop_mutex_) = false;
   std::thread thread_;
 
   // For queries; both know the layout.

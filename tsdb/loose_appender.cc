@@ -291,6 +291,7 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
   if (samples.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckRoomForSamples());
   WriteIndex();
+  bool full = false;
   {
     ReaderMutexLock commit(&commit_mutex_);
     bool written = false;
@@ -300,6 +301,11 @@ absl::Status DbImpl::CommitLoose(const std::vector<LooseSample>& samples) {
     runs.reserve(samples.size());
     const uint64_t sequence = AppendJournal(ForJournal(samples, &runs), &written);
     AddToLoose(samples, runs, sequence, written);
+    full = loose_->bytes() > kMaxLooseBytes && !seal_failing_;
+  }
+  if (full) {
+    MutexLock lock(&stop_mutex_);
+    loose_full_ = true;
   }
   NoteGrowth(samples.size() * 8);
   return options_.sync_interval_ms == 0 ? SyncAll() : absl::OkStatus();

@@ -40,6 +40,9 @@ struct alignas(64) LooseColumn {
   Sample last() const { return newest != nullptr ? *newest : Sample{coder_t, coder_v, nullptr, 0}; }
 };
 
+// More is sealed before its window is over.
+inline constexpr size_t kMaxLooseBytes = 16 << 20;
+
 // Not thread-safe: the owner locks it, or it is frozen (no longer written).
 class LooseStore {
  public:

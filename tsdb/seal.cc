@@ -14,8 +14,6 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kMaxLooseBytes = 16 << 20;
-
 void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
   for (size_t i = 0; i < n; ++i) {
     if (from.stale.Get(i)) to->stale.Set(base + i);
