@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/container/inlined_vector.h"
 #include "tsdb/format/int_blocks.h"
+#include "tsdb/format/short_array.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -91,7 +91,7 @@ namespace {
 
 // `header` without a mode.
 void PutInts(std::string* out, uint8_t header, const int64_t* ints, size_t n) {
-  absl::InlinedVector<uint64_t, kIntBlock> codes(n - 1);  // differences first
+  ShortArray<uint64_t, kIntBlock> codes(n - 1);  // differences first
   int64_t signs = 0;
   uint64_t any = 0;
   for (size_t i = 1; i < n; ++i) {
@@ -139,7 +139,7 @@ void PutNxChunk(std::string* out, const double* values, size_t n) {
   size_t same = 1;
   while (same < n && SameBits(values[same], values[0])) ++same;
   const size_t distinct = same == n ? 1 : n;
-  absl::InlinedVector<int64_t, kIntBlock> ints(distinct);
+  ShortArray<int64_t, kIntBlock> ints(distinct);
   const int e = FindExponent(values, distinct, ints.data());
   if (e < 0) {
     for (size_t i = 0; i < distinct; ++i) ints[i] = OrderedBits(values[i]);
