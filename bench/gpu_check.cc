@@ -33,6 +33,11 @@ int main(int argc, char** argv) {
     std::printf("SKIPPED gpu_check: no CUDA device: %s\n", error);
     return 77;
   }
+  narthex::promql::DeviceInfo info;
+  entry()->info(device, &info);
+  std::printf("calibration: %.1f ms; copy %.1f GB/s, device %.0f GB/s, %.1f G samples/s, a launch %.1f us\n",
+              info.calibration_seconds * 1e3, info.copy_rate / 1e9, info.device_rate / 1e9,
+              info.sample_rate / 1e9, info.launch_seconds * 1e6);
   const DeviceApi& host_api = *narthex::cuda::HostDevice();
   void* const host = host_api.open(&options, error, sizeof(error));
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(argv[2]));

@@ -1,12 +1,16 @@
 // The device's part of the figures in docs/gpu.md: kernels alone (events around them), copies, small queries.
-//   gpu_figures [MILLIONS_OF_SERIES]
+//   gpu_figures [kernels|small|copies [MILLIONS_OF_SERIES]]
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda/cuda_stream.h"
@@ -46,6 +50,7 @@ class BenchBackend : public Backend {
   uint64_t FreeBytes() override { return memory.FreeBytes(); }
   void* Allocate(uint64_t bytes) override { return memory.Allocate(bytes); }
   void Free(void* at) override { memory.Free(at); }
+  void SetReserve(uint64_t bytes) override { memory.SetReserve(bytes); }
   std::unique_ptr<Stream> NewStream() override { return NewCuda(); }
   std::unique_ptr<CudaStream> NewCuda() {
     return std::make_unique<CudaStream>(&memory, memory.TakeQueues(), limits);
@@ -249,14 +254,15 @@ void Kernels(BenchBackend* backend, uint32_t series_count) {
   Check(stream->Wait() == promql::kDeviceOk ? cudaSuccess : cudaErrorUnknown, "stream");
 }
 
+double SecondsOf(const std::function<void()>& f) {
+  const auto begin = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 // Whole queries over the table of functions, host's part included; the host prepared the batch before.
-void Queries(BenchBackend* backend) {
+void Small(BenchBackend* backend) {
   const Data data = MakeData();
-  const auto seconds_of = [](const std::function<void()>& f) {
-    const auto begin = std::chrono::steady_clock::now();
-    f();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
   StripeCache cache(backend, 1 << 30, 0);
   const auto run = [&](uint32_t series_count, uint32_t chunks, uint32_t steps, uint64_t key) {
     std::vector<promql::DevicePiece> pieces;
@@ -293,7 +299,7 @@ void Queries(BenchBackend* backend) {
     plan.steps = steps;
     std::vector<double> values(100 * steps);
     std::vector<uint8_t> present(100 * steps);
-    return seconds_of([&] {
+    return SecondsOf([&] {
       Query query(backend, &cache, plan);
       bool ok =
           query.Begin() == 0 && query.Add(batch) == 0 && query.Finish(values.data(), present.data()) == 0;
@@ -305,29 +311,94 @@ void Queries(BenchBackend* backend) {
   std::sort(small.begin(), small.end());
   std::printf("small query, 10000 series x 240, 1 step, resident: p50 %.0f us, p99 %.0f us\n",
               small[500] * 1e6, small[990] * 1e6);
+}
 
-  // Copies: pinned memory to the device as fast as it goes, and the way that stripes take.
+// Threads that fill the pinned ring, as the engine's do.
+class Threads {
+ public:
+  explicit Threads(uint32_t count) {
+    for (uint32_t i = 1; i < count; ++i) threads_.emplace_back([this] { Work(); });
+    helpers.context = this;
+    helpers.run = [](void* self, uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
+      static_cast<Threads*>(self)->Run(tasks, task, argument);
+    };
+  }
+  ~Threads() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& t : threads_) t.join();
+  }
+  promql::DeviceHelpers helpers;
+
+ private:
+  void Run(uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
+    std::unique_lock lock(mutex_);
+    task_ = task, argument_ = argument, tasks_ = tasks, next_ = done_ = 0;
+    wake_.notify_all();
+    while (TakeOne(&lock)) {
+    }
+    finished_.wait(lock, [&] { return done_ == tasks_; });
+  }
+  bool TakeOne(std::unique_lock<std::mutex>* lock) {
+    if (next_ >= tasks_) return false;
+    const uint32_t i = next_++;
+    lock->unlock();
+    task_(argument_, i);
+    lock->lock();
+    if (++done_ == tasks_) finished_.notify_all();
+    return true;
+  }
+  void Work() {
+    std::unique_lock lock(mutex_);
+    while (!stop_) {
+      if (!TakeOne(&lock)) wake_.wait(lock);
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_, finished_;
+  void (*task_)(void*, uint32_t) = nullptr;
+  void* argument_ = nullptr;
+  uint32_t tasks_ = 0, next_ = 0, done_ = 0;
+  bool stop_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// Pinned memory to the device as fast as it goes, and the way that stripes take.
+void Copies(BenchBackend* backend) {
   uint8_t* pinned = nullptr;
-  constexpr uint64_t kBytes = 256 << 20;
-  Check(cudaMallocHost(&pinned, kBytes), "pinned memory");
+  constexpr uint64_t kBytes = 256 << 20, kStripe = 48 << 10;
+  Check(cudaMallocHost(reinterpret_cast<void**>(&pinned), kBytes), "pinned memory");
   std::memset(pinned, 1, kBytes);
   uint8_t* const to = static_cast<uint8_t*>(backend->Allocate(kBytes));
+  Check(to == nullptr ? cudaErrorMemoryAllocation : cudaSuccess, "allocate");
   const std::unique_ptr<CudaStream> stream = backend->NewCuda();
   const double fast = Median(
       stream.get(), [&] { cudaMemcpyAsync(to, pinned, kBytes, cudaMemcpyHostToDevice, stream->compute()); });
-  std::vector<double> ring;
-  for (int i = 0; i < 5; ++i) {
-    ring.push_back(seconds_of([&] {
-      for (uint64_t at = 0; at < kBytes; at += 48 << 10) {
-        stream->Upload(to + at, pinned + at, std::min<uint64_t>(48 << 10, kBytes - at));
-      }
-      stream->EndUpload();
-      stream->Wait();
-    }));
+  std::printf("pinned copy: %.1f GB/s\n", kBytes / fast / 1e9);
+  std::vector<Stream::Copy> copies;
+  std::vector<uint8_t> stripes(kBytes, 2);
+  for (uint64_t at = 0; at < kBytes; at += kStripe) {
+    copies.push_back({to + at, stripes.data() + at, std::min(kStripe, kBytes - at)});
   }
-  std::sort(ring.begin(), ring.end());
-  std::printf("pinned copy: %.1f GB/s; stripes of 48 KiB by the ring: %.1f GB/s, %.0f%%\n",
-              kBytes / fast / 1e9, kBytes / ring[2] / 1e9, 100 * fast / ring[2]);
+  for (uint32_t count : {1u, 2u, 4u, 8u, 16u}) {
+    if (count > std::max(std::thread::hardware_concurrency(), 2u)) break;
+    Threads threads(count);
+    std::vector<double> seconds;
+    for (int i = 0; i < 7; ++i) {
+      seconds.push_back(SecondsOf([&] {
+        stream->UploadAll(copies, threads.helpers);
+        stream->EndUpload();
+        Check(stream->Wait() == promql::kDeviceOk ? cudaSuccess : cudaErrorUnknown, "upload");
+      }));
+    }
+    std::sort(seconds.begin(), seconds.end());
+    std::printf("stripes of 48 KiB by the ring, %u threads: %.1f GB/s, %.0f%% of the pinned copy\n", count,
+                kBytes / seconds[3] / 1e9, 100 * fast / seconds[3]);
+  }
   cudaFreeHost(pinned);
 }
 
@@ -335,6 +406,7 @@ void Queries(BenchBackend* backend) {
 }  // namespace narthex::cuda
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was measured is told even if the time is over
   int devices = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error != cudaSuccess || devices == 0) {
@@ -342,8 +414,11 @@ int main(int argc, char** argv) {
     return 77;
   }
   narthex::cuda::BenchBackend backend;
-  const double millions = argc > 1 ? std::atof(argv[1]) : 1;
-  narthex::cuda::Kernels(&backend, static_cast<uint32_t>(millions * (1 << 20)));
-  narthex::cuda::Queries(&backend);
+  const std::string what = argc > 1 ? argv[1] : "";
+  const double millions = argc > 2 ? std::atof(argv[2]) : 1;
+  if (what.empty() || what == "copies") narthex::cuda::Copies(&backend);
+  if (what.empty() || what == "small") narthex::cuda::Small(&backend);
+  if (what.empty() || what == "kernels")
+    narthex::cuda::Kernels(&backend, static_cast<uint32_t>(millions * (1 << 20)));
   return 0;
 }

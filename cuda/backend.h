@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "cuda/group_kernel.h"
 #include "cuda/histogram_kernel.h"
@@ -33,6 +34,15 @@ class Stream {
   virtual int32_t BeginUpload(uint32_t slot) = 0;
   // `from` may change afterwards.
   virtual void Upload(void* to, const void* from, uint64_t bytes) = 0;
+  struct Copy {
+    void* to = nullptr;
+    const void* from = nullptr;
+    uint64_t bytes = 0;
+  };
+  // The same of many; threads may help.
+  virtual void UploadAll(const std::vector<Copy>& copies, const promql::DeviceHelpers& helpers) {
+    for (const Copy& c : copies) Upload(c.to, c.from, c.bytes);
+  }
   virtual void EndUpload() = 0;
   virtual void EndSlot(uint32_t slot) = 0;
 
@@ -56,7 +66,10 @@ class Backend {
   virtual ~Backend() = default;
   virtual promql::DeviceInfo Info() = 0;
   virtual uint64_t FreeBytes() = 0;
-  virtual void* Allocate(uint64_t bytes) = 0;  // nullptr: there is no room
+  // nullptr: there is no room, or not more than the reserve.
+  virtual void* Allocate(uint64_t bytes) = 0;
+  // So much of the free memory is for others. Told before the first query.
+  virtual void SetReserve(uint64_t bytes) = 0;
   virtual void Free(void* at) = 0;
   virtual void Trim() {}                            // gives back what it keeps for the next query
   virtual std::unique_ptr<Stream> NewStream() = 0;  // nullptr: the device does not answer

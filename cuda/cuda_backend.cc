@@ -50,6 +50,7 @@ class CudaBackend : public Backend {
   uint64_t FreeBytes() override { return memory_.FreeBytes(); }
   void* Allocate(uint64_t bytes) override { return memory_.Allocate(bytes); }
   void Free(void* at) override { memory_.Free(at); }
+  void SetReserve(uint64_t bytes) override { memory_.SetReserve(bytes); }
   void Trim() override { memory_.Trim(); }
   std::unique_ptr<Stream> NewStream() override { return NewCudaStream(); }
 
@@ -80,6 +81,7 @@ class CudaBackend : public Backend {
   }
 
   bool Calibrate();
+  bool MeasureRates(CudaStream* stream);
   double MeasureSamples(CudaStream* stream);
 
   CudaMemory memory_;
@@ -90,9 +92,16 @@ class CudaBackend : public Backend {
 
 // What the cost model goes by; takes some milliseconds.
 bool CudaBackend::Calibrate() {
-  constexpr uint64_t kBytes = Queues::kChunk;
   const std::unique_ptr<CudaStream> stream = NewCudaStream();
   if (stream == nullptr) return false;
+  bool ok = false;
+  // From the first event to the last one: the host's part is in it.
+  measured_.calibration_seconds = Time(stream.get(), [&] { ok = MeasureRates(stream.get()); });
+  return ok && measured_.calibration_seconds > 0;
+}
+
+bool CudaBackend::MeasureRates(CudaStream* stream) {
+  constexpr uint64_t kBytes = Queues::kChunk;
   std::unique_ptr<Queues> ring = memory_.TakeQueues();
   uint8_t* const a = static_cast<uint8_t*>(memory_.Allocate(2 * kBytes));
   bool ok = ring != nullptr && a != nullptr;
@@ -100,20 +109,20 @@ bool CudaBackend::Calibrate() {
     const auto work = [&] {
       for (int i = 0; i < 4; ++i) cudaMemcpyAsync(a, from, kBytes, kind, stream->compute());
     };
-    (void)Time(stream.get(), work);
-    return 4.0 * kBytes / Time(stream.get(), work);
+    (void)Time(stream, work);
+    return 4.0 * kBytes / Time(stream, work);
   };
   if (ok) {
     measured_.copy_rate = copy(ring->chunks[0], cudaMemcpyHostToDevice);
     measured_.device_rate = copy(a + kBytes, cudaMemcpyDeviceToDevice);
     const auto launches = [&] {
-      for (int i = 0; i < 50; ++i) {
+      for (int i = 0; i < 200; ++i) {
         stream->Clear(a, 4);
-        stream->Wait();
+        if (i % 20 == 19) stream->Wait();
       }
     };
-    measured_.launch_seconds = Time(stream.get(), launches) / 50;
-    measured_.sample_rate = MeasureSamples(stream.get());
+    measured_.launch_seconds = Time(stream, launches) / 200;  // a small query is about 20 and one wait
+    measured_.sample_rate = MeasureSamples(stream);
     ok = measured_.copy_rate > 0 && measured_.device_rate > 0 && measured_.launch_seconds > 0 &&
          measured_.sample_rate > 0;
   }
@@ -124,7 +133,8 @@ bool CudaBackend::Calibrate() {
 
 // rate() over many series that are all the same chunk: 241 samples, each 4 bits.
 double CudaBackend::MeasureSamples(CudaStream* stream) {
-  constexpr uint32_t kSeries = 131072, kSamples = 241, kSteps = 60;
+  constexpr uint32_t kSamples = 241, kSteps = 60;
+  const uint32_t many = 1024 * limits_.processors;  // enough to fill them, a fraction of a millisecond
   std::vector<uint8_t> chunk = {kNxMonotonic, 0, 1};
   for (uint32_t i = 1; i < kSamples; i += kNxBlock) {
     const uint32_t n = kSamples - i < kNxBlock ? kSamples - i : kNxBlock;
@@ -134,15 +144,15 @@ double CudaBackend::MeasureSamples(CudaStream* stream) {
   std::vector<int64_t> times;
   for (uint32_t i = 0; i < kSamples; ++i) times.push_back(int64_t{15000} * i);
   const promql::DeviceTimeline timeline{0, kSamples};
-  const std::vector<promql::DeviceSeries> series(kSeries, {0, 1, 0, 0});
+  const std::vector<promql::DeviceSeries> series(many, {0, 1, 0, 0});
 
   SeriesBatch batch;
   batch.plan.function = promql::kDeviceRate;
   batch.plan.range_ms = 300'000;
   batch.plan.step_ms = 60'000;
   batch.plan.steps = kSteps;
-  batch.series_count = kSeries;
-  const uint64_t rows = uint64_t{kSeries} * kSteps * sizeof(double);
+  batch.series_count = many;
+  const uint64_t rows = uint64_t{many} * kSteps * sizeof(double);
   const uint64_t windows = kSteps * sizeof(StepWindow), inputs = 64 << 10;
   uint8_t* const base =
       static_cast<uint8_t*>(memory_.Allocate(rows + windows + inputs + series.size() * 16 + 64));
@@ -177,7 +187,7 @@ double CudaBackend::MeasureSamples(CudaStream* stream) {
   (void)Time(stream, run);
   const double seconds = Time(stream, run);
   memory_.Free(base);
-  return double{kSeries} * kSamples / seconds;
+  return static_cast<double>(many) * kSamples / seconds;
 }
 
 void* Open(const promql::DeviceOptions* options, char* error, uint32_t error_size) {

@@ -66,17 +66,27 @@ void* CudaMemory::Allocate(uint64_t bytes) {
     kept_.erase(kept);
     return at;
   }
-  void* at = nullptr;
-  if (cudaMalloc(&at, size) != cudaSuccess) {
-    (void)cudaGetLastError();  // it would be taken for a kernel's
+  void* at = NewBlock(size);
+  if (at == nullptr) {
     TrimLocked();
-    if (cudaMalloc(&at, size) != cudaSuccess) {
-      (void)cudaGetLastError();
-      return nullptr;
-    }
+    at = NewBlock(size);
   }
-  sizes_[at] = size;
+  if (at != nullptr) sizes_[at] = size;
   return at;
+}
+
+// nullptr if there is no room beside the reserve.
+void* CudaMemory::NewBlock(uint64_t size) const {
+  if (reserve_ > 0 && FreeBytes() < reserve_ + size) return nullptr;
+  void* at = nullptr;
+  if (cudaMalloc(&at, size) == cudaSuccess) return at;
+  (void)cudaGetLastError();  // it would be taken for a kernel's
+  return nullptr;
+}
+
+void CudaMemory::SetReserve(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  reserve_ = bytes;
 }
 
 void CudaMemory::Free(void* at) {

@@ -24,7 +24,7 @@ inline int32_t StatusOf(cudaError_t error) {
 // a ring of pinned memory. Used by one thread at a time.
 struct Queues {
   static constexpr uint32_t kChunks = 4;
-  static constexpr uint64_t kChunk = 4 << 20;
+  static constexpr uint64_t kChunk = 8 << 20;
 
   ~Queues();
   int32_t Open();
@@ -32,6 +32,8 @@ struct Queues {
   cudaStream_t copy = nullptr, compute = nullptr;
   cudaEvent_t uploaded = nullptr, slot_done[2] = {}, chunk_done[kChunks] = {};
   uint8_t* chunks[kChunks] = {};
+  // How many blocks of SeriesRows fit into a processor, by kind and log2 of the ring; 0: not asked yet.
+  int series_blocks[2][32] = {};
 };
 
 // Thread-safe.
@@ -40,6 +42,7 @@ class CudaMemory {
   ~CudaMemory();
   void* Allocate(uint64_t bytes);
   void Free(void* at);
+  void SetReserve(uint64_t bytes);
   // Gives back what is kept for the next query.
   void Trim();
   uint64_t FreeBytes() const;
@@ -49,11 +52,12 @@ class CudaMemory {
 
  private:
   void TrimLocked();
+  void* NewBlock(uint64_t size) const;
 
   mutable std::mutex mutex_;
   std::unordered_map<void*, uint64_t> sizes_;
   std::multimap<uint64_t, void*> kept_;
-  uint64_t kept_bytes_ = 0;
+  uint64_t kept_bytes_ = 0, reserve_ = 0;
   std::vector<std::unique_ptr<Queues>> queues_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "cuda/cuda_memory.h"
 #include "cuda/launches.h"
@@ -22,6 +23,7 @@ class CudaStream : public Stream {
 
   int32_t BeginUpload(uint32_t slot) override;
   void Upload(void* to, const void* from, uint64_t bytes) override;
+  void UploadAll(const std::vector<Copy>& copies, const promql::DeviceHelpers& helpers) override;
   void EndUpload() override;
   void EndSlot(uint32_t slot) override;
 
@@ -44,9 +46,21 @@ class CudaStream : public Stream {
     if (error != cudaSuccess && status_ == promql::kDeviceOk) status_ = StatusOf(error);
   }
   bool Go(uint64_t work) const { return work > 0 && status_ == promql::kDeviceOk; }
+  // A way into the pinned ring that is not gone yet.
+  struct Slice {
+    uint8_t* to = nullptr;
+    const uint8_t* from = nullptr;
+    uint64_t bytes = 0;
+    uint64_t first = 0;  // bytes of the slices before it
+  };
+  void Append(const Copy& copy, const promql::DeviceHelpers& helpers);
   void Join(uint8_t* to);
-  void Flush();
-  void NextChunk();
+  void Fill(const promql::DeviceHelpers& helpers);
+  void FillPart(uint64_t begin, uint64_t end) const;
+  void EndCopy();
+  void Await(cudaEvent_t event);
+  void Flush(const promql::DeviceHelpers& helpers = {});
+  void NextChunk(const promql::DeviceHelpers& helpers);
   bool ReserveWide(uint64_t bytes);
 
   CudaMemory* const memory_;
@@ -56,10 +70,13 @@ class CudaStream : public Stream {
   bool slot_used_[kSlots] = {};
   double* wide_ = nullptr;
   uint64_t wide_size_ = 0;
-  // The pinned ring: the chunk that is filled, and the part of it that is not on its way yet.
+  // The pinned ring: the chunk that is filled; what is to be copied into it; the copies from there that are
+  // not on their way yet, and the last one of them, which may still grow.
   uint32_t chunk_ = 0;
   uint64_t fill_ = 0, pending_ = 0, pending_at_ = 0;
   uint8_t* pending_to_ = nullptr;
+  std::vector<Slice> slices_;
+  std::vector<Copy> copies_;
 };
 
 }  // namespace narthex::cuda

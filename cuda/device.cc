@@ -21,8 +21,8 @@ struct Device {
 };
 
 struct OpenQuery {
-  OpenQuery(Device* d, const promql::DevicePlan& plan)
-      : device(d), query(d->backend.get(), &d->cache, plan) {}
+  OpenQuery(Device* d, const promql::DevicePlan& plan, const promql::DeviceHelpers& helpers)
+      : device(d), query(d->backend.get(), &d->cache, plan, helpers) {}
   Device* const device;
   Query query;
 };
@@ -37,12 +37,14 @@ int32_t Guarded(F f) {
   }
 }
 
-int32_t Begin(void* device, const promql::DevicePlan* plan, void** query) {
+int32_t Begin(void* device, const promql::DevicePlan* plan, const promql::DeviceHelpers* helpers,
+              void** query) {
   *query = nullptr;
   return Guarded([&] {
     Device* const d = static_cast<Device*>(device);
     d->cache.KeepReserve();
-    auto open = std::make_unique<OpenQuery>(d, *plan);
+    auto open =
+        std::make_unique<OpenQuery>(d, *plan, helpers != nullptr ? *helpers : promql::DeviceHelpers());
     const int32_t status = open->query.Begin();
     if (status == promql::kDeviceOk) *query = open.release();
     return status;
@@ -116,6 +118,7 @@ void* OpenDevice(std::unique_ptr<Backend> backend, const promql::DeviceOptions& 
   const uint64_t reserve = options.reserve_bytes;
   const uint64_t left = free > reserve ? free - reserve : 0;
   const uint64_t wanted = options.cache_bytes > 0 ? options.cache_bytes : free / 4;
+  backend->SetReserve(reserve);
   return new Device(std::move(backend), wanted < left ? wanted : left, reserve);
 }
 

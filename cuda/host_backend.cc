@@ -115,7 +115,7 @@ class HostBackend : public Backend {
   }
   void* Allocate(uint64_t bytes) override {
     const std::lock_guard lock(mutex_);
-    if (used_ + bytes > faults_->memory) return nullptr;
+    if (used_ + bytes + reserve_ > faults_->memory) return nullptr;
     void* const at = std::aligned_alloc(64, (bytes + 64 + 63) / 64 * 64);
     if (at == nullptr) return nullptr;
     std::memset(at, 0xa5, bytes);  // a device does not clear its memory either
@@ -123,6 +123,7 @@ class HostBackend : public Backend {
     sizes_[at] = bytes;
     return at;
   }
+  void SetReserve(uint64_t bytes) override { reserve_ = bytes; }
   void Free(void* at) override {
     const std::lock_guard lock(mutex_);
     used_ -= sizes_[at];
@@ -134,7 +135,7 @@ class HostBackend : public Backend {
  private:
   const HostFaults* const faults_;
   std::mutex mutex_;
-  uint64_t used_ = 0;
+  uint64_t used_ = 0, reserve_ = 0;
   std::unordered_map<void*, uint64_t> sizes_;
   std::atomic<int64_t> calls_{0};
 };

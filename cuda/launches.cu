@@ -33,8 +33,14 @@ cudaError_t LaunchSeries(const SeriesBatch& batch, uint32_t ring_size, uint32_t 
 
 cudaError_t SeriesOccupancy(bool scan, uint64_t shared, int* blocks) {
   const SeriesFn kernel = SeriesKernelOf(scan);
-  const cudaError_t error =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
+  // The attribute belongs to the kernel, whoever launches it: always the most that a block can have, or a
+  // query with a small ring would take the room of another one's large ring.
+  int device = 0, most = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error == cudaSuccess)
+    error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (error == cudaSuccess)
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
   if (error != cudaSuccess) return error;
   return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel, kSeriesThreads, shared);
 }

@@ -69,10 +69,12 @@ void* DeviceBuffer::Reserve(uint64_t bytes) {
   return at_;
 }
 
-Query::Query(Backend* backend, StripeCache* cache, const promql::DevicePlan& plan)
+Query::Query(Backend* backend, StripeCache* cache, const promql::DevicePlan& plan,
+             const promql::DeviceHelpers& helpers)
     : backend_(backend),
       cache_(cache),
       plan_(plan),
+      helpers_(helpers),
       ranking_(IsRanking(plan.aggregation)),
       cells_(static_cast<uint64_t>(plan.groups) * plan.steps),
       state_memory_(backend),
@@ -160,13 +162,36 @@ void Query::LetGo(Slot* slot, bool uploaded) {
   slot->pinned.clear();
 }
 
+// False, and nothing is taken, if one that has no bytes is not there.
+bool Query::TakeStripes(const DeviceBatch& batch, Slot* slot, std::vector<StripeCache::Place>* places) {
+  places->resize(batch.stripe_count);
+  bool missing = false;
+  // Those without bytes first: room for the others is not to be made by evicting them.
+  for (const bool with_bytes : {false, true}) {
+    for (uint32_t i = 0; i < batch.stripe_count && !missing; ++i) {
+      const promql::DeviceStripe& s = batch.stripes[i];
+      if ((s.bytes != nullptr || s.size == 0) != with_bytes) continue;
+      StripeCache::Place& place = (*places)[i];
+      if (s.key[0] != 0 || s.key[1] != 0) place = with_bytes ? cache_->Take(s) : cache_->TakeIfThere(s);
+      if (place.found == StripeCache::Found::kThere) slot->pinned.push_back(place.entry);
+      if (place.found == StripeCache::Found::kRoom) slot->filled.push_back(place.entry);
+      missing = !with_bytes && place.found != StripeCache::Found::kThere;
+    }
+  }
+  if (missing) LetGo(slot, /*uploaded=*/false);
+  return !missing;
+}
+
 int32_t Query::Add(const DeviceBatch& batch) {
   if (batch.series_count == 0) return stream_->Status();
   if (const int32_t bad = Check(batch); bad != kDeviceOk) return bad;
-  const uint32_t number = batches_++ % Stream::kSlots;
+  const uint32_t number = batches_ % Stream::kSlots;
   Slot& slot = *slots_[number];
   if (const int32_t bad = stream_->BeginUpload(number); bad != kDeviceOk) return bad;
   LetGo(&slot, /*uploaded=*/true);
+  std::vector<StripeCache::Place> places;
+  if (!TakeStripes(batch, &slot, &places)) return promql::kDeviceMissing;
+  ++batches_;
 
   const Membership in = MembersOf(batch, &place_of_group_);
   Layout layout;
@@ -178,25 +203,26 @@ int32_t Query::Add(const DeviceBatch& batch) {
   const uint64_t begin = layout.Add(in.begin.size() * sizeof(uint32_t));
   const uint64_t members = layout.Add(in.members.size() * sizeof(uint32_t));
   // Stripes that the cache does not take go with the batch.
-  std::vector<StripeCache::Place> places(batch.stripe_count);
   std::vector<uint64_t> own(batch.stripe_count);
   for (uint32_t i = 0; i < batch.stripe_count; ++i) {
-    const promql::DeviceStripe& s = batch.stripes[i];
-    if (s.key[0] != 0 || s.key[1] != 0) places[i] = cache_->Take(s);
-    if (places[i].found == StripeCache::Found::kThere) slot.pinned.push_back(places[i].entry);
-    if (places[i].found == StripeCache::Found::kRoom) slot.filled.push_back(places[i].entry);
-    if (places[i].found == StripeCache::Found::kNoPlace) own[i] = layout.Add(s.size + kPadding);
+    if (places[i].found == StripeCache::Found::kNoPlace)
+      own[i] = layout.Add(batch.stripes[i].size + kPadding);
   }
   const uint64_t windows = uint64_t{batch.timeline_count} * plan_.steps * sizeof(StepWindow);
   const uint64_t rows = uint64_t{batch.series_count} * plan_.steps * sizeof(double);
   uint8_t* const base = static_cast<uint8_t*>(slot.inputs.Reserve(layout.size()));
   if (base == nullptr || slot.windows.Reserve(windows) == nullptr || slot.rows.Reserve(rows) == nullptr) {
+    LetGo(&slot, /*uploaded=*/false);  // nobody may take the places for filled
     return kDeviceOutOfMemory;
   }
 
-  const auto upload = [&](uint64_t offset, const void* from, uint64_t bytes) {
-    stream_->Upload(base + offset, from, bytes);
+  std::vector<Stream::Copy> copies;
+  const auto upload_to = [&](uint8_t* to, const void* from, uint64_t bytes) {
+    copies.push_back({to, from, bytes});
     uploaded_ += bytes;
+  };
+  const auto upload = [&](uint64_t offset, const void* from, uint64_t bytes) {
+    upload_to(base + offset, from, bytes);
   };
   std::vector<const uint8_t*> stripe_at(batch.stripe_count);
   for (uint32_t i = 0; i < batch.stripe_count; ++i) {
@@ -224,10 +250,10 @@ int32_t Query::Add(const DeviceBatch& batch) {
       upload(own[i], batch.stripes[i].bytes, batch.stripes[i].size);
   }
   for (uint32_t i = 0; i < batch.stripe_count; ++i) {
-    if (places[i].found != StripeCache::Found::kRoom) continue;
-    stream_->Upload(places[i].at, batch.stripes[i].bytes, batch.stripes[i].size);
-    uploaded_ += batch.stripes[i].size;
+    if (places[i].found == StripeCache::Found::kRoom)
+      upload_to(places[i].at, batch.stripes[i].bytes, batch.stripes[i].size);
   }
+  stream_->UploadAll(copies, helpers_);
   stream_->EndUpload();
 
   WindowBatch window_batch;

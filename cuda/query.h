@@ -33,7 +33,8 @@ class DeviceBuffer {
 // Used by one thread.
 class Query {
  public:
-  Query(Backend* backend, StripeCache* cache, const promql::DevicePlan& plan);
+  Query(Backend* backend, StripeCache* cache, const promql::DevicePlan& plan,
+        const promql::DeviceHelpers& helpers = {});
   ~Query();
 
   int32_t Begin();
@@ -54,6 +55,7 @@ class Query {
   };
 
   int32_t Check(const promql::DeviceBatch& batch) const;
+  bool TakeStripes(const promql::DeviceBatch& batch, Slot* slot, std::vector<StripeCache::Place>* places);
   void LetGo(Slot* slot, bool uploaded);
   int32_t CheckFaults();
   void FinishGroups();
@@ -62,6 +64,7 @@ class Query {
   Backend* const backend_;
   StripeCache* const cache_;
   const promql::DevicePlan plan_;
+  const promql::DeviceHelpers helpers_;
   const bool ranking_;
   const uint64_t cells_;
   std::unique_ptr<Stream> stream_;

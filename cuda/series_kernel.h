@@ -84,13 +84,18 @@ class SeriesKernel {
       warp_.Each([&](uint32_t lane) {
         if (lane < n) (*block)[lane] = values[lane];
       });
+    } else if (head_.mode == kNxConstant) {
+      // Nothing to decode: one value for all lanes and blocks.
+      look_for_drops_ = at_ == 0;
+      may_be_stale_ = at_ == 0 && head_.ordered;
+      warp_.Each([&](uint32_t lane) { (*block)[lane] = power_; });
     } else {
       // What never falls as an integer never falls as a double; NaN among ordered bits do not compare.
       look_for_drops_ = at_ == 0 || head_.mode == kNxSigned;
       may_be_stale_ = head_.ordered;
       NxBlock codes;
-      if (at_ == 0 && head_.mode != kNxConstant) n = 1;
-      if (at_ > 0 && head_.mode != kNxConstant) {
+      if (at_ == 0) n = 1;
+      if (at_ > 0) {
         if (!ReadNxBlock(head_.blocks, piece_.at + piece_.bytes, n, &codes)) return Malformed();
         head_.blocks = codes.next;
       }
@@ -104,6 +109,7 @@ class SeriesKernel {
     if (!ReadNxHead(piece_.at, piece_.at + piece_.bytes, &head_)) return false;
     power_ = PowerOfTen(head_.exponent);
     current_ = head_.first;
+    if (head_.mode == kNxConstant) power_ = NxValue(current_, head_.ordered, power_);
     return true;
   }
 
@@ -223,7 +229,7 @@ class SeriesKernel {
   uint32_t at_ = 0;  // values of it so far
   NxHead head_;
   int64_t current_ = 0;  // the integer behind the last value
-  double power_ = 1;
+  double power_ = 1;     // of ten, that its integers are divided by; of a constant chunk the value itself
   bool look_for_drops_ = true, may_be_stale_ = true;  // in the current block
   uint32_t faults_ = kFaultNone;
 };

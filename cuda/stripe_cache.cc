@@ -20,18 +20,26 @@ StripeCache::~StripeCache() {
   for (auto& slab : slabs_) backend_->Free(slab->base);
 }
 
+StripeCache::Place StripeCache::TakeIfThere(const promql::DeviceStripe& stripe) {
+  const std::lock_guard lock(mutex_);
+  return FindThere(stripe);
+}
+
+StripeCache::Place StripeCache::FindThere(const promql::DeviceStripe& stripe) {
+  const auto found = entries_.find(Key{stripe.key[0], stripe.key[1]});
+  if (found == entries_.end()) return {};
+  Entry* const entry = found->second.get();
+  if (!entry->ready || entry->size != stripe.size) return {};
+  ++hits_;
+  ++entry->pins;
+  entry->used = true;
+  return {Found::kThere, entry->slab->base + entry->offset, entry};
+}
+
 StripeCache::Place StripeCache::Take(const promql::DeviceStripe& stripe) {
   const std::lock_guard lock(mutex_);
   const Key key{stripe.key[0], stripe.key[1]};
-  const auto found = entries_.find(key);
-  if (found != entries_.end()) {
-    Entry* const entry = found->second.get();
-    if (!entry->ready || entry->size != stripe.size) return {};
-    ++hits_;
-    ++entry->pins;
-    entry->used = true;
-    return {Found::kThere, entry->slab->base + entry->offset, entry};
-  }
+  if (entries_.contains(key)) return FindThere(stripe);
   ++misses_;
   auto entry = std::make_unique<Entry>();
   entry->key = key;

@@ -38,6 +38,8 @@ class StripeCache {
   ~StripeCache();
 
   Place Take(const promql::DeviceStripe& stripe);
+  // Never kRoom.
+  Place TakeIfThere(const promql::DeviceStripe& stripe);
   // What was taken is filled, and let go of.
   void Publish(Entry* entry);
   // Lets go. An entry that was never filled is forgotten.
@@ -58,6 +60,7 @@ class StripeCache {
     std::map<uint64_t, uint64_t> gaps;  // offset, size
   };
 
+  Place FindThere(const promql::DeviceStripe& stripe);
   bool FindPlace(uint64_t size, Entry* entry);
   bool FindGap(uint64_t size, Entry* entry);
   bool AddSlab(uint64_t at_least);

@@ -4,14 +4,15 @@
 //
 // Life of a query: begin; add() batches of consecutive series, in the order of the selection; then finish(),
 // quantile() or best(); end(). A query belongs to one thread, a device to all. Whatever a function is given
-// is read before it returns. After an answer that is not kDeviceOk only end() may follow.
+// is read before it returns. After an answer that is not kDeviceOk only end() may follow; but after
+// kDeviceMissing nothing has happened, and the same batch can be added with its bytes.
 #pragma once
 
 #include <cstdint>
 
 namespace narthex::promql {
 
-inline constexpr uint32_t kDeviceAbi = 1;
+inline constexpr uint32_t kDeviceAbi = 2;
 // The name of the function that a library exports: const DeviceApi* narthex_device().
 inline constexpr char kDeviceEntry[] = "narthex_device";
 
@@ -20,6 +21,7 @@ enum DeviceStatus : int32_t {
   kDeviceOutOfMemory = 1,
   kDeviceLost = 2,        // the device or its driver failed
   kDeviceUnsuitable = 3,  // the data is not for the device: stale markers inside a chunk, malformed bytes
+  kDeviceMissing = 4,     // a stripe came without bytes and is not there any more
 };
 
 enum DeviceFunction : int32_t {
@@ -65,10 +67,19 @@ struct DevicePlan {
   uint32_t k = 0;  // of top and bottom
 };
 
+// Threads that may help with a query while one of its functions runs.
+struct DeviceHelpers {
+  void* context = nullptr;
+  // Calls task(argument, i) for every i < tasks, on several threads at once, and comes back when all are
+  // done.
+  void (*run)(void* context, uint32_t tasks, void (*task)(void* argument, uint32_t i),
+              void* argument) = nullptr;
+};
+
 // Bytes as storage keeps them. Equal keys mean equal bytes: a device may keep them for the next query.
 struct DeviceStripe {
-  uint64_t key[2] = {0, 0};  // zeros: not to be kept
-  const uint8_t* bytes = nullptr;
+  uint64_t key[2] = {0, 0};        // zeros: not to be kept
+  const uint8_t* bytes = nullptr;  // null: the device has them, by its key
   uint64_t size = 0;
   int64_t max_ms = 0;  // of its samples
 };
@@ -121,6 +132,7 @@ struct DeviceInfo {
   uint64_t memory_total = 0, memory_free = 0;
   // Measured at open. Bytes a second; samples a second; seconds.
   double copy_rate = 0, device_rate = 0, sample_rate = 0, launch_seconds = 0;
+  double calibration_seconds = 0;  // how long measuring took
 };
 
 struct DeviceUse {
@@ -146,7 +158,9 @@ struct DeviceApi {
   // How many of the stripes the device has; touches nothing.
   uint32_t (*resident)(void* device, const DeviceStripe* stripes, uint32_t count) = nullptr;
 
-  int32_t (*begin)(void* device, const DevicePlan* plan, void** query) = nullptr;
+  // `helpers` may be null, else it must stay until end().
+  int32_t (*begin)(void* device, const DevicePlan* plan, const DeviceHelpers* helpers,
+                   void** query) = nullptr;
   int32_t (*add)(void* query, const DeviceBatch* batch) = nullptr;
   // [group][step]; present[i] is 0 where no series of the group has a value.
   int32_t (*finish)(void* query, double* values, uint8_t* present) = nullptr;

@@ -75,7 +75,8 @@ void Devices::Open() {
                          {"memory_bytes", StrCat(info_.memory_total)},
                          {"cache_bytes", StrCat(use.cache_budget)},
                          {"copy_bytes_per_second", FormatFloat(info_.copy_rate, 'e', 2)},
-                         {"samples_per_second", FormatFloat(info_.sample_rate, 'e', 2)}});
+                         {"samples_per_second", FormatFloat(info_.sample_rate, 'e', 2)},
+                         {"calibration_seconds", FormatFloat(info_.calibration_seconds, 'f', 3)}});
 }
 
 bool Devices::LoadLibrary() {
@@ -158,7 +159,7 @@ void Devices::MakeMetrics() {
 Devices::Choice Devices::Choose(const DeviceWork& w) const {
   Choice out;
   out.cpu_seconds = (w.samples * kCpuSample + w.outputs * kCpuOutput) * cpu_factor_.load();
-  const double host = w.series * kHostSeries + w.bytes * kHostByte;
+  const double host = w.series * kHostSeries + (w.bytes - w.resident) * kHostByte;
   const double copy = (w.bytes - w.resident) / info_.copy_rate;
   // Rows are written once and read once.
   const double kernels = w.samples / info_.sample_rate + w.outputs * 16 / info_.device_rate;

@@ -198,6 +198,7 @@ class DbImpl : public Db {
   absl::Status RunSeal(const SealPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   // memory.cc
   MemoryUse MeasureMemory() const;
+  size_t CacheBytes() const;  // without RocksDB's
   void Measure(bool may_flush);
   absl::Status CheckRoomForSeries(const Labels& labels);
   absl::Status CheckRoomForSamples();
@@ -297,6 +298,7 @@ class DbImpl : public Db {
 
   // For queries; both know the layout.
   mutable StripeCache stripe_cache_;
+  mutable StripeDirectories directories_;
   mutable CursorPool cursors_;
 
  public:

@@ -48,24 +48,32 @@ MemoryUse DbImpl::MeasureMemory() const {
   }
   const RocksStore::Memory rocks = store_->MemoryBytes();
   use.buffers = rocks.buffers;
-  use.caches = rocks.caches + static_cast<int64_t>(run_cache_.MemoryBytes() + stripe_cache_.MemoryBytes());
+  use.caches = rocks.caches + static_cast<int64_t>(CacheBytes());
   return use;
+}
+
+size_t DbImpl::CacheBytes() const {
+  return run_cache_.MemoryBytes() + stripe_cache_.MemoryBytes() + directories_.MemoryBytes();
 }
 
 void DbImpl::Measure(bool may_flush) {
   if (measuring_.exchange(true)) return;  // somebody is at it
   MemoryUse use = MeasureMemory();
   if (memory_.limit() > 0) {
-    // What the rest leaves is for the caches, a third of it for directories, an eighth for stripes.
+    // What the rest leaves is for the caches, a third of it for directories, an eighth for stripes, and as
+    // much as there is of an eighth for the directories of stripes that a device has.
     const int64_t room = memory_.High() - (use.total() - use.caches);
     const size_t caches = static_cast<size_t>(std::max<int64_t>(room, kMinCache));
     run_cache_.SetLimit(std::min(kMaxRunCache, caches / 3));
     stripe_cache_.SetLimit(std::min(StripeCache::kMaxBytes, caches / 8));
     const size_t buffers = std::max(static_cast<size_t>(memory_.limit()) / 32, kMinCache);
-    store_->ShrinkTo(caches - caches / 3 - caches / 8, room > 0 || !may_flush ? SIZE_MAX : buffers);
+    directories_.SetLimit(std::min(StripeDirectories::kMaxBytes, caches / 8));
+    const size_t directories = directories_.MemoryBytes();
+    store_->ShrinkTo(caches - caches / 3 - caches / 8 - directories,
+                     room > 0 || !may_flush ? SIZE_MAX : buffers);
     const RocksStore::Memory rocks = store_->MemoryBytes();
     use.buffers = rocks.buffers;
-    use.caches = rocks.caches + static_cast<int64_t>(run_cache_.MemoryBytes() + stripe_cache_.MemoryBytes());
+    use.caches = rocks.caches + static_cast<int64_t>(CacheBytes());
   }
   memory_.Measured(use);
   for (const DbMetrics::Part& part : metrics_.memory) part.gauge->Set(static_cast<double>(use.*part.bytes));

@@ -68,6 +68,7 @@ absl::Status DbImpl::NoteMerge(int64_t day, uint32_t generation, const std::map<
     days_[day] = generation;
   else
     days_.erase(day);
+  if (generation == 0) directories_.ForgetMerged(layout_version_);
   return absl::OkStatus();
 }
 

@@ -132,6 +132,7 @@ std::unique_ptr<ReadView> DbImpl::Pin(std::span<const SeriesId> ids, int64_t min
   // Nothing moves from memory to the store, or inside it, meanwhile.
   ReaderMutexLock layout(&layout_mutex_);
   view->cache = &run_cache_;
+  view->directories = &directories_;
   if (!ids.empty() && ids.size() <= kFewSeries) view->stripes = &stripe_cache_;
   view->layout = layout_version_;
   PinHead(ids, hints, view.get());
@@ -194,6 +195,7 @@ std::unique_ptr<ReadView> ReadView::NewReader() {
   view->window_ms = window_ms;
   view->cache = cache;
   view->stripes = stripes;
+  view->directories = directories;
   view->pool = pool;
   view->layout = layout;
   view->dead = dead;

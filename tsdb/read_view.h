@@ -15,6 +15,7 @@
 #include "tsdb/rocks_store.h"
 #include "tsdb/run_cache.h"
 #include "tsdb/stripe_cache.h"
+#include "tsdb/stripe_directory.h"
 
 namespace narthex::tsdb {
 
@@ -86,8 +87,9 @@ struct ReadView {
   };
   std::vector<Newest> newest;
 
-  StripeCache* stripes = nullptr;  // null: this is not for small selections
-  CursorPool* pool = nullptr;      // where the cursors go; may be null
+  StripeCache* stripes = nullptr;            // null: this is not for small selections
+  StripeDirectories* directories = nullptr;  // may be null
+  CursorPool* pool = nullptr;                // where the cursors go; may be null
 
   // The same view for another thread; nullptr: there are no cursors left for it.
   std::unique_ptr<ReadView> NewReader();

@@ -140,6 +140,7 @@ absl::StatusOr<bool> DbImpl::DropWindows(int64_t before) {
       hourly_.erase(window);
     }
     for (int64_t day : days) days_.erase(day);
+    if (!days.empty()) directories_.ForgetMerged(layout_version_);
   }
   for (int64_t window : windows) {
     RETURN_IF_ERROR(store_->Drop(Family::kHours, StripeWindowPrefix(window),

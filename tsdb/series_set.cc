@@ -5,38 +5,16 @@
 #include <map>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/format/stripe.h"
 #include "tsdb/querier.h"
+#include "tsdb/series_pieces.h"
 #include "tsdb/stripe_reader.h"
 
 namespace narthex::tsdb {
 namespace {
-
-// Some samples of one series: an entry of a tile or stripe over a column of times, or values that came
-// decoded from the loose head.
-struct Piece {
-  // Of two samples at one time, the one of the later kind counts, and of one kind the one that was found
-  // later.
-  enum Kind { kSealedRounds, kRounds, kSealedLoose, kLoose };
-  Kind kind = kSealedRounds;
-  Times times;
-  std::string_view entry;      // empty: `values`
-  std::vector<double> values;  // one for each time
-  size_t found = 0;            // the how manieth of its series
-  uint32_t stripe = StoredPiece::kNoStripe;
-};
-
-// What is known of one series of the block before its row is built.
-struct Found {
-  std::vector<Piece> pieces;
-  void Add(Piece::Kind kind, Times times, std::string_view entry, std::vector<double> values = {}) {
-    pieces.push_back(
-        {kind, std::move(times), entry, std::move(values), pieces.size(), StoredPiece::kNoStripe});
-  }
-  std::vector<Sample> loose;  // of the loose head, where it is no piece
-};
 
 // The times of rows made of the same columns.
 struct Timeline {
@@ -75,30 +53,6 @@ struct Timeline {
     times.clear();
     return false;
   }
-};
-
-// Bytes that stay where they are until the block is done.
-class ByteArena {
- public:
-  std::string_view Copy(std::string_view bytes) {
-    if (chunks_.empty() || used_ + bytes.size() > chunks_.back().size()) {
-      chunks_.emplace_back(std::max(kChunk, bytes.size()), '\0');
-      used_ = 0;
-    }
-    char* to = chunks_.back().data() + used_;
-    bytes.copy(to, bytes.size());
-    used_ += bytes.size();
-    return {to, bytes.size()};
-  }
-  void Clear() {
-    if (chunks_.size() > 1) chunks_.resize(1);
-    used_ = 0;
-  }
-
- private:
-  static constexpr size_t kChunk = 64 << 10;
-  std::deque<std::string> chunks_;
-  size_t used_ = 0;
 };
 
 class SeriesSetImpl : public SeriesSet {
@@ -166,19 +120,31 @@ class SeriesSetImpl : public SeriesSet {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<bool> ReadStored(size_t first, size_t count, StoredBlock* block) override {
+  absl::StatusOr<bool> ReadStored(size_t first, size_t count, const HasStripe& has,
+                                  StoredBlock* block) override {
+    if (first + count > ids_.size()) return absl::OutOfRangeError("block past the end of the series set");
     block->rows.assign(count, StoredRow{});
     block->stripes.clear();
-    if (first + count > ids_.size()) return absl::OutOfRangeError("block past the end of the series set");
     if (mint_ > maxt_) return true;
     members_.clear();
     for (size_t i = first; i < first + count; ++i) members_.push_back(i);
     member_ids_.assign(ids_.begin() + static_cast<ptrdiff_t>(first),
                        ids_.begin() + static_cast<ptrdiff_t>(first + count));
+    const HasStripe need_not = [&](const uint64_t id[2], uint64_t size) {
+      return !must_read_.contains(id[0]) && has(id, size);
+    };
+    stripes_.UseDirectories(has ? &need_not : nullptr);
     stored_ = block;
-    FindPieces();
+    // Again, if there turn out to be rows that must be decoded here and whose stripes were not read.
+    for (bool all = false; !all;) {
+      block->rows.assign(count, StoredRow{});
+      block->stripes.clear();
+      FindPieces();
+      all = true;
+      for (size_t i = 0; i < count; ++i) all &= FillStored(ids_[first + i], &found_[i], &block->rows[i]);
+    }
     stored_ = nullptr;
-    for (size_t i = 0; i < count; ++i) FillStored(ids_[first + i], &found_[i], &block->rows[i]);
+    stripes_.UseDirectories(nullptr);
     return true;
   }
 
@@ -266,6 +232,15 @@ class SeriesSetImpl : public SeriesSet {
       if (times->empty() || times->back() < mint_ || times->front() > maxt_) return;
       if (stored_ == nullptr) return found_[k].Add(kind, times, source.stays ? entry : arena_.Copy(entry));
       const uint32_t stripe = KeepStripe(source, times->back());
+      if (source.listed != nullptr) {
+        found_[k].Add(kind, times, {});
+        Piece& piece = found_[k].pieces.back();
+        piece.stripe = stripe;
+        piece.listed = source.listed_entry;
+        if (piece.listed->picked != StripeDirectory::Entry::kEveryRow)
+          piece.picked = source.listed->columns[piece.listed->picked];
+        return;
+      }
       const size_t at = static_cast<size_t>(entry.data() - source.stripe.data());
       found_[k].Add(kind, times, stored_->stripes[stripe].bytes.substr(at, entry.size()));
       found_[k].pieces.back().stripe = stripe;
@@ -291,10 +266,15 @@ class SeriesSetImpl : public SeriesSet {
         stripe_places_.try_emplace(source.id, static_cast<uint32_t>(stored_->stripes.size()));
     if (fresh) {
       StoredStripe& stripe = stored_->stripes.emplace_back();
-      stripe.bytes = arena_.Copy(source.stripe);
       stripe.id[0] = source.id;
-      stripe.id[1] =
-          uint64_t{stripe.bytes.size()} << 32 | GetFixed32(stripe.bytes.data() + stripe.bytes.size() - 4);
+      if (source.listed != nullptr) {
+        stripe.size = source.listed->stripe_bytes;
+        stripe.id[1] = StripeName(stripe.size, source.listed->checksum);
+      } else {
+        stripe.bytes = source.stays ? source.stripe : arena_.Copy(source.stripe);
+        stripe.size = stripe.bytes.size();
+        stripe.id[1] = StripeName(stripe.size, StripeChecksum(stripe.bytes));
+      }
     }
     int64_t& max = stored_->stripes[place->second].max_t;
     max = std::max(max, max_t);
@@ -333,24 +313,35 @@ class SeriesSetImpl : public SeriesSet {
     bool plain = found->loose.empty() && !dead_->contains(id);
     for (size_t i = 0; i < pieces.size() && plain; ++i) {
       const Piece& p = pieces[i];
-      const EntryTraits traits = p.entry.empty() ? EntryTraits{true, true} : TraitsOf(p.entry);
+      const EntryTraits traits = p.listed != nullptr ? ListedTraits(p)
+                                 : p.entry.empty()   ? EntryTraits{true, true}
+                                                     : TraitsOf(p.entry);
       *dense = *dense && traits.dense;
       plain = traits.floats && (i == 0 || pieces[i - 1].times->back() < p.times->front());
     }
     return plain;
   }
 
-  void FillStored(SeriesId id, Found* found, StoredRow* row) {
+  // False if it must be decoded here and a stripe of it was not read.
+  bool FillStored(SeriesId id, Found* found, StoredRow* row) {
     bool dense = true;
     bool plain = IsPlain(id, found, &dense);
     for (const Piece& p : found->pieces) {
       plain = plain && std::none_of(p.values.begin(), p.values.end(), IsStale) && AddStored(p, row);
     }
-    if (plain) return;
+    if (plain) return true;
+    bool here = true;
+    for (const Piece& p : found->pieces) {
+      if (p.listed == nullptr) continue;
+      must_read_.insert(stored_->stripes[p.stripe].id[0]);
+      here = false;
+    }
+    if (!here) return false;
     row->pieces.clear();
     row->decoded = true;
     FillMerged(id, found, &row->row);
     row->samples = row->row.t.size();
+    return true;
   }
 
   // False if the piece must be decoded here.
@@ -358,7 +349,11 @@ class SeriesSetImpl : public SeriesSet {
     StoredPiece piece;
     piece.t = *p.times;
     piece.stripe = p.stripe;
-    if (p.entry.empty()) {
+    if (p.listed != nullptr) {
+      if (p.picked != nullptr) piece.t = *p.picked;
+      piece.offset = p.listed->offset;
+      piece.bytes = p.listed->bytes;
+    } else if (p.entry.empty()) {
       piece.v = p.values;
     } else if (TraitsOf(p.entry).dense) {
       piece.chunk = p.entry.substr(1);
@@ -372,6 +367,10 @@ class SeriesSetImpl : public SeriesSet {
       piece.t = t;
     }
     if (piece.t.empty()) return true;
+    if (p.stripe != StoredPiece::kNoStripe && p.listed == nullptr) {
+      piece.offset = static_cast<uint32_t>(piece.chunk.data() - stored_->stripes[p.stripe].bytes.data());
+      piece.bytes = static_cast<uint32_t>(piece.chunk.size());
+    }
     const auto lower = std::lower_bound(piece.t.begin(), piece.t.end(), mint_);
     row->samples += static_cast<size_t>(std::upper_bound(lower, piece.t.end(), maxt_) - lower);
     row->pieces.push_back(piece);
@@ -558,6 +557,7 @@ class SeriesSetImpl : public SeriesSet {
   ByteArena arena_;
   StoredBlock* stored_ = nullptr;  // while ReadStored looks for pieces
   absl::flat_hash_map<uint64_t, uint32_t> stripe_places_;
+  absl::flat_hash_set<uint64_t> must_read_;  // stripes of whose bytes some row has to be decoded here
   std::unique_ptr<double[]> values_;
   size_t values_size_ = 0, values_used_ = 0;
   std::deque<Timeline> timelines_;

@@ -198,8 +198,8 @@ void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::s
     for (uint32_t s = part->begin; s < part->end; ++s) {
       const Loaded& loaded = Load(run, group, s);
       for (const Stripe& stripe : loaded.windows) {
-        const Source source{stripe.window, number, stripe.parsed->bytes, stripe.id,
-                            loaded.stays_for == block_};
+        Source source{stripe.window, number, {}, stripe.id, loaded.stays_for == block_, stripe.listed.get()};
+        if (stripe.parsed != nullptr) source.stripe = stripe.parsed->bytes;
         VisitStripe(stripe, source, ids.subspan(i, end - i), i, visit);
       }
     }
@@ -208,9 +208,8 @@ void StripeReader::ReadRun(const Run& run, size_t number, uint32_t group, std::s
 }
 
 // Both sides have the order of labels, but for entries whose series is gone.
-void StripeReader::VisitStripe(const Stripe& stripe, const Source& source, std::span<const SeriesId> ids,
-                               size_t offset, const Visitor& visit) {
-  const std::vector<StripeView::Entry>& entries = stripe.parsed->entries;
+template <typename Entries, typename F>
+void StripeReader::MatchEntries(const Entries& entries, std::span<const SeriesId> ids, F f) const {
   auto entry = entries.begin();
   for (size_t i = 0; i < ids.size(); ++i) {
     const uint32_t rank = RankOf(ids[i]);
@@ -218,9 +217,23 @@ void StripeReader::VisitStripe(const Stripe& stripe, const Source& source, std::
       const uint32_t have = RankOf(entry->series);
       if (have == SeriesIndex::kNoRank || have < rank) continue;
       if (have > rank) break;
-      visit(offset + i, source, stripe.columns[entry->column], entry->bytes);
+      f(i, *entry);
     }
   }
+}
+
+void StripeReader::VisitStripe(const Stripe& stripe, const Source& source, std::span<const SeriesId> ids,
+                               size_t offset, const Visitor& visit) {
+  if (stripe.listed == nullptr) {
+    return MatchEntries(stripe.parsed->entries, ids, [&](size_t i, const StripeView::Entry& e) {
+      visit(offset + i, source, stripe.columns[e.column], e.bytes);
+    });
+  }
+  MatchEntries(stripe.listed->entries, ids, [&](size_t i, const StripeDirectory::Entry& e) {
+    Source of_entry = source;
+    of_entry.listed_entry = &e;
+    visit(offset + i, of_entry, stripe.columns[e.column], {});
+  });
 }
 
 std::shared_ptr<const ParsedStripe> StripeReader::Parse(int64_t window, uint32_t group, uint32_t stripe,
@@ -238,10 +251,55 @@ std::shared_ptr<const ParsedStripe> StripeReader::Parse(int64_t window, uint32_t
   return parsed;
 }
 
+uint64_t StripeReader::IdOf(const Loaded& loaded, int64_t window) const {
+  return absl::HashOf(loaded.key, window);
+}
+
+bool StripeReader::Has(uint64_t id, const StripeDirectory& directory) const {
+  const uint64_t name[2] = {id, StripeName(directory.stripe_bytes, directory.checksum)};
+  return (*has_)(name, directory.stripe_bytes);
+}
+
+std::pair<int64_t, int64_t> StripeReader::WindowsOf(const Run& run) const {
+  if (!run.merged) return {run.start, run.start};
+  const int64_t oldest = view_->mint > run.start ? view_->mint - view_->window_ms + 1 : run.start;
+  return {std::max(oldest, run.start), std::min(view_->maxt, run.start + 24 * view_->window_ms - 1)};
+}
+
+bool StripeReader::LoadListed(const Run& run, Loaded* out) {
+  if (has_ == nullptr || view_->directories == nullptr) return false;
+  const auto [from, to] = WindowsOf(run);
+  const auto known = view_->directories->Find(view_->layout, out->key, from, to);
+  if (!known) return false;
+  for (const StripeDirectoryPtr& d : *known) {
+    if (!Has(IdOf(*out, d->window), *d)) return false;
+  }
+  for (const StripeDirectoryPtr& d : *known) {
+    Stripe& stripe = out->windows.emplace_back();
+    stripe.window = d->window;
+    stripe.id = IdOf(*out, d->window);
+    stripe.listed = d;
+    for (const Times& column : d->columns) stripe.columns.push_back(columns_.Intern(column));
+  }
+  return out->listed = true;
+}
+
+void StripeReader::NoteDirectories(const Run& run, const Loaded& loaded) {
+  if (has_ == nullptr || view_->directories == nullptr) return;
+  StripeDirectories::List windows;
+  for (const Stripe& stripe : loaded.windows) {
+    StripeDirectoryPtr listed = ListStripe(stripe.window, *stripe.parsed, &columns_);
+    if (listed == nullptr) return;
+    windows.push_back(std::move(listed));
+  }
+  const auto [from, to] = WindowsOf(run);
+  view_->directories->Put(view_->layout, run.merged, loaded.key, from, to, std::move(windows));
+}
+
 void StripeReader::Add(int64_t window, std::shared_ptr<const ParsedStripe> parsed, Loaded* out) {
   Stripe stripe;
   stripe.window = window;
-  stripe.id = absl::HashOf(out->key, window);
+  stripe.id = IdOf(*out, window);
   for (const Times& column : parsed->columns) stripe.columns.push_back(columns_.Intern(column));
   out->bytes += parsed->bytes.size();
   stripe.parsed = std::move(parsed);
@@ -286,15 +344,25 @@ const StripeReader::Loaded& StripeReader::Load(const Run& run, uint32_t group, u
   const auto have = by_key_.find(key);
   if (have != by_key_.end()) {
     loaded_.splice(loaded_.begin(), loaded_, have->second);
-    LetStay(&loaded_.front());
-    return loaded_.front();
+    Loaded& front = loaded_.front();
+    const auto there = [&](const Stripe& s) { return Has(s.id, *s.listed); };
+    if (!front.listed ||
+        (has_ != nullptr && std::all_of(front.windows.begin(), front.windows.end(), there))) {
+      LetStay(&front);
+      return front;
+    }
+    loaded_.pop_front();  // the bytes are wanted after all
+    by_key_.erase(have);
   }
   Loaded& made = loaded_.emplace_front();
   made.key = key;
-  if (run.merged)
-    LoadDay(run, group, stripe, &made);
-  else
-    LoadHour(run, group, stripe, &made);
+  if (!LoadListed(run, &made)) {
+    if (run.merged)
+      LoadDay(run, group, stripe, &made);
+    else
+      LoadHour(run, group, stripe, &made);
+    NoteDirectories(run, made);
+  }
   by_key_[std::move(key)] = loaded_.begin();
   bytes_ += made.bytes;
   LetStay(&made);
@@ -306,6 +374,16 @@ void StripeReader::LetStay(Loaded* loaded) {
   if (loaded->stays_for == block_ || staying_ + loaded->bytes > max_kept_bytes_) return;
   loaded->stays_for = block_;
   staying_ += loaded->bytes;
+}
+
+void StripeReader::NextBlock() {
+  ++block_;
+  staying_ = 0;
+  if (loaded_.size() <= kMaxListed) return;
+  for (auto it = loaded_.begin(); it != loaded_.end();) {
+    if (it->listed) by_key_.erase(it->key);
+    it = it->listed ? loaded_.erase(it) : std::next(it);
+  }
 }
 
 void StripeReader::Evict() {

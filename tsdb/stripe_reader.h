@@ -15,7 +15,9 @@
 #include "tsdb/read_view.h"
 #include "tsdb/series_index.h"
 #include "tsdb/stripe_cache.h"
+#include "tsdb/stripe_directory.h"
 #include "tsdb/time_columns.h"
+#include "tsdb/tsdb.h"
 
 namespace narthex::tsdb {
 
@@ -41,6 +43,9 @@ class StripeReader {
     std::string_view stripe;  // the bytes that the entry is part of
     uint64_t id = 0;          // of the stripe
     bool stays = false;       // the bytes are valid until NextBlock, else during the call only
+    // If the stripe was not read: what is known of it, and of the entry. Then there are no bytes.
+    const StripeDirectory* listed = nullptr;
+    const StripeDirectory::Entry* listed_entry = nullptr;
   };
   // `i` is the place of the entry's series in `ids`.
   using Visitor =
@@ -55,22 +60,28 @@ class StripeReader {
   // All series of the group's stripes, sorted by rank.
   std::vector<SeriesId> SeriesOf(uint32_t group);
   // Nobody needs the bytes visited so far any more.
-  void NextBlock() { ++block_, staying_ = 0; }
+  void NextBlock();
   TimeColumns* columns() { return &columns_; }
+  // Stripes for all of whose windows `has` says yes are not read if their directories are known, and those
+  // that are read become known. nullptr: all are read.
+  void UseDirectories(const HasStripe* has) { has_ = has; }
 
  private:
   static constexpr size_t kMaxKeptBytes = 8 << 20;
-  struct Stripe {  // parsed; of one window
+  static constexpr size_t kMaxListed = 4096;  // stripes that are kept by their directories
+  struct Stripe {                             // parsed; of one window
     int64_t window = 0;
     uint64_t id = 0;
     std::shared_ptr<const ParsedStripe> parsed;
-    std::vector<Times> columns;  // as the parsed one has them, shared with other stripes
+    StripeDirectoryPtr listed;   // instead of the parsed one
+    std::vector<Times> columns;  // as it has them, shared with other stripes
   };
   // A stripe of a seal, or of a merged day with all its windows in range.
   struct Loaded {
     std::string key;
     std::vector<Stripe> windows;
     size_t bytes = 0;
+    bool listed = false;     // its windows are known by their directories
     uint64_t stays_for = 0;  // the block for which it may not be evicted
   };
   // Stripes [begin, end) of a run, and the rank of the first series that can be in them.
@@ -103,12 +114,21 @@ class StripeReader {
                const Visitor& visit);
   void VisitStripe(const Stripe& stripe, const Source& source, std::span<const SeriesId> ids, size_t offset,
                    const Visitor& visit);
+  // Calls f(i, entry) for those of the entries that are asked for.
+  template <typename Entries, typename F>
+  void MatchEntries(const Entries& entries, std::span<const SeriesId> ids, F f) const;
   const Loaded& Load(const Run& run, uint32_t group, uint32_t stripe);
   // Keeps it for this block, if there is room.
   void LetStay(Loaded* loaded);
   void Evict();
   void LoadHour(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
   void LoadDay(const Run& run, uint32_t group, uint32_t stripe, Loaded* out);
+  // The windows of the run's stripes that are wanted.
+  std::pair<int64_t, int64_t> WindowsOf(const Run& run) const;
+  bool LoadListed(const Run& run, Loaded* out);
+  void NoteDirectories(const Run& run, const Loaded& loaded);
+  bool Has(uint64_t id, const StripeDirectory& directory) const;
+  uint64_t IdOf(const Loaded& loaded, int64_t window) const;
   // nullptr if it does not check.
   std::shared_ptr<const ParsedStripe> Parse(int64_t window, uint32_t group, uint32_t stripe,
                                             std::string_view bytes);
@@ -121,6 +141,7 @@ class StripeReader {
   uint32_t first_rank_ = 0, last_rank_ = SeriesIndex::kNoRank - 1;
   absl::flat_hash_map<uint32_t, std::vector<Run>> runs_;
   absl::flat_hash_map<uint32_t, std::vector<SeriesId>> series_;  // by group, where asked for
+  const HasStripe* has_ = nullptr;
   bool keep_series_ = false;
   bool has_younger_ = false;  // a directory names series that have no rank here yet
   std::list<Loaded> loaded_;  // the one used last in front

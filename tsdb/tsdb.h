@@ -149,15 +149,17 @@ struct Row {
 // Series as they are stored, for who decodes them elsewhere (promql/device.h).
 struct StoredStripe {
   uint64_t id[2] = {0, 0};  // the same bytes have the same id as long as the process lives
-  std::string_view bytes;
+  std::string_view bytes;   // empty: the caller has them
+  uint64_t size = 0;
   int64_t max_t = 0;
 };
 struct StoredPiece {
   static constexpr uint32_t kNoStripe = UINT32_MAX;
   std::span<const int64_t> t;   // equal times mostly have the same data pointer
-  std::string_view chunk;       // an NX chunk (docs/storage-format.md) with a value for each time; empty: `v`
-  std::span<const double> v;    // a value for each time, none of them a stale marker
-  uint32_t stripe = kNoStripe;  // the one that the chunk is part of
+  std::string_view chunk;       // an NX chunk (docs/storage-format.md) with a value for each time
+  std::span<const double> v;    // if there is no chunk: a value for each time, none of them a stale marker
+  uint32_t stripe = kNoStripe;  // the one that the chunk is part of: then `chunk` is empty if its bytes are
+  uint32_t offset = 0, bytes = 0;  // of the chunk in the stripe
 };
 struct StoredRow {
   std::vector<StoredPiece> pieces;  // one behind the other; they may reach beyond the range
@@ -169,6 +171,8 @@ struct StoredBlock {
   std::vector<StoredStripe> stripes;
   std::vector<StoredRow> rows;
 };
+// Whether the caller has the bytes of a stripe (StoredStripe::id and size): then they need not be read.
+using HasStripe = std::function<bool(const uint64_t id[2], uint64_t size)>;
 
 // What a query will look at. Storage may give more of everything.
 struct SelectHints {
@@ -206,7 +210,11 @@ class SeriesSet {
   // Reads series [first, first+count) into *rows (resized to count; empty rows where nothing is in range).
   virtual absl::Status ReadBlock(size_t first, size_t count, std::vector<Row>* rows) = 0;
   // The same as it is stored, valid until the next call of either. False: there is no other form than rows.
-  virtual absl::StatusOr<bool> ReadStored(size_t first, size_t count, StoredBlock* block) { return false; }
+  // `has` may be empty: then all bytes come, and nothing is remembered for the next time.
+  virtual absl::StatusOr<bool> ReadStored(size_t first, size_t count, const HasStripe& has,
+                                          StoredBlock* block) {
+    return false;
+  }
   // The same series for another thread, to read rows only (it may have no labels). To be called by the thread
   // that has the set; nullptr: there are no more readers than so.
   virtual std::unique_ptr<SeriesSet> NewReader() { return nullptr; }

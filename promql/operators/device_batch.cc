@@ -20,7 +20,7 @@ void DeviceBatchBuilder::Begin(const std::vector<tsdb::StoredStripe>& stripes) {
     out.key[0] = s.id[0];
     out.key[1] = s.id[1];
     out.bytes = reinterpret_cast<const uint8_t*>(s.bytes.data());
-    out.size = s.bytes.size();
+    out.size = s.size;
     out.max_ms = s.max_t;
   }
   pieces_.clear();
@@ -89,23 +89,18 @@ bool DeviceBatchBuilder::Add(const tsdb::StoredRow& row, uint32_t group) {
     return true;
   }
   for (const tsdb::StoredPiece& p : row.pieces) {
-    if (p.chunk.empty()) {
+    const bool in_stripe = p.stripe != tsdb::StoredPiece::kNoStripe;
+    if (!in_stripe && p.chunk.empty()) {
       AddRaw(p.v);
       continue;
     }
     DevicePiece& piece = pieces_.emplace_back();
-    piece.bytes = static_cast<uint32_t>(p.chunk.size());
+    piece.stripe = in_stripe ? kOwnStripes + p.stripe : uint32_t{kChunks};
+    piece.offset = in_stripe ? p.offset : static_cast<uint32_t>(chunks_.size());
+    piece.bytes = in_stripe ? p.bytes : static_cast<uint32_t>(p.chunk.size());
     piece.count = static_cast<uint32_t>(p.t.size());
-    compressed_bytes_ += p.chunk.size();
-    if (p.stripe == tsdb::StoredPiece::kNoStripe) {
-      piece.stripe = kChunks;
-      piece.offset = static_cast<uint32_t>(chunks_.size());
-      chunks_.append(p.chunk);
-    } else {
-      piece.stripe = kOwnStripes + p.stripe;
-      piece.offset = static_cast<uint32_t>(reinterpret_cast<const uint8_t*>(p.chunk.data()) -
-                                           stripes_[piece.stripe].bytes);
-    }
+    compressed_bytes_ += piece.bytes;
+    if (!in_stripe) chunks_.append(p.chunk);
   }
   series.pieces = static_cast<uint32_t>(pieces_.size()) - series.first_piece;
   series.timeline = TimelineOf(row);

@@ -1,11 +1,13 @@
 #include "promql/operators/device_run.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/go_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "promql/functions/annotation_texts.h"
+#include "promql/query_threads.h"
 
 namespace narthex::promql {
 namespace {
@@ -36,7 +38,12 @@ DeviceRun::DeviceRun(const DeviceExpr& expr, QueryState* state, Steps steps)
       columns_(static_cast<size_t>(steps.count)),
       batch_(state->use_start_timestamps),
       held_(state),
-      counts_(state->counts) {}
+      counts_(state->counts) {
+  helpers_.context = this;
+  helpers_.run = [](void* run, uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
+    static_cast<DeviceRun*>(run)->RunTasks(tasks, task, argument);
+  };
+}
 
 absl::StatusOr<bool> DeviceRun::Choose() {
   if (devices_ == nullptr || !devices_->available() || steps_.count < 1) return false;
@@ -62,26 +69,41 @@ absl::StatusOr<bool> DeviceRun::Choose() {
 // From the first series: they are alike.
 absl::StatusOr<DeviceWork> DeviceRun::Estimate() {
   const size_t count = std::min(kSampled, set_->size());
-  RETURN_IF_ERROR(ReadStored(0, count));
+  RETURN_IF_ERROR(ReadStored(0, count, HasOnDevice()));
   batch_.Begin(block_.stripes);
   for (const tsdb::StoredRow& row : block_.rows) (void)batch_.Add(row, 0);
+  (void)batch_.View();  // the sizes of what is in no stripe
   const double n = static_cast<double>(set_->size()), scale = n / static_cast<double>(count);
   DeviceWork work;
   work.series = n;
   work.samples = static_cast<double>(batch_.samples()) * scale;
   work.bytes = static_cast<double>(batch_.compressed_bytes()) * scale;
   const std::vector<DeviceStripe>& stripes = batch_.stripes();
-  const uint32_t there =
-      devices_->api().resident(devices_->device(), stripes.data(), static_cast<uint32_t>(stripes.size()));
-  work.resident = work.bytes * there / static_cast<double>(stripes.size());
+  double all = 0, there = 0;
+  for (const DeviceStripe& s : stripes) {
+    all += static_cast<double>(s.size);
+    if (s.bytes == nullptr || devices_->api().resident(devices_->device(), &s, 1) == 1)
+      there += static_cast<double>(s.size);
+  }
+  work.resident = all > 0 ? work.bytes * there / all : 0;
   work.outputs = n * static_cast<double>(columns_);
   work.results = expr_.aggregate->grouping.empty() ? static_cast<double>(columns_) : work.outputs / 10;
   return work;
 }
 
-absl::Status DeviceRun::ReadStored(size_t first, size_t count) {
+tsdb::HasStripe DeviceRun::HasOnDevice() const {
+  return [this](const uint64_t id[2], uint64_t size) {
+    DeviceStripe stripe;
+    stripe.key[0] = id[0];
+    stripe.key[1] = id[1];
+    stripe.size = size;
+    return devices_->api().resident(devices_->device(), &stripe, 1) == 1;
+  };
+}
+
+absl::Status DeviceRun::ReadStored(size_t first, size_t count, const tsdb::HasStripe& has) {
   if (stored_) {
-    ASSIGN_OR_RETURN(stored_, set_->ReadStored(first, count, &block_));
+    ASSIGN_OR_RETURN(stored_, set_->ReadStored(first, count, has, &block_));
   }
   if (stored_) return absl::OkStatus();
   RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
@@ -110,6 +132,23 @@ size_t DeviceRun::SeriesAtOnce() const {
   return std::clamp(kCellsAtOnce / columns_, kFewestSeriesAtOnce, kMostSeriesAtOnce);
 }
 
+// What the device asks of other threads: the query's own takes part, and the others as they are free.
+void DeviceRun::RunTasks(uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
+  std::atomic<uint32_t> next{0}, done{0};
+  const auto work = [&] {
+    for (uint32_t i = next++; i < tasks; i = next++) {
+      task(argument, i);
+      ++done;
+    }
+  };
+  if (state_->threads == nullptr || tasks < 2) return work();
+  QueryThreads::Lane lane(state_->threads);
+  const uint32_t others = std::min(static_cast<uint32_t>(state_->threads->count()), tasks - 1);
+  for (uint32_t i = 0; i < others; ++i) lane.Submit(work);
+  work();
+  lane.Await([&] { return done == tasks; });
+}
+
 absl::StatusOr<bool> DeviceRun::Execute() {
   RETURN_IF_ERROR(TakeSeries());
   if (groups_.series.size() > kMostCells / columns_ / std::max(expr_.k, 1u))
@@ -129,27 +168,35 @@ absl::StatusOr<bool> DeviceRun::Execute() {
   plan.groups = static_cast<uint32_t>(groups_.series.size());
   plan.k = expr_.k;
   const DeviceApi& api = devices_->api();
-  if (Failed(api.begin(devices_->device(), &plan, &query_))) return false;
+  if (Failed(api.begin(devices_->device(), &plan, &helpers_, &query_))) return false;
   const size_t at_once = SeriesAtOnce();
   looked_at_ = {0, std::vector<int64_t>(counts_->per_step.size(), 0)};
   for (size_t first = 0; first < series_.size(); first += at_once) {
     RETURN_IF_ERROR(state_->Check());
     const size_t count = std::min(at_once, series_.size() - first);
-    RETURN_IF_ERROR(ReadStored(first, count));
-    batch_.Begin(block_.stripes);
-    for (size_t i = 0; i < count; ++i) {
-      if (!batch_.Add(block_.rows[i], static_cast<uint32_t>(groups_.of[first + i])))
-        return Fall(DeviceFallback::kData);
+    ASSIGN_OR_RETURN(int32_t status, AddBatch(first, count, HasOnDevice()));
+    if (status == kDeviceMissing) {
+      // Evicted since it was asked for.
+      ASSIGN_OR_RETURN(status, AddBatch(first, count, [](const uint64_t*, uint64_t) { return false; }));
     }
-    const DeviceBatch view = batch_.View();
-    const int64_t held = static_cast<int64_t>(batch_.compressed_bytes()) / kSampleBytes;
-    RETURN_IF_ERROR(held_.Add(held));
-    const bool failed = Failed(api.add(query_, &view));
-    held_.Release(held);
-    if (failed) return false;
+    if (Failed(status)) return false;
     batch_.CountWindows(plan, &looked_at_);
   }
   return true;
+}
+
+absl::StatusOr<int32_t> DeviceRun::AddBatch(size_t first, size_t count, const tsdb::HasStripe& has) {
+  RETURN_IF_ERROR(ReadStored(first, count, has));
+  batch_.Begin(block_.stripes);
+  for (size_t i = 0; i < count; ++i) {
+    if (!batch_.Add(block_.rows[i], static_cast<uint32_t>(groups_.of[first + i]))) return kDeviceUnsuitable;
+  }
+  const DeviceBatch view = batch_.View();
+  const int64_t held = static_cast<int64_t>(batch_.compressed_bytes()) / kSampleBytes;
+  RETURN_IF_ERROR(held_.Add(held));
+  const int32_t status = devices_->api().add(query_, &view);
+  held_.Release(held);
+  return status;
 }
 
 absl::StatusOr<bool> DeviceRun::Finish() {
@@ -203,9 +250,9 @@ void DeviceRun::End() {
 
 bool DeviceRun::Failed(int32_t status) {
   if (status == kDeviceOk) return false;
-  (void)Fall(status == kDeviceOutOfMemory  ? DeviceFallback::kMemory
-             : status == kDeviceUnsuitable ? DeviceFallback::kData
-                                           : DeviceFallback::kLost);
+  (void)Fall(status == kDeviceOutOfMemory                              ? DeviceFallback::kMemory
+             : status == kDeviceUnsuitable || status == kDeviceMissing ? DeviceFallback::kData
+                                                                       : DeviceFallback::kLost);
   return true;
 }
 

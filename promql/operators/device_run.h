@@ -44,13 +44,17 @@ class DeviceRun {
 
  private:
   absl::StatusOr<DeviceWork> Estimate();
-  absl::Status ReadStored(size_t first, size_t count);
+  absl::Status ReadStored(size_t first, size_t count, const tsdb::HasStripe& has);
+  tsdb::HasStripe HasOnDevice() const;
+  // The device's status.
+  absl::StatusOr<int32_t> AddBatch(size_t first, size_t count, const tsdb::HasStripe& has);
   absl::Status TakeSeries();
   bool TakesNames() const;
   bool Failed(int32_t status);
   bool Fall(DeviceFallback why);
   void Done();
   size_t SeriesAtOnce() const;
+  void RunTasks(uint32_t tasks, void (*task)(void*, uint32_t), void* argument);
 
   const DeviceExpr expr_;
   QueryState* const state_;
@@ -66,6 +70,7 @@ class DeviceRun {
   std::vector<SeriesMeta> series_;
   Groups groups_;
   HeldSamples held_;
+  DeviceHelpers helpers_;
   void* query_ = nullptr;
   std::vector<double> values_;
   std::vector<uint8_t> present_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <thread>
 
 #include "cuda/group_kernel.h"
 #include "tests/cuda/rows.h"
@@ -39,18 +40,39 @@ inline RandomQuery MakeQuery(uint64_t seed) {
   return out;
 }
 
+// Tasks on three threads, the last ones first.
+inline promql::DeviceHelpers SomeThreads() {
+  promql::DeviceHelpers out;
+  out.run = [](void*, uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
+    std::vector<std::thread> threads;
+    for (uint32_t t = 0; t < 3; ++t) {
+      threads.emplace_back([=] {
+        for (uint32_t i = tasks; i-- > 0;) {
+          if (i % 3 == t) task(argument, i);
+        }
+      });
+    }
+    for (std::thread& t : threads) t.join();
+  };
+  return out;
+}
+
 struct QueryAnswer {
   int32_t status = 0;
   std::vector<double> values;
   std::vector<uint8_t> present;
   std::vector<uint32_t> best;
+  int missing = 0;  // batches that had to be added again with their bytes
 };
 
-inline QueryAnswer Answer(const promql::DeviceApi& api, void* device, RandomQuery* q, uint64_t seed) {
+// `bytes`: whether stripes come with their bytes even if the device has them.
+inline QueryAnswer Answer(const promql::DeviceApi& api, void* device, RandomQuery* q, uint64_t seed,
+                          bool bytes = true) {
   QueryAnswer out;
   const size_t cells = size_t{q->plan.groups} * q->plan.steps;
   void* query = nullptr;
-  out.status = api.begin(device, &q->plan, &query);
+  const promql::DeviceHelpers helpers = SomeThreads();
+  out.status = api.begin(device, &q->plan, seed % 2 == 0 ? &helpers : nullptr, &query);
   for (TestBatch& b : q->batches) {
     promql::DeviceBatch view = b.View();
     for (size_t i = 0; i < b.stripes.size(); ++i) {
@@ -58,7 +80,17 @@ inline QueryAnswer Answer(const promql::DeviceApi& api, void* device, RandomQuer
           seed % 64 == 0 ? 0 : (seed << 20) + static_cast<uint64_t>(&b - q->batches.data()) * 4096 + i;
       b.stripes[i].key[1] = seed % 64 == 0 ? 0 : 1;
     }
-    if (out.status == promql::kDeviceOk) out.status = api.add(query, &view);
+    if (out.status != promql::kDeviceOk) break;
+    const std::vector<promql::DeviceStripe> all = b.stripes;
+    for (promql::DeviceStripe& s : b.stripes) {
+      if (!bytes && api.resident(device, &s, 1) == 1) s.bytes = nullptr;
+    }
+    out.status = api.add(query, &view);
+    b.stripes = all;
+    if (out.status != promql::kDeviceMissing) continue;
+    ++out.missing;
+    view = b.View();
+    out.status = api.add(query, &view);
   }
   if (out.status == promql::kDeviceOk && q->plan.k > 0) {
     out.best.resize(cells * q->plan.k);
@@ -74,13 +106,14 @@ inline QueryAnswer Answer(const promql::DeviceApi& api, void* device, RandomQuer
   return out;
 }
 
-// "" or what differs. Runs the query twice on the device, the second time from its cache.
+// "" or what differs. Runs the query three times on the device: with bytes, from its cache, and without
+// bytes.
 inline std::string Compare(const promql::DeviceApi& api, void* device, const promql::DeviceApi& host_api,
                            void* host_device, uint64_t seed) {
   RandomQuery query = MakeQuery(seed);
   const QueryAnswer want = Answer(host_api, host_device, &query, seed);
-  for (int run = 0; run < 2; ++run) {
-    const QueryAnswer got = Answer(api, device, &query, seed);
+  for (int run = 0; run < 3; ++run) {
+    const QueryAnswer got = Answer(api, device, &query, seed, /*bytes=*/run < 2);
     const std::string at = "seed " + std::to_string(seed) + ", run " + std::to_string(run) + ", function " +
                            std::to_string(query.plan.function) + ", aggregation " +
                            std::to_string(query.plan.aggregation) + ": ";

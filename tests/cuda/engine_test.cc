@@ -302,6 +302,60 @@ TEST_F(DeviceStore, AnswersTheQueryDuringWhichTheDeviceIsLost) {
   EXPECT_NE(log_.find("The device failed: queries run on the CPU from now on"), std::string::npos);
 }
 
+// The second time the device has all stripes: storage is not asked for them.
+TEST_F(DeviceStore, ReadsNoStripeThatTheDeviceHas) {
+  DeviceApi api = *cuda::HostDevice();
+  static int with_bytes, all;
+  api.add = [](void* query, const DeviceBatch* batch) {
+    for (uint32_t i = 0; i < batch->stripe_count; ++i) {
+      if (batch->stripes[i].key[0] == 0) continue;
+      ++all;
+      with_bytes += batch->stripes[i].bytes != nullptr ? 1 : 0;
+    }
+    return cuda::HostDevice()->add(query, batch);
+  };
+  DevicesOptions options = HostOptions(KernelMode::kCuda);
+  options.api = &api;
+  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  const QueryParams params = Params("sum by (le, instance)(rate(h_bucket[5m]))", 60'000);
+  const Result want = Run(nullptr, params);
+  with_bytes = all = 0;
+  ExpectSame(want, Run(devices.get(), params), "first");
+  EXPECT_GT(all, 0);
+  EXPECT_EQ(with_bytes, all);
+  with_bytes = all = 0;
+  ExpectSame(want, Run(devices.get(), params), "again");
+  EXPECT_GT(all, 0);
+  EXPECT_EQ(with_bytes, 0);
+}
+
+// It says that it has all stripes, and has none: they are read after all, in the same query.
+TEST_F(DeviceStore, AnswersWhenStripesAreEvictedMeanwhile) {
+  const std::unique_ptr<Devices> filled = Open();
+  const QueryParams params = Params("sum by (le, instance)(rate(h_bucket[5m]))", 60'000);
+  const Result want = Run(nullptr, params);
+  ExpectSame(want, Run(filled.get(), params), "so that the directories are known");
+  DeviceApi api = *cuda::HostDevice();
+  static int missing;
+  missing = 0;
+  api.resident = [](void*, const DeviceStripe*, uint32_t count) { return count; };
+  api.add = [](void* query, const DeviceBatch* batch) {
+    const int32_t status = cuda::HostDevice()->add(query, batch);
+    missing += status == kDeviceMissing ? 1 : 0;
+    return status;
+  };
+  MetricsRegistry metrics;
+  DevicesOptions options = HostOptions(KernelMode::kCuda);
+  options.api = &api;
+  options.metrics = &metrics;
+  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  ExpectSame(want, Run(devices.get(), params), "evicted");
+  EXPECT_EQ(missing, 1);
+  EXPECT_NE(metrics.Expose().find("narthex_promql_device_queries_total{backend=\"device\"} 1"),
+            std::string::npos);
+  EXPECT_EQ(metrics.Expose().find("fallbacks_total{reason=\"data\"} 1"), std::string::npos);
+}
+
 TEST_F(DeviceStore, AnswersWhenTheDeviceHasNoMemory) {
   const std::unique_ptr<Devices> devices = Open();
   faults_.memory = 1000;

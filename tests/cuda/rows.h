@@ -102,7 +102,7 @@ inline TestResult RunOnHost(const promql::DevicePlan& plan, std::vector<TestBatc
   out.values.resize(size_t{plan.groups} * plan.steps);
   out.present.resize(out.values.size());
   void* query = nullptr;
-  out.status = api.begin(device, &plan, &query);
+  out.status = api.begin(device, &plan, nullptr, &query);
   for (TestBatch& b : batches) {
     const promql::DeviceBatch view = b.View();
     if (out.status == 0) out.status = api.add(query, &view);

@@ -17,6 +17,7 @@ class EmulatedBackend : public Backend {
   uint64_t FreeBytes() override { return memory_.FreeBytes(); }
   void* Allocate(uint64_t bytes) override { return memory_.Allocate(bytes); }
   void Free(void* at) override { memory_.Free(at); }
+  void SetReserve(uint64_t bytes) override { memory_.SetReserve(bytes); }
   void Trim() override { memory_.Trim(); }
   std::unique_ptr<Stream> NewStream() override {
     std::unique_ptr<Queues> queues = memory_.TakeQueues();
@@ -86,6 +87,28 @@ TEST_F(EmulatedDevice, CopiesWhatDoesNotFitIntoTheRingAtOnce) {
     EXPECT_TRUE(from == back);
     memory.Free(to);
   }
+}
+
+// A stripe without bytes that the device does not have: nothing happens, and with its bytes all goes on.
+TEST_F(EmulatedDevice, AsksForTheBytesOfWhatItDoesNotHave) {
+  void* const device = Open(0);
+  RandomQuery query = MakeQuery(7);
+  const QueryAnswer want = Answer(api_, device, &query, 7);
+  api_.close(device);
+  void* const other = Open(300'000);
+  promql::DeviceApi lying = api_;
+  lying.resident = [](void*, const promql::DeviceStripe*, uint32_t count) { return count; };
+  const QueryAnswer got = Answer(lying, other, &query, 7, /*bytes=*/false);
+  EXPECT_EQ(got.missing, static_cast<int>(query.batches.size()));
+  EXPECT_EQ(got.status, promql::kDeviceOk);
+  EXPECT_EQ(got.present, want.present);
+  EXPECT_EQ(got.best, want.best);
+  for (size_t i = 0; i < want.values.size(); ++i) {
+    if (want.present[i] != 0) {
+      ASSERT_EQ(Bits(got.values[i]), Bits(want.values[i]));
+    }
+  }
+  api_.close(other);
 }
 
 // An error at any call ends the query with a status, and nothing else happens.

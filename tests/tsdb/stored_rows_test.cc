@@ -42,7 +42,7 @@ class StoredRows : public DbTest {
     auto set = *(*q)->Select({Matcher::Equal("__name__", metric)}, mint, maxt, {});
     StoredBlock block;
     std::vector<Points> got;
-    EXPECT_TRUE(*set->ReadStored(0, set->size(), &block));
+    EXPECT_TRUE(*set->ReadStored(0, set->size(), {}, &block));
     size_t came_decoded = 0;
     for (const StoredRow& row : block.rows) {
       got.push_back(Decode(row, block, mint, maxt));
@@ -98,7 +98,7 @@ TEST_F(StoredRows, OfTheSameStripeHaveTheSameName) {
     auto q = db_->NewQuerier(0, INT64_MAX / 2);
     auto set = *(*q)->Select({Matcher::Equal("__name__", "m")}, 0, INT64_MAX / 2, {});
     StoredBlock block;
-    EXPECT_TRUE(*set->ReadStored(0, set->size(), &block));
+    EXPECT_TRUE(*set->ReadStored(0, set->size(), {}, &block));
     std::vector<std::pair<uint64_t, uint64_t>> out;
     for (const StoredStripe& s : block.stripes) out.emplace_back(s.id[0], s.id[1]);
     return out;
@@ -109,6 +109,95 @@ TEST_F(StoredRows, OfTheSameStripeHaveTheSameName) {
   Rounds(240, 480);
   ASSERT_TRUE(db_->Maintain(true).ok());
   EXPECT_NE(ids(), first);
+}
+
+// A device that has all stripes: nothing but what must be decoded here is read a second time.
+class ResidentRows : public StoredRows {
+ protected:
+  // What all series of a metric hold; how many stripes came with their bytes, and how many came.
+  std::vector<Points> Read(int64_t mint, int64_t maxt, bool resident, size_t* with_bytes, size_t* all) {
+    auto q = db_->NewQuerier(mint, maxt);
+    auto set = *(*q)->Select({Matcher::Equal("__name__", "m")}, mint, maxt, {});
+    StoredBlock block;
+    const HasStripe has = [&](const uint64_t id[2], uint64_t) {
+      return resident && bytes_.contains({id[0], id[1]});
+    };
+    EXPECT_TRUE(*set->ReadStored(0, set->size(), has, &block));
+    *with_bytes = 0;
+    *all = block.stripes.size();
+    for (StoredStripe& s : block.stripes) {
+      std::string& kept = bytes_[{s.id[0], s.id[1]}];
+      if (!s.bytes.empty()) {
+        ++*with_bytes;
+        kept = std::string(s.bytes);
+      }
+      EXPECT_EQ(kept.size(), s.size);
+      s.bytes = kept;
+    }
+    std::vector<Points> out;
+    for (StoredRow& row : block.rows) {
+      for (StoredPiece& p : row.pieces) {
+        if (p.stripe == StoredPiece::kNoStripe) continue;
+        const std::string_view chunk = block.stripes[p.stripe].bytes.substr(p.offset, p.bytes);
+        EXPECT_TRUE(p.chunk.empty() || p.chunk == chunk);
+        p.chunk = chunk;
+      }
+      out.push_back(Decode(row, block, mint, maxt));
+    }
+    return out;
+  }
+  // Reads everything twice; how many stripes were read again.
+  size_t ReadAgain(int64_t mint, int64_t maxt) {
+    size_t with_bytes = 0, all = 0;
+    const std::vector<Points> want = Read(mint, maxt, false, &with_bytes, &all);
+    EXPECT_EQ(with_bytes, all);
+    EXPECT_GT(all, 0u);
+    EXPECT_EQ(Read(mint, maxt, true, &with_bytes, &all), want);
+    return with_bytes;
+  }
+
+  std::map<std::pair<uint64_t, uint64_t>, std::string> bytes_;
+};
+
+TEST_F(ResidentRows, AreNotReadAgain) {
+  Open("a");
+  for (int hour = 0; hour < 28; ++hour) {
+    Rounds(hour * 240, hour * 240 + 240);
+    ASSERT_TRUE(db_->Maintain(false).ok());
+  }
+  EXPECT_EQ(ReadAgain(kStart, kStart + 40 * 3600'000), 0u);
+  EXPECT_EQ(ReadAgain(kStart + 1000'000, kStart + 9000'000), 0u);
+  // What moved on a little asks for windows that are known.
+  size_t with_bytes = 0, all = 0;
+  Read(kStart + 2000'000, kStart + 8000'000, true, &with_bytes, &all);
+  EXPECT_EQ(with_bytes, 0u);
+  EXPECT_GT(all, 0u);
+}
+
+TEST_F(ResidentRows, OutliveASeal) {
+  Open("a");
+  Rounds(0, 240);
+  ASSERT_TRUE(db_->Maintain(true).ok());
+  EXPECT_EQ(ReadAgain(kStart, kStart + 40 * 3600'000), 0u);
+  Rounds(240, 480);
+  ASSERT_TRUE(db_->Maintain(true).ok());
+  size_t with_bytes = 0, all = 0;
+  Read(kStart, kStart + 40 * 3600'000, true, &with_bytes, &all);
+  EXPECT_GT(with_bytes, 0u);
+  EXPECT_LT(with_bytes, all);
+}
+
+TEST_F(ResidentRows, AreReadWhereSamplesAreLateOrDeleted) {
+  ooo_ = 3600'000;
+  Open("a");
+  Rounds(0, 480);
+  ASSERT_TRUE(db_->Maintain(true).ok());
+  EXPECT_EQ(ReadAgain(kStart, kStart + 40 * 3600'000), 0u);
+  EXPECT_EQ(Append({{"__name__", "m"}, {"i", "a"}}, kStart + 7000'007, -1), AppendResult::kOk);
+  EXPECT_GT(ReadAgain(kStart, kStart + 40 * 3600'000), 0u);
+  ASSERT_TRUE(db_->DeleteSeries({Matcher::Equal("i", "b")}, kStart + 60'000, kStart + 90'000).ok());
+  EXPECT_GT(ReadAgain(kStart, kStart + 40 * 3600'000), 0u);
+  Compare("m", kStart, kStart + 40 * 3600'000, 2);
 }
 
 }  // namespace

@@ -1,7 +1,11 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <vector>
@@ -16,6 +20,9 @@ struct EmulatedQueue {
 struct EmulatedEvent {
   EmulatedQueue* queue = nullptr;
   uint64_t at = 0;
+  // When the queue came to it, for cudaEventElapsedTime.
+  bool timed = false;
+  std::shared_ptr<std::chrono::steady_clock::time_point> when;
 };
 
 namespace {
@@ -28,6 +35,8 @@ int eagerness = 0;
 std::mt19937_64 chance;
 int64_t calls = 0, fails_after = -1;
 cudaError_t failure = cudaErrorUnknown;
+int processors = 3;
+const bool skip = std::getenv("EMULATED_SKIP") != nullptr;
 
 void RunUpTo(EmulatedQueue* queue, uint64_t at) {
   while (queue->done < at) {
@@ -98,7 +107,15 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t queue) {
   const std::lock_guard lock(mutex);
   const cudaError_t error = Enter();
-  if (error == cudaSuccess) *event = {queue, queue->put};
+  if (error != cudaSuccess) return error;
+  if (event->timed) {
+    auto when = std::make_shared<std::chrono::steady_clock::time_point>();
+    queue->work.push_back([when] { *when = std::chrono::steady_clock::now(); });
+    ++queue->put;
+    event->when = std::move(when);
+  }
+  event->queue = queue;
+  event->at = queue->put;
   return error;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -106,6 +123,12 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const cudaError_t error = Enter();
   if (error == cudaSuccess && event->queue != nullptr) RunUpTo(event->queue, event->at);
   return error;
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const std::lock_guard lock(mutex);
+  const cudaError_t error = Enter();
+  if (error != cudaSuccess) return error;
+  return event->queue == nullptr || event->queue->done >= event->at ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaHostAlloc(void** at, size_t bytes, unsigned) {
   *at = std::malloc(bytes);
@@ -143,15 +166,70 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   *total = size_t{1} << 30;
   return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t queue) {
-  return Put(queue, [=] { std::memcpy(to, from, bytes); });
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t queue) {
+  return Put(queue, [=] {
+    if (!skip || kind == cudaMemcpyDeviceToHost) std::memcpy(to, from, bytes);
+  });
 }
 cudaError_t cudaMemsetAsync(void* at, int value, size_t bytes, cudaStream_t queue) {
   return Put(queue, [=] { std::memset(at, value, bytes); });
 }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 
-void EmulatedLaunch(cudaStream_t queue, std::function<void()> work) { (void)Put(queue, std::move(work)); }
+cudaError_t cudaGetDeviceCount(int* count) {
+  const std::lock_guard lock(mutex);
+  *count = processors > 0 ? 1 : 0;
+  return processors > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+cudaError_t cudaSetDeviceFlags(unsigned) { return cudaSuccess; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int) {
+  const std::lock_guard lock(mutex);
+  *out = {};
+  std::snprintf(out->name, sizeof(out->name), "emulated");
+  out->totalGlobalMem = size_t{1} << 30;
+  out->sharedMemPerBlockOptin = 40'000;
+  out->multiProcessorCount = processors;
+  out->major = 9;
+  return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
+const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaSuccess                 ? "no error"
+         : error == cudaErrorMemoryAllocation ? "out of memory"
+         : error == cudaErrorNoDevice         ? "no CUDA-capable device is detected"
+                                              : "unknown error";
+}
+cudaError_t cudaPeekAtLastError() {
+  const std::lock_guard lock(mutex);
+  return fails_after >= 0 && calls >= fails_after ? failure : cudaSuccess;
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  *event = new EmulatedEvent();
+  (*event)->timed = true;
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
+  const std::lock_guard lock(mutex);
+  if (begin->when == nullptr || end->when == nullptr) return cudaErrorUnknown;
+  *ms = std::max(1e-3f, std::chrono::duration<float, std::milli>(*end->when - *begin->when).count());
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void** at, size_t bytes) { return cudaHostAlloc(at, bytes, 0); }
+
+void EmulatedLaunch(cudaStream_t queue, std::function<void()> work) {
+  (void)Put(queue, [work = std::move(work)] {
+    if (!skip) work();
+  });
+}
 void EmulatedEagerness(int percent, uint64_t seed) {
   const std::lock_guard lock(mutex);
   eagerness = percent;
@@ -162,6 +240,10 @@ void EmulatedFailure(int64_t after_calls, cudaError_t error) {
   calls = 0;
   fails_after = after_calls;
   failure = error;
+}
+void EmulatedProcessors(int count) {
+  const std::lock_guard lock(mutex);
+  processors = count;
 }
 void EmulatedMemory(size_t bytes) {
   const std::lock_guard lock(mutex);
