@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "promql/functions/annotation_texts.h"
+#include "promql/operators/batch_stream.h"
 #include "promql/query_threads.h"
 
 namespace narthex::promql {
@@ -36,12 +37,11 @@ DeviceRun::DeviceRun(const DeviceExpr& expr, QueryState* state, Steps steps)
       steps_(steps),
       shift_(ShiftOf(*expr.selector, state->steps)),
       columns_(static_cast<size_t>(steps.count)),
-      batch_(state->use_start_timestamps),
       held_(state),
       counts_(state->counts) {
   helpers_.context = this;
   helpers_.run = [](void* run, uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
-    static_cast<DeviceRun*>(run)->RunTasks(tasks, task, argument);
+    static_cast<DeviceRun*>(run)->RunTasks(tasks, [&](uint32_t i) { task(argument, i); });
   };
 }
 
@@ -55,30 +55,36 @@ absl::StatusOr<bool> DeviceRun::Choose() {
   hints.end = last;
   hints.range = expr_.matrix->range_ms;
   hints.step = steps_.step_ms;
-  ASSIGN_OR_RETURN(set_, state_->Select(expr_.selector->matchers, &hints));
-  if (set_->size() > 0 && set_->size() < kNoSeries) {
+  // For the CPU too, if the selection goes on to it.
+  hints.readers = BatchStream::ReadersWanted(*state_, hints.end - hints.start);
+  wanted_readers_ = static_cast<size_t>(hints.readers);
+  ASSIGN_OR_RETURN(std::unique_ptr<tsdb::SeriesSet> set, state_->Select(expr_.selector->matchers, &hints));
+  const size_t size = set->size();
+  readers_.push_back(std::make_unique<DeviceReader>(std::move(set), state_->use_start_timestamps));
+  if (size > 0 && size < kNoSeries) {
     ASSIGN_OR_RETURN(DeviceWork work, Estimate());
     choice_ = devices_->Choose(work);
     asked_ = true;
   }
   if (choice_.device) return true;
-  state_->selected[expr_.selector] = std::move(set_);
+  state_->selected[expr_.selector] = readers_[0]->TakeSet();
   return false;
 }
 
 // From the first series: they are alike.
 absl::StatusOr<DeviceWork> DeviceRun::Estimate() {
-  const size_t count = std::min(kSampled, set_->size());
-  RETURN_IF_ERROR(ReadStored(0, count, HasOnDevice()));
-  batch_.Begin(block_.stripes);
-  for (const tsdb::StoredRow& row : block_.rows) (void)batch_.Add(row, 0);
-  (void)batch_.View();  // the sizes of what is in no stripe
-  const double n = static_cast<double>(set_->size()), scale = n / static_cast<double>(count);
+  DeviceReader& reader = *readers_[0];
+  const size_t size = reader.set()->size(), count = std::min(kSampled, size);
+  // Whether they fit shows when all are read.
+  RETURN_IF_ERROR(reader.Read(0, count, HasOnDevice(), std::vector<size_t>(count, 0)).status());
+  DeviceBatchBuilder& batch = reader.batch();
+  (void)batch.View();  // the sizes of what is in no stripe
+  const double n = static_cast<double>(size), scale = n / static_cast<double>(count);
   DeviceWork work;
   work.series = n;
-  work.samples = static_cast<double>(batch_.samples()) * scale;
-  work.bytes = static_cast<double>(batch_.compressed_bytes()) * scale;
-  const std::vector<DeviceStripe>& stripes = batch_.stripes();
+  work.samples = static_cast<double>(batch.samples()) * scale;
+  work.bytes = static_cast<double>(batch.compressed_bytes()) * scale;
+  const std::vector<DeviceStripe>& stripes = batch.stripes();
   double all = 0, there = 0;
   for (const DeviceStripe& s : stripes) {
     all += static_cast<double>(s.size);
@@ -101,43 +107,25 @@ tsdb::HasStripe DeviceRun::HasOnDevice() const {
   };
 }
 
-absl::Status DeviceRun::ReadStored(size_t first, size_t count, const tsdb::HasStripe& has) {
-  if (stored_) {
-    ASSIGN_OR_RETURN(stored_, set_->ReadStored(first, count, has, &block_));
-  }
-  if (stored_) return absl::OkStatus();
-  RETURN_IF_ERROR(set_->ReadBlock(first, count, &rows_));
-  block_.stripes.clear();
-  block_.rows.assign(count, tsdb::StoredRow());
-  for (size_t i = 0; i < count; ++i) {
-    block_.rows[i].decoded = true;
-    block_.rows[i].row = rows_[i];
-  }
-  return absl::OkStatus();
-}
-
 // first_over_time and last_over_time leave names where they are.
 bool DeviceRun::TakesNames() const { return expr_.function != kDeviceFirst && expr_.function != kDeviceLast; }
 
 absl::Status DeviceRun::TakeSeries() {
-  series_.resize(set_->size());
+  tsdb::SeriesSet* const set = readers_[0]->set();
+  series_.resize(set->size());
   const bool drop_name = TakesNames();
-  for (size_t i = 0; i < series_.size(); ++i) series_[i] = {set_->TakeLabels(i), drop_name};
+  for (size_t i = 0; i < series_.size(); ++i) series_[i] = {set->TakeLabels(i), drop_name};
   groups_ = GroupSeries(series_, expr_.aggregate->grouping, expr_.aggregate->without);
   const size_t cells = groups_.series.size() * columns_ * std::max(expr_.k, 1u);
   return held_.Add(static_cast<int64_t>(cells));
 }
 
-size_t DeviceRun::SeriesAtOnce() const {
-  return std::clamp(kCellsAtOnce / columns_, kFewestSeriesAtOnce, kMostSeriesAtOnce);
-}
-
-// What the device asks of other threads: the query's own takes part, and the others as they are free.
-void DeviceRun::RunTasks(uint32_t tasks, void (*task)(void*, uint32_t), void* argument) {
+// The query's own thread takes part, and the others as they are free.
+void DeviceRun::RunTasks(uint32_t tasks, const std::function<void(uint32_t)>& task) {
   std::atomic<uint32_t> next{0}, done{0};
   const auto work = [&] {
     for (uint32_t i = next++; i < tasks; i = next++) {
-      task(argument, i);
+      task(i);
       ++done;
     }
   };
@@ -169,34 +157,61 @@ absl::StatusOr<bool> DeviceRun::Execute() {
   plan.k = expr_.k;
   const DeviceApi& api = devices_->api();
   if (Failed(api.begin(devices_->device(), &plan, &helpers_, &query_))) return false;
-  const size_t at_once = SeriesAtOnce();
   looked_at_ = {0, std::vector<int64_t>(counts_->per_step.size(), 0)};
-  for (size_t first = 0; first < series_.size(); first += at_once) {
+  const size_t at_once = MakeReaders();
+  for (size_t first = 0; first < series_.size(); first += at_once * readers_.size()) {
     RETURN_IF_ERROR(state_->Check());
-    const size_t count = std::min(at_once, series_.size() - first);
-    ASSIGN_OR_RETURN(int32_t status, AddBatch(first, count, HasOnDevice()));
-    if (status == kDeviceMissing) {
-      // Evicted since it was asked for.
-      ASSIGN_OR_RETURN(status, AddBatch(first, count, [](const uint64_t*, uint64_t) { return false; }));
-    }
-    if (Failed(status)) return false;
-    batch_.CountWindows(plan, &looked_at_);
+    ASSIGN_OR_RETURN(const bool added, AddBatches(plan, first, at_once));
+    if (!added) return false;
   }
   return true;
 }
 
-absl::StatusOr<int32_t> DeviceRun::AddBatch(size_t first, size_t count, const tsdb::HasStripe& has) {
-  RETURN_IF_ERROR(ReadStored(first, count, has));
-  batch_.Begin(block_.stripes);
-  for (size_t i = 0; i < count; ++i) {
-    if (!batch_.Add(block_.rows[i], static_cast<uint32_t>(groups_.of[first + i]))) return kDeviceUnsuitable;
+// How many series each of them reads at once.
+size_t DeviceRun::MakeReaders() {
+  const size_t at_once = std::clamp(kCellsAtOnce / columns_, kFewestSeriesAtOnce, kMostSeriesAtOnce);
+  const size_t shared = std::max(at_once / 4, kFewestSeriesAtOnce);
+  while (readers_.size() < wanted_readers_ && readers_.size() * shared < series_.size()) {
+    std::unique_ptr<tsdb::SeriesSet> another = readers_[0]->set()->NewReader();
+    if (another == nullptr) break;
+    readers_.push_back(std::make_unique<DeviceReader>(std::move(another), state_->use_start_timestamps));
   }
-  const DeviceBatch view = batch_.View();
-  const int64_t held = static_cast<int64_t>(batch_.compressed_bytes()) / kSampleBytes;
+  return readers_.size() > 1 ? shared : at_once;
+}
+
+// One batch a reader: they are read side by side and added in order.
+absl::StatusOr<bool> DeviceRun::AddBatches(const DevicePlan& plan, size_t begin, size_t at_once) {
+  const size_t left = series_.size() - begin;
+  const size_t batches = std::min(readers_.size(), (left + at_once - 1) / at_once);
+  const auto read = [&](size_t i, const tsdb::HasStripe& has) {
+    const size_t first = begin + i * at_once, count = std::min(at_once, series_.size() - first);
+    return readers_[i]->Read(first, count, has, std::span(groups_.of).subspan(first, count));
+  };
+  std::vector<absl::StatusOr<bool>> done(batches, false);
+  RunTasks(static_cast<uint32_t>(batches), [&](uint32_t i) { done[i] = read(i, HasOnDevice()); });
+  int64_t held = 0;
+  for (size_t i = 0; i < batches; ++i)
+    held += static_cast<int64_t>(readers_[i]->batch().compressed_bytes()) / kSampleBytes;
   RETURN_IF_ERROR(held_.Add(held));
-  const int32_t status = devices_->api().add(query_, &view);
+  for (size_t i = 0; i < batches; ++i) {
+    ASSIGN_OR_RETURN(const bool fits, std::move(done[i]));
+    if (!fits) return Fall(DeviceFallback::kData);
+    int32_t status = AddBatch(&readers_[i]->batch());
+    if (status == kDeviceMissing) {
+      // Evicted since it was asked for.
+      RETURN_IF_ERROR(read(i, [](const uint64_t*, uint64_t) { return false; }).status());
+      status = AddBatch(&readers_[i]->batch());
+    }
+    if (Failed(status)) return false;
+    readers_[i]->batch().CountWindows(plan, &looked_at_);
+  }
   held_.Release(held);
-  return status;
+  return true;
+}
+
+int32_t DeviceRun::AddBatch(DeviceBatchBuilder* batch) {
+  const DeviceBatch view = batch->View();
+  return devices_->api().add(query_, &view);
 }
 
 absl::StatusOr<bool> DeviceRun::Finish() {

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "promql/devices.h"
-#include "promql/operators/device_batch.h"
 #include "promql/operators/device_plan.h"
+#include "promql/operators/device_reader.h"
 #include "promql/operators/grouping.h"
 #include "promql/operators/selectors.h"
 
@@ -44,17 +45,17 @@ class DeviceRun {
 
  private:
   absl::StatusOr<DeviceWork> Estimate();
-  absl::Status ReadStored(size_t first, size_t count, const tsdb::HasStripe& has);
   tsdb::HasStripe HasOnDevice() const;
+  size_t MakeReaders();
+  absl::StatusOr<bool> AddBatches(const DevicePlan& plan, size_t begin, size_t at_once);
   // The device's status.
-  absl::StatusOr<int32_t> AddBatch(size_t first, size_t count, const tsdb::HasStripe& has);
+  int32_t AddBatch(DeviceBatchBuilder* batch);
   absl::Status TakeSeries();
   bool TakesNames() const;
   bool Failed(int32_t status);
   bool Fall(DeviceFallback why);
   void Done();
-  size_t SeriesAtOnce() const;
-  void RunTasks(uint32_t tasks, void (*task)(void*, uint32_t), void* argument);
+  void RunTasks(uint32_t tasks, const std::function<void(uint32_t)>& task);
 
   const DeviceExpr expr_;
   QueryState* const state_;
@@ -62,11 +63,8 @@ class DeviceRun {
   const Steps steps_;
   const TimeShift shift_;
   const size_t columns_;
-  std::unique_ptr<tsdb::SeriesSet> set_;
-  bool stored_ = true;  // whether the set knows another form than rows
-  tsdb::StoredBlock block_;
-  std::vector<tsdb::Row> rows_;
-  DeviceBatchBuilder batch_;
+  size_t wanted_readers_ = 1;
+  std::vector<std::unique_ptr<DeviceReader>> readers_;  // of one selection; the first has the labels
   std::vector<SeriesMeta> series_;
   Groups groups_;
   HeldSamples held_;

@@ -97,6 +97,7 @@ INSTANTIATE_TEST_SUITE_P(All, DeviceScripts, ::testing::ValuesIn(ScriptFiles()),
 // A store with counters, gauges, histograms with gaps and late samples; part of it sealed.
 class DeviceStore : public DeviceTest {
  protected:
+  static constexpr size_t kMany = 60;
   static constexpr int64_t kStart = 1'700'000'000'000, kEnd = kStart + 3 * 3600'000;
 
   DeviceStore() : clock_(kStart) {
@@ -133,15 +134,16 @@ class DeviceStore : public DeviceTest {
       for (const std::string& le : bounds) add("h_bucket", "le", le);
       for (int i = 0; i < 9; ++i) add("c_total", "path", StrCat("/", i));
       for (int i = 0; i < 9; ++i) add("g", "part", StrCat(i));
+      for (size_t i = 0; i < kMany; ++i) add("many_total", "number", StrCat(i));
     }
-    std::vector<std::vector<double>> values(kTargets, std::vector<double>(23, 0));
+    std::vector<std::vector<double>> values(kTargets, std::vector<double>(23 + kMany, 0));
     for (int64_t t = kStart; t < kEnd; t += 15'000) {
       clock_.AdvanceMs(t - clock_.NowMs());
       for (int k = 0; k < kTargets; ++k) {
         if (random() % 90 == 0) continue;
         groups[k]->Begin(t + k * 100);
         double sum = 0;
-        for (size_t i = 0; i < 23; ++i) {
+        for (size_t i = 0; i < 23 + kMany; ++i) {
           double& v = values[k][i];
           if (i < 5) {
             sum += static_cast<double>(random() % 7);
@@ -149,6 +151,8 @@ class DeviceStore : public DeviceTest {
           } else if (i < 14) {
             if (random() % 200 == 0) v = 0;
             if (i % 3 != 0) v += static_cast<double>(random() % 100000) / (i % 2 == 0 ? 1 : 1000);
+          } else if (i >= 23) {
+            v += static_cast<double>(random() % 9);
           } else {
             v = i == 14 ? std::exp(static_cast<double>(random() % 1000) / 50)
                         : static_cast<double>(random() % 50) / 4;
@@ -183,12 +187,14 @@ class DeviceStore : public DeviceTest {
     return params;
   }
 
-  Result Run(Devices* devices, const QueryParams& params) {
+  Result Run(Devices* devices, const QueryParams& params, int threads = 1) {
     MetricsRegistry metrics;
     EngineOptions options;
     options.clock = &SystemClock();
     options.metrics = &metrics;
     options.devices = devices;
+    options.threads = threads;
+    options.min_shared_samples = 1;
     Engine engine(options);
     absl::StatusOr<Result> result = engine.Run(*db_, params);
     EXPECT_TRUE(result.ok()) << params.query << ": " << result.status().message();
@@ -300,6 +306,28 @@ TEST_F(DeviceStore, AnswersTheQueryDuringWhichTheDeviceIsLost) {
   EXPECT_GT(fell, 5);
   EXPECT_LT(fell, 40);
   EXPECT_NE(log_.find("The device failed: queries run on the CPU from now on"), std::string::npos);
+}
+
+// Several threads read; the batches are added in their order, so that sums have the same bits.
+TEST_F(DeviceStore, ReadsWithSeveralThreads) {
+  DeviceApi api = *cuda::HostDevice();
+  static int batches;
+  api.add = [](void* query, const DeviceBatch* batch) {
+    ++batches;
+    return cuda::HostDevice()->add(query, batch);
+  };
+  DevicesOptions options = HostOptions(KernelMode::kCuda);
+  options.api = &api;
+  const std::unique_ptr<Devices> devices = Devices::Create(options);
+  const QueryParams params = Params("sum by (instance)(rate(many_total[5m]))", 1000);
+  const Result want = Run(nullptr, params);
+  for (int threads : {1, 4}) {
+    for (const char* run : {"first", "again"}) {
+      batches = 0;
+      ExpectSame(want, Run(devices.get(), params, threads), run);
+      EXPECT_EQ(batches, threads == 1 ? 1 : 3);
+    }
+  }
 }
 
 // The second time the device has all stripes: storage is not asked for them.
