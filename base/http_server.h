@@ -42,8 +42,9 @@ class HttpResponseWriter {
   virtual void Send(int status, std::string_view content_type, std::string body) = 0;
   virtual absl::Status Start(int status, std::string_view content_type) = 0;
   virtual absl::Status Write(std::string_view piece) = 0;
-  // What follows may take long, or wait: other requests shall not wait for it. Costs nothing where the handler
-  // has a thread to itself. Every handler that HttpServerOptions::is_light speaks for has to call it in time.
+  // What follows may take long, or wait: other requests shall not wait for it. Costs nothing where the
+  // handler has a thread to itself. Every handler that HttpServerOptions::is_light speaks for has to call it
+  // in time.
   virtual void ExpectLong() {}
   // The rest of a started answer will not come, and the client must not take it for complete: its stream is
   // reset, or its connection ends in the middle of the chunks. Nothing may be written afterwards.
@@ -71,8 +72,8 @@ struct HttpServerOptions {
 
 // Owns its threads. Handlers run on workers, or where they are light on the thread that does the I/O, which
 // another one takes over when they turn out to be long; one request of an HTTP/1.1 connection at a time;
-// keep-alive and pipelining work. A TLS context that agrees on "h2" gives HTTP/2, with many requests of a connection at
-// once.
+// keep-alive and pipelining work. A TLS context that agrees on "h2" gives HTTP/2, with many requests of a
+// connection at once.
 class HttpServer {
  public:
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler);
