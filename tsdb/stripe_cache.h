@@ -28,7 +28,7 @@ struct ParsedStripe {
 // that the stripes that were asked for last.
 class StripeCache {
  public:
-  static constexpr size_t kMaxBytes = 1 << 20;
+  static constexpr size_t kMaxBytes = 2 << 20;
 
   // nullptr if it is not known.
   std::shared_ptr<const ParsedStripe> Find(uint64_t layout, std::string_view key);
