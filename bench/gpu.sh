@@ -10,6 +10,7 @@
 #   GPU_STEPS          which: "registers ptx figures fuzz memcheck racecheck server"
 #   GPU_FUZZ_SECONDS   of the comparison with the host (60). Ten minutes of it: GPU_STEPS=fuzz GPU_FUZZ_SECONDS=600 GPU_SECONDS=700
 #   GPU_MEMCHECK_SECONDS, GPU_RACECHECK_SECONDS (40)   GPU_MILLIONS  of series (1)   NARTHEX_FOLDER  as bench/gpu_folder.sh packs it
+#   GPU_ARCH           90, say: instead of what the device is
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${1:-$root/build/gpu}
@@ -52,7 +53,7 @@ machine() {
   [ -n "$nvcc" ] || return 1
   "$nvcc" --version | tail -2 | head -1
   # On a machine with a device only its architecture: the rest would take most of the time.
-  arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -dc 0-9)
+  arch=${GPU_ARCH:-$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -dc 0-9)}
   echo "builds for: ${arch:+sm_}${arch:-all architectures}"
 }
 

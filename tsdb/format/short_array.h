@@ -7,8 +7,8 @@
 
 namespace narthex::tsdb {
 
-// n elements, zeros at first; kFew of them take no memory. (Not Abseil's: bench/gpu.sh builds the chunk format
-// where there is nothing but a compiler.)
+// n elements, zeros at first; kFew of them take no memory. (Not Abseil's: bench/gpu.sh builds the chunk
+// format where there is nothing but a compiler.)
 template <typename T, size_t kFew>
 class ShortArray {
  public:
