@@ -16,6 +16,7 @@ using Tcp = asio::ip::tcp;
 constexpr size_t kMaxQueuedBytes = 256 << 10;  // a streaming handler blocks beyond this
 constexpr size_t kFrameBytes = 64 << 10;       // read or written at once with HTTP/2, and of a body
 constexpr size_t kHeadBytes = 4 << 10;         // read at once otherwise
+constexpr size_t kKeptBytes = 64 << 10;        // of room for answers, from one to the next
 constexpr int64_t kWriteTimeoutMs = 300'000;
 constexpr unsigned char kTlsAlert = 0x15;  // first byte of a record that ends a connection
 
@@ -335,7 +336,8 @@ void HttpConnection::WriteNext() {
 
 void HttpConnection::AfterAnswer() {
   finished_ = false;
-  writing_bytes_ = std::string();
+  writing_bytes_.clear();
+  if (writing_bytes_.capacity() > kKeptBytes) std::string().swap(writing_bytes_);
   Error ignored;
   if (std::exchange(watching_, false)) socket_.cancel(ignored);
   if (keep_alive_) return Listen();

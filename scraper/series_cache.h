@@ -20,6 +20,7 @@ class SeriesCache {
  public:
   struct Entry {
     PageText text() const { return {hash, size}; }
+    bool InUse() const { return size != 0; }
 
     uint64_t hash = 0;  // of the raw series
     uint32_t size = 0;
@@ -66,6 +67,7 @@ class SeriesCache {
     if (!steady_) AddGap(gap.text, gap.first_note, gap.notes);
   }
   Entry* Find(PageText text) {
+    MakeIndex();
     auto it = index_.find(text);
     return it == index_.end() ? nullptr : &(*entries_)[*it];
   }
@@ -99,28 +101,34 @@ class SeriesCache {
   template <typename Forget>
   void EndRound(bool keep, Forget forget) {
     const bool all = cursor_ == previous_.size() && next_gap_ == previous_gaps_.size();
-    if (!all || index_.size() != previous_.size()) WriteRound();
-    if (!steady_) {
+    if (!all || size() != previous_.size()) WriteRound();
+    if (steady_) {
+      if (++steady_rounds_ == kSteadyRounds) DropIndex();
+    } else {
+      steady_rounds_ = 0;
       order_.swap(previous_);
       order_.clear();
       gaps_.swap(previous_gaps_);
       gaps_.clear();
     }
-    if (keep && index_.size() <= good_size_ * 2 + 1000) return;
+    if (keep && size() <= good_size_ * 2 + 1000) return;
     if (!keep) good_size_ = previous_.size();
-    if (index_.size() == previous_.size()) return;
+    if (size() == previous_.size()) return;
     ForgetUnseen(forget);
   }
   template <typename Forget>
   void Clear(Forget forget) {
-    for (uint32_t id : index_) {
-      if (!(*entries_)[id].dropped) forget((*entries_)[id].slot);
+    for (const Entry& entry : *entries_) {
+      if (entry.InUse() && !entry.dropped) forget(entry.slot);
     }
     *this = SeriesCache();
   }
-  size_t size() const { return index_.size(); }
+  size_t size() const { return entries_->size() - free_.size(); }
   // Without the dropped ones.
-  size_t live() const { return index_.size() - dropped_; }
+  size_t live() const { return size() - dropped_; }
+  // Whether texts can be looked up without a table being made of them first.
+  bool indexed() const { return indexed_; }
+  static constexpr int kSteadyRounds = 8;  // after so many nobody is expected to look up anything
 
  private:
   static constexpr size_t kMinDropped = 10'000;
@@ -153,22 +161,33 @@ class SeriesCache {
   // REQUIRES: the round is not steady
   template <typename Forget>
   void ForgetUnseen(Forget forget) {
-    for (auto it = index_.begin(); it != index_.end();) {
-      const uint32_t id = *it;
+    MakeIndex();
+    for (uint32_t id = 0; id < entries_->size(); ++id) {
       Entry& entry = (*entries_)[id];
-      if (entry.last_round == round_) {
-        ++it;
-        continue;
-      }
+      if (!entry.InUse() || entry.last_round == round_) continue;
       if (!entry.dropped) forget(entry.slot);
-      index_.erase(it++);
+      index_.erase(id);
       if (entry.dropped) --dropped_;
       entry = Entry();
       free_.push_back(id);
     }
   }
 
+  void MakeIndex() {
+    if (indexed_) return;
+    indexed_ = true;
+    index_.reserve(size());
+    for (uint32_t id = 0; id < entries_->size(); ++id) {
+      if ((*entries_)[id].InUse()) index_.insert(id);
+    }
+  }
+  void DropIndex() {
+    index_ = Index(0, Hash{entries_.get()}, Equal{entries_.get()});
+    indexed_ = false;
+  }
+
   Entry* New(PageText text, tsdb::Slot slot, bool dropped) {
+    MakeIndex();
     uint32_t id;
     if (free_.empty()) {
       id = static_cast<uint32_t>(entries_->size());
@@ -190,7 +209,10 @@ class SeriesCache {
   std::vector<uint32_t> free_;
   std::vector<uint32_t> order_, previous_;  // of this round where it is not steady; of the last one
   std::vector<Gap> gaps_, previous_gaps_;
-  absl::flat_hash_set<uint32_t, Hash, Equal> index_{0, Hash{entries_.get()}, Equal{entries_.get()}};
+  using Index = absl::flat_hash_set<uint32_t, Hash, Equal>;
+  Index index_{0, Hash{entries_.get()}, Equal{entries_.get()}};
+  bool indexed_ = true;
+  int steady_rounds_ = 0;
   uint32_t round_ = 1;
   bool steady_ = true;  // so far the round is the last one
   size_t cursor_ = 0, next_gap_ = 0, good_size_ = 0, dropped_ = 0;

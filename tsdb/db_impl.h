@@ -151,7 +151,8 @@ class DbImpl : public Db {
   absl::Status LoadManifest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   absl::Status OpenJournal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void CollectFree();
-  absl::Status LoadLastLoose();
+  void KnowLastLoose() const;  // loads them the first time
+  void LoadLastLoose() const;
   bool KnowsSeries(SeriesId id, uint64_t* bad);
   void ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t* bad)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
@@ -277,6 +278,8 @@ class DbImpl : public Db {
   std::vector<std::shared_ptr<const LooseStore>> frozen_ ABSL_GUARDED_BY(loose_mutex_);
   uint64_t loose_sealed_ ABSL_GUARDED_BY(loose_mutex_) = 0;
   int64_t loose_window_ ABSL_GUARDED_BY(loose_mutex_) = INT64_MIN;
+  mutable Mutex last_loose_mutex_;  // taken before all others
+  mutable std::atomic<bool> last_loose_known_{false};
 
   mutable Mutex windows_mutex_;
   std::map<int64_t, std::shared_ptr<const Roaring>> windows_ ABSL_GUARDED_BY(windows_mutex_);

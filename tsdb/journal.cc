@@ -181,7 +181,7 @@ uint64_t Journal::Append(std::string_view payload, absl::Status* written, uint64
   if (written->ok()) {
     EncodeRecord(segments_.back().number, sequence_, payload, &frame_);
     *written = files_.Write(fd_, path_, position_, frame_);
-    if (frame_.capacity() > kKeptFrame) frame_ = std::string();
+    if (frame_.capacity() > kKeptFrame) std::string().swap(frame_);  // an assignment would keep the room
   }
   if (written->ok()) {
     position_ += size;

@@ -217,6 +217,7 @@ Sample DbImpl::LastOf(SeriesId id) const {
 
 // Upstream's memSeries.appendable.
 AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
+  KnowLastLoose();
   const int64_t head_max = HeadMax();
   if (head_max == INT64_MIN) return AppendResult::kOk;
   const int64_t window = ooo_window_ms_;
@@ -233,6 +234,7 @@ AppendResult DbImpl::Check(SeriesId id, const Sample& sample) const {
 
 void DbImpl::CheckFloats(std::span<const FloatSample> floats, std::vector<bool>* newer) const {
   newer->assign(floats.size(), false);
+  KnowLastLoose();
   const int64_t head_max = HeadMax();
   const int64_t from = std::max(head_max == INT64_MIN ? INT64_MIN : head_max - kOutOfBoundsMs, kMinTime);
   ReaderMutexLock lock(&groups_mutex_);

@@ -41,7 +41,7 @@ struct alignas(64) LooseColumn {
 };
 
 // More is sealed before its window is over.
-inline constexpr size_t kMaxLooseBytes = 16 << 20;
+inline constexpr size_t kMaxLooseBytes = 32 << 20;
 
 // Not thread-safe: the owner locks it, or it is frozen (no longer written).
 class LooseStore {

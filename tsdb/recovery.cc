@@ -93,7 +93,7 @@ absl::Status DbImpl::Init() {
   RETURN_IF_ERROR(LoadExemplars());
   RETURN_IF_ERROR(OpenJournal());
   CollectFree();
-  RETURN_IF_ERROR(LoadLastLoose());
+  last_loose_known_ = max_t_ == INT64_MIN;
   UpdateGauges();
   if (options_.background_work) thread_ = std::thread([this] { Background(); });
   return absl::OkStatus();
@@ -342,10 +342,18 @@ void DbImpl::CollectFree() {
   }
 }
 
+// Not at the start, which shall be quick: whose samples all come in rounds never needs them.
+void DbImpl::KnowLastLoose() const {
+  if (last_loose_known_) return;
+  MutexLock lock(&last_loose_mutex_);
+  if (last_loose_known_) return;
+  LoadLastLoose();
+  last_loose_known_ = true;
+}
+
 // The newest sealed sample of each loose series: duplicates and late samples are judged as before the
 // restart.
-absl::Status DbImpl::LoadLastLoose() {
-  if (max_t_ == INT64_MIN) return absl::OkStatus();
+void DbImpl::LoadLastLoose() const {
   const int64_t maxt = max_t_, mint = HeadMax() - kOutOfBoundsMs;
   std::unique_ptr<ReadView> view = Pin({}, mint, maxt);
   StripeReader reader(
@@ -365,7 +373,6 @@ absl::Status DbImpl::LoadLastLoose() {
   MutexLock lock(&loose_mutex_);
   for (const auto& [id, sample] : newest)
     if (sample.t >= mint) loose_->NoteLast(id, sample);
-  return absl::OkStatus();
 }
 
 }  // namespace narthex::tsdb

@@ -50,6 +50,7 @@ class Pages {
     ASSERT_EQ(cache_.size(), slots_.size());
   }
   int predicted() const { return predicted_; }
+  bool indexed() const { return cache_.indexed(); }
 
  private:
   SeriesCache cache_;
@@ -85,6 +86,20 @@ TEST(SeriesCache, APageThatStaysIsPredictedWhole) {
   pages.Scrape({"a", "c"}, false);
   pages.Scrape({"a", "c"}, false);
   EXPECT_EQ(pages.predicted(), 4 * 3 + 1 + 2);
+}
+
+TEST(SeriesCache, OfAPageThatStaysNoTableIsKept) {
+  Pages pages;
+  for (int round = 0; round <= SeriesCache::kSteadyRounds; ++round) {
+    EXPECT_TRUE(pages.indexed());
+    pages.Scrape({"a", "b", "c"}, false);
+  }
+  EXPECT_FALSE(pages.indexed());
+  pages.Scrape({"a", "b", "c"}, false);
+  EXPECT_FALSE(pages.indexed());
+  pages.Scrape({"c", "x", "a"}, false);  // all that is asked here is still known
+  EXPECT_TRUE(pages.indexed());
+  pages.Scrape({"b", "x", "c"}, false);
 }
 
 TEST(SeriesCache, MetadataIsPredictedWhereItStood) {

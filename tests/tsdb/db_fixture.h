@@ -50,11 +50,33 @@ class DbTest : public ::testing::Test {
   }
   // As after kill -9: the files as they are now, opened by somebody else.
   void Kill() {
-    fs::copy(root_ / "a", root_ / "b", fs::copy_options::recursive);
+    // The store's own threads may still put files into place: what counts is a copy that nothing came
+    // between.
+    std::error_code changed;
+    std::string before;
+    do {
+      before = Listing(root_ / "a");
+      fs::remove_all(root_ / "b");
+      changed.clear();
+      fs::copy(root_ / "a", root_ / "b", fs::copy_options::recursive, changed);
+    } while (changed || before.empty() || Listing(root_ / "a") != before);
     db_.reset();
     fs::remove_all(root_ / "a");
     fs::rename(root_ / "b", root_ / "a");
     Open("a");
+  }
+  // Names, sizes and times of all files; "" if one went away meanwhile.
+  static std::string Listing(const fs::path& root) {
+    std::map<std::string, std::string> files;
+    std::error_code gone;
+    for (fs::recursive_directory_iterator it(root, gone), end; !gone && it != end; it.increment(gone)) {
+      if (!it->is_regular_file(gone)) continue;
+      files[it->path().string()] = std::to_string(it->file_size(gone)) + " " +
+                                   std::to_string(it->last_write_time(gone).time_since_epoch().count());
+    }
+    std::string out;
+    for (const auto& [name, state] : files) out += name + " " + state + "\n";
+    return gone ? "" : out;
   }
   AppendResult Append(const Labels& labels, int64_t t, double v) {
     auto app = db_->NewAppender();
