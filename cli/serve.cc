@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/code_pages.h"
+#include "base/heap.h"
 #include "base/mutex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -36,7 +37,7 @@ int64_t ModificationTime(const std::string& path) {
 constexpr int64_t kFirstReleaseMs = 10'000, kReleaseMs = 60'000;
 
 // Waits for signals; with auto-reload also looks at the configuration's modification time. Now and then lets
-// go of code that is not used.
+// go of code that is not used and of memory that is free.
 void WaitForStop(const sigset_t& set, const ServeFlags& flags, const Logger& logger, Server* server) {
   const auto after_ms = [](int64_t ms) { return SystemClock().MonotonicNs() + ms * 1'000'000; };
   const auto next_look = [&flags, &after_ms] {
@@ -56,6 +57,7 @@ void WaitForStop(const sigset_t& set, const ServeFlags& flags, const Logger& log
     }
     if (after_ms(0) >= release_at) {
       ReleaseUnusedCode();
+      ReleaseFreeHeap();
       release_at = after_ms(kReleaseMs);
     }
     if (after_ms(0) < look_at) continue;

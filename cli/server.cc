@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/duration.h"
+#include "base/heap.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/system_memory.h"
@@ -176,6 +177,7 @@ void Server::CreateEngines() {
   engine.parser.experimental_functions = flags_.Feature("promql-experimental-functions");
   engine.parser.extended_range_selectors = flags_.Feature("promql-extended-range-selectors");
   engine.parser.fill_modifiers = flags_.Feature("promql-binop-fill-modifiers");
+  engine.after_heavy_query = ReleaseFreeHeap;
   engine.clock = clock_;
   engine.metrics = metrics_.get();
   devices_ = OpenDevices(flags_, clock_, logger_, metrics_.get());

@@ -15,6 +15,8 @@
 namespace narthex::promql {
 namespace {
 
+constexpr int64_t kHeavySamples = 250'000;    // held at once, 16 bytes each
+constexpr int64_t kManySamples = 20'000'000;  // looked at
 constexpr int64_t kLongNs = 2'000'000;
 
 struct EngineMetrics {
@@ -75,6 +77,11 @@ absl::Status CheckParams(const Expr& expr, const QueryParams& params) {
 void StartCounting(bool per_step, QueryState* state) {
   SampleCounts* const counts = state->NewCounts();
   if (per_step) counts->per_step.assign(static_cast<size_t>(state->steps.count), 0);
+}
+
+bool WasHeavy(const absl::StatusOr<Result>& result) {
+  if (!result.ok()) return absl::IsResourceExhausted(result.status());
+  return result->stats.peak_samples >= kHeavySamples || result->stats.samples >= kManySamples;
 }
 
 // The bytes of one query; all of them go back when it ends, however it ends.
@@ -168,6 +175,7 @@ struct Engine::Impl {
       return RunPrepared(storage, *tree, params, std::move(state));
     }();
     gate.Leave();
+    if (options.after_heavy_query && WasHeavy(result)) options.after_heavy_query();
     const int64_t done = options.clock->MonotonicNs();
     metrics.eval->Observe(static_cast<double>(done - prepared) / 1e9);
     if (result.ok()) {

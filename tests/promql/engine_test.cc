@@ -197,6 +197,22 @@ TEST_F(EngineTest, TooManySamplesAreRefusedInPrometheussWords) {
   EXPECT_EQ(engine.memory_used(), 0);
 }
 
+TEST_F(EngineTest, SaysWhenAQueryHasFreedMuch) {
+  int heavy = 0;
+  options_.after_heavy_query = [&heavy] { ++heavy; };
+  Engine engine(options_);
+  ASSERT_TRUE(engine.Run(*db_, Range("m")).ok());
+  ASSERT_FALSE(engine.Run(*db_, Range("m +")).ok());
+  EXPECT_EQ(heavy, 0);
+  QueryParams params = Range("m");
+  params.step_ms = 300;
+  ASSERT_TRUE(engine.Run(*db_, params).ok());
+  EXPECT_EQ(heavy, 1);
+  options_.max_query_bytes = 1'000'000;
+  ASSERT_FALSE(Engine(options_).Run(*db_, params).ok());
+  EXPECT_EQ(heavy, 2);
+}
+
 TEST_F(EngineTest, ACancelledQueryStopsAndHoldsNothing) {
   Engine engine(options_);
   QueryParams params = Range("sum(rate(m[5m]))");
