@@ -40,7 +40,7 @@ struct EngineOptions {
   bool use_start_timestamps = false;
   std::vector<std::string> disabled_passes;  // of promql/passes, by name
   ParserOptions parser;
-  Devices* devices = nullptr;          // may be null; outlives the engine
+  Devices* devices = nullptr;  // may be null; outlives the engine
   // Called behind queries that took much memory, or too much, when they have freed it. May be empty.
   std::function<void()> after_heavy_query;
   const Clock* clock = nullptr;        // required
