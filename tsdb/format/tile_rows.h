@@ -19,8 +19,8 @@ class TileRows {
  public:
   static constexpr size_t kMaxRows = 32;
 
-  // The next round; the first is a keyframe. False if it is malformed before its values, or there are too
-  // many.
+  // The next round, whose bytes have to outlive this; the first is a keyframe. False if it is malformed
+  // before its values, or there are too many.
   bool Add(std::string_view round);
   const std::vector<int64_t>& times() const { return times_; }
   size_t width() const { return width_; }
