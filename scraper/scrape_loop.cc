@@ -98,7 +98,7 @@ absl::Status ScrapeLoop::CheckStatus(const HttpClientResponse& response) const {
 
 void ScrapeLoop::BeginScrape(int64_t start_ms, int64_t start_ns) {
   if (scrape_) return;
-  Scrape& scrape = scrape_.emplace();
+  Scrape& scrape = scrape_.emplace(Scrape());
   scrape.t = AlignedTime(start_ms);
   if (last_start_ns_ != 0) {
     metrics_->interval_length->Observe(interval_label_, static_cast<double>(start_ns - last_start_ns_) / 1e9);

@@ -246,11 +246,12 @@ class SeriesSetImpl : public SeriesSet {
       found_[k].pieces.back().stripe = stripe;
     };
     std::vector<SeriesId> mine;
-    for (const auto& [group, members] : by_group_) {
+    for (const auto& group : by_group_) {
+      const auto& members = group.second;
       mine.clear();
       for (size_t k : members) mine.push_back(member_ids_[k]);
       stripes_.Read(
-          group, mine,
+          group.first, mine,
           [&](size_t i, const StripeReader::Source& source, const Times& times, std::string_view entry) {
             add(Piece::kSealedRounds, members[i], source, times, entry);
           });
