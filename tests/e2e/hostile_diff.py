@@ -15,6 +15,7 @@ import sys
 import tempfile
 import unittest
 import urllib.parse
+from datetime import datetime, timezone
 
 import exposition_pages
 from hostile_pages import JOBS, PAGES, Server
@@ -86,9 +87,13 @@ class Peer:
     def targets(self):
         return {t["labels"]["job"]: t for t in self.ask("targets")["activeTargets"]}
 
-    def all_scraped(self):
+    def has_samples(self):
+        """What is long past is taken as the first sample of a store, and by none that has others."""
+        return self.ask("query", query='up{job="good"} == 1')["result"]
+
+    def all_scraped(self, since):
         targets = self.targets().values()
-        return targets and all(t["health"] != "unknown" for t in targets)
+        return all(t["health"] != "unknown" and datetime.fromisoformat(t["lastScrape"]) > since for t in targets)
 
     def series(self, job):
         """Labels to value of all that a job gave; how long scrapes took is each server's own matter."""
@@ -116,7 +121,11 @@ class HostileDiff(unittest.TestCase):
         cls.narthex = Peer("narthex", NARTHEX, cls.folder, text)
         for peer in (cls.prometheus, cls.narthex):
             wait_for("answers", lambda one=peer: fetch(one.url + "/-/ready")[0] == 200)
-            wait_for("first scrapes", peer.all_scraped)
+            wait_for("a sample", peer.has_samples)
+        cls.server.is_open.set()
+        since = datetime.now(timezone.utc)
+        for peer in (cls.prometheus, cls.narthex):
+            wait_for("a scrape of each page", lambda one=peer: one.all_scraped(since))
 
     @classmethod
     def tearDownClass(cls):

@@ -202,17 +202,24 @@ JOBS = {
 
 
 class Server:
-    """Answers any request for /NAME with PAGES[NAME]; one thread a connection."""
+    """Answers any request for /NAME with PAGES[NAME], until it is open for /good only; one thread a connection."""
 
     def __init__(self):
+        self.is_open = threading.Event()
+        is_open = self.is_open
+
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 try:
+                    if not self.rfile.peek(1)[:1].isupper():
+                        return  # TLS: whether random bytes hold the end of a line is a matter of luck
                     path = self.rfile.readline().split(b" ")[1].decode()
                     while self.rfile.readline().strip():
                         pass
                     page = PAGES[path.strip("/")]
-                    if callable(page):
+                    if path != "/good" and not is_open.is_set():
+                        self.connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+                    elif callable(page):
                         page(self.connection.sendall)
                     else:
                         self.connection.sendall(page)
