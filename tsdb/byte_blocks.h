@@ -22,15 +22,18 @@ class ByteBlocks {
     uint8_t offset = 0;
   };
 
-  // *end: where the string ends; kNone: it has no block yet.
-  void Append(std::string_view bytes, Position* end) {
+  // *end: where the string ends; kNone: it has no block yet. Returns where the bytes begin.
+  Position Append(std::string_view bytes, Position* end) {
+    if (end->block == kNone || end->offset == kPayload) AddBlock(end);
+    const Position begin = *end;
     while (!bytes.empty()) {
-      if (end->block == kNone || end->offset == kPayload) AddBlock(end);
+      if (end->offset == kPayload) AddBlock(end);
       const size_t n = std::min<size_t>(bytes.size(), kPayload - end->offset);
       std::memcpy(At(end->block).bytes + end->offset, bytes.data(), n);
       end->offset = static_cast<uint8_t>(end->offset + n);
       bytes.remove_prefix(n);
     }
+    return begin;
   }
   // What stands between two places of a string.
   void Read(Position from, Position end, std::string* out) const {

@@ -78,15 +78,16 @@ void LooseStore::Add(const Sample& s, LooseColumn* column) {
     PutValueDelta(&coded_, anew ? 0 : c.coder_v, s.v);
     c.coder_v = s.v;
   }
-  if (anew && c.count > 0) {
+  ByteBlocks::Position end = c.end();
+  const ByteBlocks::Position begin = blocks_.Append(coded_, &end);
+  if (c.count == 0) {
+    c.first_block = begin.block;
+  } else if (anew) {
     c.mark_blocks[0] = c.mark_blocks[1];
     c.mark_offsets[0] = c.mark_offsets[1];
-    c.mark_blocks[1] = c.end_block;
-    c.mark_offsets[1] = c.end_offset;
+    c.mark_blocks[1] = begin.block;
+    c.mark_offsets[1] = begin.offset;
   }
-  ByteBlocks::Position end = c.end();
-  blocks_.Append(coded_, &end);
-  if (c.count == 0) c.first_block = end.block;
   c.end_block = end.block;
   c.end_offset = end.offset;
   c.coder_t = s.t;

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "gtest/gtest.h"
+#include "tests/tsdb/workload.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -32,6 +33,35 @@ TEST(LooseStore, ReadsTheSameFromAMarkAsFromTheBeginning) {
         ASSERT_TRUE(
             std::equal(values.begin(), values.end(), all_values.begin() + static_cast<ptrdiff_t>(begin)));
       }
+    }
+  }
+}
+
+// Whatever comes first in a column, and at its marks: samples are shorter and longer than the blocks they lie
+// in.
+TEST(LooseStore, GivesBackSamplesOfEverySizeInEveryOrder) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 300; ++round) {
+    LooseStore store;
+    std::vector<Sample> all;
+    int64_t t = 1'700'000'000'000;
+    for (int i = 0; i < 70; ++i) {
+      Sample s;
+      s.t = t += 15'000 - (random() % 9 == 0 ? 40'000 : 0);
+      if (random() % 3 != 0)
+        s.h = AnyHistogram(&random);
+      else
+        s.v = AnyValue(&random, i);
+      if (random() % 5 == 0) s.start_t = t - 1;
+      store.Add({static_cast<SeriesId>(1 + i % 2), s});
+      if (i % 2 == 0) all.push_back(std::move(s));
+    }
+    std::vector<Sample> got;
+    store.Read(1, UINT32_MAX, &got);
+    ASSERT_EQ(got.size(), all.size()) << round;
+    for (size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(got[i].t, all[i].t);
+      EXPECT_EQ(CellText(got[i].v, got[i].h, got[i].start_t), CellText(all[i].v, all[i].h, all[i].start_t));
     }
   }
 }

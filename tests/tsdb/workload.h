@@ -128,19 +128,39 @@ inline double AnyValue(std::mt19937_64* random, double previous) {
   }
 }
 
+// Buckets in one or two spans. Some are many: what is stored of them is longer than a block or a page of
+// anything.
+inline void AnyBuckets(std::mt19937_64* random, std::vector<HistogramSpan>* spans,
+                       std::vector<double>* counts) {
+  const uint32_t n = 1 + static_cast<uint32_t>((*random)() % ((*random)() % 4 == 0 ? 120 : 4));
+  spans->push_back({static_cast<int32_t>((*random)() % 9) - 4, n});
+  if ((*random)() % 3 == 0) spans->push_back({static_cast<int32_t>(1 + (*random)() % 3), 2});
+  for (const HistogramSpan& span : *spans) {
+    for (uint32_t i = 0; i < span.length; ++i)
+      counts->push_back(static_cast<double>((*random)() % 10) * ((*random)() % 8 == 0 ? 0.75 : 1));
+  }
+}
+
 inline HistogramPtr AnyHistogram(std::mt19937_64* random) {
   auto h = std::make_shared<FloatHistogram>();
+  h->sum = AnyValue(random, 7);
+  if ((*random)() % 4 == 0) {
+    h->schema = -53;
+    const size_t bounds = 1 + (*random)() % 30;
+    for (size_t i = 0; i < bounds; ++i) h->custom_values.push_back(static_cast<double>(i) / 8 - 1);
+    h->positive_spans = {{0, static_cast<uint32_t>(bounds + 1)}};
+    h->positive_buckets.assign(bounds + 1, 2.5);
+    h->count = 2.5 * static_cast<double>(bounds + 1);
+    return h;
+  }
   h->schema = static_cast<int>((*random)() % 9) - 2;
   h->zero_threshold = 0.001;
   h->zero_count = static_cast<double>((*random)() % 3);
-  const uint32_t n = 1 + (*random)() % 4;
-  h->positive_spans = {{static_cast<int32_t>((*random)() % 9) - 4, n}};
+  AnyBuckets(random, &h->positive_spans, &h->positive_buckets);
+  if ((*random)() % 2 == 0) AnyBuckets(random, &h->negative_spans, &h->negative_buckets);
   h->count = h->zero_count;
-  for (uint32_t i = 0; i < n; ++i) {
-    h->positive_buckets.push_back(static_cast<double>((*random)() % 10));
-    h->count += h->positive_buckets.back();
-  }
-  h->sum = AnyValue(random, h->count);
+  for (const auto* counts : {&h->positive_buckets, &h->negative_buckets})
+    for (const double count : *counts) h->count += count;
   return h;
 }
 
