@@ -1,6 +1,8 @@
 #include "promql/query_state.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/status_macros.h"
 
@@ -90,6 +92,16 @@ absl::StatusOr<std::vector<double>> ReadScalar(Operator* child, int steps) {
   std::vector<double> out;
   if (more) out.assign(batch.values(0), batch.values(0) + steps);
   child->Close();
+  return out;
+}
+
+ParameterRange RangeOf(const std::vector<double>& parameter) {
+  ParameterRange out{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  for (const double v : parameter) {
+    if (std::isnan(v)) return {v, v};
+    out.min = std::min(out.min, v);
+    out.max = std::max(out.max, v);
+  }
   return out;
 }
 

@@ -148,6 +148,11 @@ struct Matrix {
 absl::StatusOr<Matrix> Materialize(Operator* child, QueryState* state, int steps, HeldSamples* held);
 // One row: a scalar child's values, one a step.
 absl::StatusOr<std::vector<double>> ReadScalar(Operator* child, int steps);
+// What there is among the values of a parameter. Without NaN; all NaN if one is.
+struct ParameterRange {
+  double min = 0, max = 0;
+};
+ParameterRange RangeOf(const std::vector<double>& parameter);
 
 std::string ExplainIndent(int depth);
 

@@ -43,6 +43,12 @@ double RoundTo(double v, double nearest) {
   return std::floor(v * inverse + 0.5) / inverse;
 }
 
+double SinhOf(double v) {
+  return std::fabs(v) > 21 ? std::copysign(std::exp(std::fabs(v)) * 0.5, v) : std::sinh(v);
+}
+
+double CoshOf(double v) { return std::fabs(v) > 21 ? std::exp(std::fabs(v)) * 0.5 : std::cosh(v); }
+
 double Clamp(double v, double min, double max) { return MaxOf(min, MinOf(max, v)); }
 
 }  // namespace narthex::promql

@@ -8,6 +8,9 @@ double Radians(double degrees);
 double Degrees(double radians);
 // Ties round up.
 double RoundTo(double v, double nearest);
+// As in Go: infinite from where exp(v) is, which is a little before the result would be.
+double SinhOf(double v);
+double CoshOf(double v);
 // NaN values stay NaN; infinite limits do nothing.
 double Clamp(double v, double min, double max);
 

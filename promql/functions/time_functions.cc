@@ -1,8 +1,6 @@
 #include "promql/functions/time_functions.h"
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "absl/time/civil_time.h"
 
@@ -10,24 +8,30 @@ namespace narthex::promql {
 
 namespace {
 
-absl::CivilSecond Civil(double seconds) {
-  // Beyond these the calendar of the library ends; nothing sensible is asked for there.
-  constexpr double kLimit = 1e15;
-  int64_t whole = 0;
-  if (std::isnan(seconds) || seconds < -kLimit) {
-    whole = -static_cast<int64_t>(kLimit);
-  } else {
-    whole = static_cast<int64_t>(std::fmin(seconds, kLimit));
+// A time in the Gregorian calendar, which repeats itself every 400 years.
+struct Civil {
+  absl::CivilSecond of_cycle;  // the years 1 to 400
+  int64_t years_before = 0;
+
+  // What is no number or beyond 64 bits is the smallest of them, as in Go on amd64, and times are counted
+  // modulo 2^64 from year -292277022399 on (Go's package time).
+  explicit Civil(double seconds) {
+    constexpr double kEnd = 0x1p63;
+    const int64_t whole = seconds >= -kEnd && seconds < kEnd ? static_cast<int64_t>(seconds) : INT64_MIN;
+    constexpr uint64_t kCycleSeconds = 146'097ull * 86'400;
+    constexpr uint64_t kFirstYearToEpoch = 9'223'371'966'579'724'800ull + 62'135'596'800ull;
+    const uint64_t since = static_cast<uint64_t>(whole) + kFirstYearToEpoch;
+    of_cycle = absl::CivilSecond(1, 1, 1) + static_cast<int64_t>(since % kCycleSeconds);
+    years_before = static_cast<int64_t>(since / kCycleSeconds) * 400 - 292'277'022'400;
   }
-  return absl::CivilSecond(1970, 1, 1) + whole;
-}
+};
 
 }  // namespace
 
-double DayOfMonth(double seconds) { return Civil(seconds).day(); }
+double DayOfMonth(double seconds) { return Civil(seconds).of_cycle.day(); }
 
 double DayOfWeek(double seconds) {
-  switch (absl::GetWeekday(Civil(seconds))) {
+  switch (absl::GetWeekday(Civil(seconds).of_cycle)) {
     case absl::Weekday::monday:
       return 1;
     case absl::Weekday::tuesday:
@@ -46,19 +50,22 @@ double DayOfWeek(double seconds) {
   return 0;
 }
 
-double DayOfYear(double seconds) { return absl::GetYearDay(absl::CivilDay(Civil(seconds))); }
+double DayOfYear(double seconds) { return absl::GetYearDay(absl::CivilDay(Civil(seconds).of_cycle)); }
 
 double DaysInMonth(double seconds) {
-  const absl::CivilMonth month(Civil(seconds));
+  const absl::CivilMonth month(Civil(seconds).of_cycle);
   return static_cast<double>(absl::CivilDay(month + 1) - absl::CivilDay(month));
 }
 
-double Hour(double seconds) { return Civil(seconds).hour(); }
+double Hour(double seconds) { return Civil(seconds).of_cycle.hour(); }
 
-double Minute(double seconds) { return Civil(seconds).minute(); }
+double Minute(double seconds) { return Civil(seconds).of_cycle.minute(); }
 
-double Month(double seconds) { return Civil(seconds).month(); }
+double Month(double seconds) { return Civil(seconds).of_cycle.month(); }
 
-double Year(double seconds) { return static_cast<double>(Civil(seconds).year()); }
+double Year(double seconds) {
+  const Civil civil(seconds);
+  return static_cast<double>(civil.of_cycle.year() + civil.years_before);
+}
 
 }  // namespace narthex::promql

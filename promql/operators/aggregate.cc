@@ -19,7 +19,9 @@ namespace {
 struct HistogramTotal {
   FloatHistogram h, low;  // low: what rounding lost
   double count = 0;
-  bool any = false, dropped = false;
+  bool any = false;
+  bool dropped = false;                   // they do not go together: what comes later is not looked at
+  bool reset = false, not_reset = false;  // hints that were seen
 };
 
 // One accumulator a group and step, each part of it an array, so that a row of input is added in one go.
@@ -38,6 +40,7 @@ class Aggregate : public Operator {
     if (!grouped) {
       ASSIGN_OR_RETURN(const std::vector<SeriesMeta>* input, child_->Series());
       groups_ = GroupSeries(*input, aggregate_.grouping, aggregate_.without);
+      input_ = input;
     }
     group_count_ = groups_.series.size();
     return &groups_.series;
@@ -94,10 +97,11 @@ class Aggregate : public Operator {
       for (size_t r = 0; r < batch.series(); ++r, ++series) {
         const size_t base = groups_.of[series] * columns_;
         if (columns_ == 0) continue;  // a subquery may have no step at all
+        if (any_dropped_) LeaveOutDropped(r, base, &batch);
         if (std::memcmp(batch.cells(r), all_floats.data(), columns_) == 0) {
           AddFloats(batch.values(r), columns_, base);
         } else {
-          AddRow(batch, r, base);
+          AddRow(batch, r, series, base);
         }
       }
     }
@@ -106,14 +110,15 @@ class Aggregate : public Operator {
   bool IsSpread() const { return kind_ == Aggregation::kStddev || kind_ == Aggregation::kStdvar; }
 
   // A row with empty cells or histograms: the floats run by run.
-  void AddRow(const Batch& batch, size_t r, size_t base) {
+  void AddRow(const Batch& batch, size_t r, size_t series, size_t base) {
     const Batch::Cell* cells = batch.cells(r);
     for (size_t i = 0; i < columns_;) {
       size_t end = i;
       while (end < columns_ && cells[end] == Batch::kFloat) ++end;
       if (end > i) AddFloats(batch.values(r) + i, end - i, base + i);
       i = end;
-      if (i < columns_ && cells[i] == Batch::kHistogram) AddHistogram(*batch.histogram(r, i), base + i);
+      if (i < columns_ && cells[i] == Batch::kHistogram)
+        AddHistogram(*batch.histogram(r, i), series, base + i);
       ++i;
     }
   }
@@ -180,7 +185,14 @@ class Aggregate : public Operator {
     value_[at] += delta * (v - low_[at]);
   }
 
-  void AddHistogram(const FloatHistogram& h, size_t at) {
+  void LeaveOutDropped(size_t r, size_t base, Batch* batch) const {
+    for (size_t i = 0; i < columns_; ++i) {
+      const auto total = histograms_.find(base + i);
+      if (total != histograms_.end() && total->second.dropped) batch->Clear(r, i);
+    }
+  }
+
+  void AddHistogram(const FloatHistogram& h, size_t series, size_t at) {
     if (kind_ == Aggregation::kCount || kind_ == Aggregation::kGroup) {
       has_float_[at] = 1;
       ++count_[at];
@@ -191,8 +203,10 @@ class Aggregate : public Operator {
       return;
     }
     HistogramTotal& total = histograms_[at];
+    if (!total.any && has_float_[at] != 0) return;  // there will be no result
     ++total.count;
-    if (total.dropped) return;
+    total.reset |= h.hint == CounterResetHint::kReset;
+    total.not_reset |= h.hint == CounterResetHint::kNotReset;
     if (!total.any) {
       total.any = true;
       total.h = h;
@@ -200,12 +214,20 @@ class Aggregate : public Operator {
     }
     bool collision = false, reconciled = false;
     if (!total.h.KahanAdd(h, &total.low, &collision, &reconciled).ok()) {
-      total.dropped = true;
-      Annotate(MixedBucketSchemasText(""));
+      total.dropped = any_dropped_ = true;
+      Annotate(MixedBucketSchemasText(NameOf(series)));
       return;
     }
-    if (collision) Annotate(ResetCollisionText("aggregation"));
     if (reconciled) Annotate(CustomBucketsReconciledText("aggregation"));
+  }
+
+  // Where only the labels of the groups were asked for, all series have the name that the selector says.
+  std::string_view NameOf(size_t series) const {
+    if (input_ != nullptr) return (*input_)[series].labels.MetricName();
+    const Expr* selector = aggregate_.children.back().get();
+    while (selector->kind == ExprKind::kParen || selector->kind == ExprKind::kStepInvariant)
+      selector = selector->children[0].get();
+    return OnlyName(*selector);
   }
 
   void Annotate(std::string text) {
@@ -232,7 +254,8 @@ class Aggregate : public Operator {
     }
   }
 
-  void StoreHistogram(const HistogramTotal& total, size_t r, size_t i, Batch* batch) const {
+  void StoreHistogram(const HistogramTotal& total, size_t r, size_t i, Batch* batch) {
+    if (total.reset && total.not_reset) Annotate(ResetCollisionText("aggregation"));
     bool ignored = false;
     FloatHistogram sum = total.h;
     const FloatHistogram& low = total.low;
@@ -272,6 +295,7 @@ class Aggregate : public Operator {
   QueryState* const state_;
   const size_t columns_;
   HeldSamples held_;
+  const std::vector<SeriesMeta>* input_ = nullptr;  // null: the child told groups only
   Groups groups_;
   size_t group_count_ = 0;
   // Group by group, all steps; what each is depends on the aggregation.
@@ -279,6 +303,7 @@ class Aggregate : public Operator {
   std::vector<uint8_t> has_float_;
   absl::flat_hash_set<size_t> running_means_;  // of avg: where the sum would have overflowed
   absl::flat_hash_map<size_t, HistogramTotal> histograms_;
+  bool any_dropped_ = false;
   bool consumed_ = false;
   size_t at_ = 0;
 };

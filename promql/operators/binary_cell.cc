@@ -1,7 +1,6 @@
 // Arithmetic of two cells: floats, histograms, and both.
 #include <cmath>
 
-#include "base/status_macros.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/operators/maps.h"
 #include "promql/operators/scalars.h"
@@ -13,21 +12,21 @@ const char* KindName(const BinaryCell& cell) {
   return cell.kind == Batch::kHistogram ? "histogram" : "float";
 }
 
-bool Incompatible(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
-                  Annotations* annotations) {
+Applied Incompatible(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
+                     Annotations* annotations) {
   annotations->Add(IncompatibleTypesText(KindName(left), OpName(binary.op), KindName(right)), binary.pos);
-  return false;
+  return Applied::kImpossible;
 }
 
-bool KeepHistogram(FloatHistogram h, BinaryCell* out) {
+Applied KeepHistogram(FloatHistogram h, BinaryCell* out) {
   h.Compact();
   *out = {Batch::kHistogram, 0, std::make_shared<const FloatHistogram>(std::move(h))};
-  return true;
+  return Applied::kValue;
 }
 
 // Histogram with a float on the right.
-bool HistogramFloat(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
-                    Annotations* annotations, BinaryCell* out) {
+Applied HistogramFloat(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
+                       Annotations* annotations, BinaryCell* out) {
   FloatHistogram h = *left.h;
   switch (binary.op) {
     case Op::kMul:
@@ -44,25 +43,25 @@ bool HistogramFloat(const Expr& binary, const BinaryCell& left, const BinaryCell
       return Incompatible(binary, left, right, annotations);
   }
   *out = {Batch::kHistogram, 0, std::make_shared<const FloatHistogram>(std::move(h))};
-  return true;
+  return Applied::kValue;
 }
 
-bool HistogramHistogram(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
-                        Annotations* annotations, BinaryCell* out) {
+Applied HistogramHistogram(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
+                           Annotations* annotations, BinaryCell* out) {
   if (binary.op == Op::kEql || binary.op == Op::kNeq) {
     FloatHistogram a = *left.h, b = *right.h;
     a.Compact();
     b.Compact();
     bool keep = a.Equals(b) == (binary.op == Op::kEql);
     *out = binary.return_bool ? BinaryCell{Batch::kFloat, keep ? 1.0 : 0.0, nullptr} : left;
-    return keep || binary.return_bool;
+    return keep || binary.return_bool ? Applied::kValue : Applied::kFiltered;
   }
   if (binary.op != Op::kAdd && binary.op != Op::kSub) return Incompatible(binary, left, right, annotations);
   FloatHistogram sum = *left.h;
   bool collision = false, reconciled = false, subtract = binary.op == Op::kSub;
   if (!sum.Add(*right.h, &collision, &reconciled, subtract).ok()) {
     annotations->Add(IncompatibleBucketLayoutText(OpName(binary.op)), binary.pos);
-    return false;
+    return Applied::kImpossible;
   }
   const char* word = subtract ? "subtraction" : "addition";
   if (collision) annotations->Add(ResetCollisionText(word), binary.pos);
@@ -96,8 +95,8 @@ void StoreCell(const BinaryCell& cell, size_t row, size_t step, Batch* batch) {
   }
 }
 
-absl::StatusOr<bool> ApplyBinary(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
-                                 Annotations* annotations, BinaryCell* out) {
+Applied ApplyBinary(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
+                    Annotations* annotations, BinaryCell* out) {
   bool left_histogram = left.kind == Batch::kHistogram, right_histogram = right.kind == Batch::kHistogram;
   if (left_histogram && right_histogram) return HistogramHistogram(binary, left, right, annotations, out);
   if (left_histogram) return HistogramFloat(binary, left, right, annotations, out);
@@ -106,17 +105,17 @@ absl::StatusOr<bool> ApplyBinary(const Expr& binary, const BinaryCell& left, con
     FloatHistogram h = *right.h;
     h.Scale(left.v);
     *out = {Batch::kHistogram, 0, std::make_shared<const FloatHistogram>(std::move(h))};
-    return true;
+    return Applied::kValue;
   }
   if (binary.op == Op::kTrimUpper || binary.op == Op::kTrimLower)
     return Incompatible(binary, left, right, annotations);
   double v = FloatOp(binary.op, left.v, right.v);
   if (!IsComparison(binary.op) || binary.return_bool) {
     *out = {Batch::kFloat, v, nullptr};
-    return true;
+    return Applied::kValue;
   }
   *out = left;
-  return v != 0;
+  return v != 0 ? Applied::kValue : Applied::kFiltered;
 }
 
 }  // namespace narthex::promql

@@ -152,6 +152,9 @@ class HistogramOperator : public WholeMatrixOperator {
     group.natives.resize(columns());
     for (size_t i = 0; i < columns(); ++i) {
       if (batch.cells(r)[i] != Batch::kHistogram) continue;
+      if (group.natives[i] != nullptr) {  // of another name
+        return absl::FailedPreconditionError("vector cannot contain metrics with the same labelset");
+      }
       RETURN_IF_ERROR(Hold(1, &group));
       group.natives[i] = batch.histogram(r, i);
     }

@@ -161,9 +161,9 @@ class VectorScalar : public MapOperator {
         BinaryCell vector = CellOf(*batch, r, i);
         if (vector.kind == Batch::kEmpty) continue;
         BinaryCell scalar{Batch::kFloat, row_[i], nullptr}, out;
-        ASSIGN_OR_RETURN(bool some, ApplyBinary(binary_, swapped_ ? scalar : vector,
-                                                swapped_ ? vector : scalar, &state_->annotations, &out));
-        if (!some) {
+        const Applied applied = ApplyBinary(binary_, swapped_ ? scalar : vector, swapped_ ? vector : scalar,
+                                            &state_->annotations, &out);
+        if (applied != Applied::kValue) {
           batch->Clear(r, i);
         } else if (!filter) {
           StoreCell(out, r, i, batch);  // a filter keeps the vector's value, whichever side it stands on

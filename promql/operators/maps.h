@@ -31,14 +31,15 @@ OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps);
 // Merges series that have equal labels, names left alone; two values at one step are an error.
 OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps);
 
-// One binary operation on two cells. False: no result. Comparisons without bool keep the left value.
+// One binary operation on two cells. Comparisons without bool keep the left value.
 struct BinaryCell {
   Batch::Cell kind = Batch::kEmpty;
   double v = 0;
   HistogramPtr h;
 };
-absl::StatusOr<bool> ApplyBinary(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
-                                 Annotations* annotations, BinaryCell* out);
+enum class Applied : uint8_t { kValue, kFiltered, kImpossible };  // of these types, which is annotated
+Applied ApplyBinary(const Expr& binary, const BinaryCell& left, const BinaryCell& right,
+                    Annotations* annotations, BinaryCell* out);
 BinaryCell CellOf(const Batch& batch, size_t row, size_t step);
 void StoreCell(const BinaryCell& cell, size_t row, size_t step, Batch* batch);
 // Arithmetic drops the metric name, comparisons and set operators keep it.

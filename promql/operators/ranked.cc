@@ -1,9 +1,9 @@
 // topk, bottomk, limitk, limit_ratio: series chosen step by step, passed on as they are.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/go_format.h"
+#include "model/upstream_hash.h"
 #include "promql/functions/annotation_texts.h"
 #include "promql/operators/grouping.h"
 #include "promql/operators/whole_matrix.h"
@@ -23,8 +23,9 @@ class Ranked : public WholeMatrixOperator {
  private:
   absl::StatusOr<Matrix> Compute() override {
     ASSIGN_OR_RETURN(std::vector<double> parameter, ReadScalar(children_[0].get(), steps_.count));
-    for (double p : parameter) RETURN_IF_ERROR(CheckParameter(p));
     ASSIGN_OR_RETURN(Matrix input, Input(1));
+    ASSIGN_OR_RETURN(bool some, CheckParameter(RangeOf(parameter)));
+    if (!some) return Matrix();
     Groups groups = GroupSeries(input.series, aggregate_.grouping, aggregate_.without);
     std::vector<std::vector<size_t>> members(groups.series.size());
     for (size_t s = 0; s < groups.of.size(); ++s) members[groups.of[s]].push_back(s);
@@ -34,8 +35,7 @@ class Ranked : public WholeMatrixOperator {
     for (size_t i = 0; i < columns(); ++i) {
       RETURN_IF_ERROR(state_->Check());
       for (const std::vector<size_t>& group : members) {
-        ASSIGN_OR_RETURN(std::vector<size_t> chosen, Choose(input, group, i, parameter[i]));
-        for (size_t s : chosen) {
+        for (size_t s : Choose(input, group, i, parameter[i])) {
           out.rows.CopyCell(s, i, input.rows, s, i);
           order.push_back(s);
         }
@@ -57,25 +57,34 @@ class Ranked : public WholeMatrixOperator {
     return out;
   }
 
-  // A bad parameter is an error even where there is nothing to choose from.
-  absl::Status CheckParameter(double parameter) const {
-    if (aggregate_.aggregation == Aggregation::kLimitRatio) {
-      return std::isnan(parameter) ? absl::FailedPreconditionError("Ratio value is NaN") : absl::OkStatus();
+  // False if nothing is chosen at any step. A bad parameter is an error even where there is nothing to choose
+  // from.
+  absl::StatusOr<bool> CheckParameter(ParameterRange p) {
+    if (aggregate_.aggregation == Aggregation::kLimitRatio) return CheckRatio(p);
+    if (p.max < 1) return false;
+    if (std::isnan(p.max)) return absl::FailedPreconditionError("Parameter value is NaN");
+    if (p.min <= -0x1p63) {
+      return absl::FailedPreconditionError(StrCat("Scalar value ", FormatFloatG(p.min), " underflows int64"));
     }
-    if (std::isnan(parameter)) return absl::FailedPreconditionError("Parameter value is NaN");
-    if (parameter <= static_cast<double>(std::numeric_limits<int64_t>::min())) {
-      return absl::FailedPreconditionError(
-          StrCat("Scalar value ", FormatFloatG(parameter), " underflows int64"));
+    if (p.max >= 0x1p63 - 1024) {  // the largest double below 2^63
+      return absl::FailedPreconditionError(StrCat("Scalar value ", FormatFloatG(p.max), " overflows int64"));
     }
-    if (parameter >= static_cast<double>(std::numeric_limits<int64_t>::max())) {
-      return absl::FailedPreconditionError(
-          StrCat("Scalar value ", FormatFloatG(parameter), " overflows int64"));
-    }
-    return absl::OkStatus();
+    return true;
   }
 
-  absl::StatusOr<std::vector<size_t>> Choose(const Matrix& input, const std::vector<size_t>& group,
-                                             size_t step, double parameter) {
+  absl::StatusOr<bool> CheckRatio(ParameterRange ratio) {
+    if (ratio.max == 0 && ratio.min == 0) return false;
+    if (std::isnan(ratio.max)) return absl::FailedPreconditionError("Ratio value is NaN");
+    const auto warn = [this](double value, double capped) {
+      state_->annotations.Add(InvalidRatioText(value, capped), aggregate_.children[0]->pos);
+    };
+    if (ratio.max > 1) warn(ratio.max, 1);
+    if (ratio.min < -1) warn(ratio.min, -1);
+    return true;
+  }
+
+  std::vector<size_t> Choose(const Matrix& input, const std::vector<size_t>& group, size_t step,
+                             double parameter) {
     Aggregation kind = aggregate_.aggregation;
     if (kind == Aggregation::kLimitRatio) return ChooseRatio(input, group, step, parameter);
     int64_t k = static_cast<int64_t>(parameter);
@@ -110,15 +119,14 @@ class Ranked : public WholeMatrixOperator {
   }
 
   // A sample is in or out by the hash of its labels, so that r and -(1 - r) are complements.
-  absl::StatusOr<std::vector<size_t>> ChooseRatio(const Matrix& input, const std::vector<size_t>& group,
-                                                  size_t step, double ratio) {
-    double capped = std::clamp(ratio, -1.0, 1.0);
-    if (capped != ratio)
-      state_->annotations.Add(InvalidRatioText(ratio, capped), aggregate_.children[0]->pos);
+  static std::vector<size_t> ChooseRatio(const Matrix& input, const std::vector<size_t>& group, size_t step,
+                                         double ratio) {
+    const double capped = std::clamp(ratio, -1.0, 1.0);
     std::vector<size_t> chosen;
+    if (ratio == 0) return chosen;
     for (size_t s : group) {
       if (input.rows.cells(s)[step] == Batch::kEmpty) continue;
-      double offset = static_cast<double>(input.series[s].labels.Hash()) / 18446744073709551616.0;
+      double offset = static_cast<double>(UpstreamHash(input.series[s].labels)) / 0x1p64;
       if (capped >= 0 ? offset < capped : offset >= 1 + capped) chosen.push_back(s);
     }
     return chosen;

@@ -24,7 +24,10 @@ class Sorter : public WholeMatrixOperator {
  private:
   absl::StatusOr<Matrix> Compute() override {
     ASSIGN_OR_RETURN(Matrix input, Input(0));
-    if (columns() != 1) return input;
+    if (columns() != 1) {
+      if (!KeepsHistograms()) DropHistograms(&input);
+      return input;
+    }
     std::vector<size_t> order;
     for (size_t s = 0; s < input.series.size(); ++s) {
       Batch::Cell cell = input.rows.cells(s)[0];
@@ -38,6 +41,15 @@ class Sorter : public WholeMatrixOperator {
       out.rows.CopyCell(r, 0, input.rows, order[r], 0);
     }
     return out;
+  }
+
+  static void DropHistograms(Matrix* matrix) {
+    if (!matrix->rows.has_histograms()) return;
+    for (size_t s = 0; s < matrix->series.size(); ++s) {
+      for (size_t i = 0; i < matrix->rows.steps(); ++i) {
+        if (matrix->rows.cells(s)[i] == Batch::kHistogram) matrix->rows.Clear(s, i);
+      }
+    }
   }
 };
 

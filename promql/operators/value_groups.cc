@@ -24,6 +24,7 @@ class QuantileAggregate : public WholeMatrixOperator {
   absl::StatusOr<Matrix> Compute() override {
     ASSIGN_OR_RETURN(std::vector<double> q, ReadScalar(children_[0].get(), steps_.count));
     ASSIGN_OR_RETURN(Matrix input, Input(1));
+    CheckParameter(RangeOf(q));
     Groups groups = GroupSeries(input.series, aggregate_.grouping, aggregate_.without);
     std::vector<std::vector<size_t>> members(groups.series.size());
     for (size_t s = 0; s < groups.of.size(); ++s) members[groups.of[s]].push_back(s);
@@ -31,13 +32,19 @@ class QuantileAggregate : public WholeMatrixOperator {
     out.rows.Reset(groups.series.size(), columns());
     for (size_t i = 0; i < columns(); ++i) {
       RETURN_IF_ERROR(state_->Check());
-      bool bad = !(q[i] >= 0 && q[i] <= 1);
-      if (bad && !input.series.empty())
-        state_->annotations.Add(InvalidQuantileText(q[i]), aggregate_.children[0]->pos);
       for (size_t g = 0; g < members.size(); ++g) Fill(input, members[g], i, q[i], g, &out.rows);
     }
     out.series = std::move(groups.series);
     return out;
+  }
+
+  // Once a query, and even where there is nothing to aggregate.
+  void CheckParameter(ParameterRange q) {
+    const auto warn = [this](double bad) {
+      state_->annotations.Add(InvalidQuantileText(bad), aggregate_.children[0]->pos);
+    };
+    if (!(q.max <= 1)) warn(q.max);
+    if (q.min < 0) warn(q.min);
   }
 
   void Fill(const Matrix& input, const std::vector<size_t>& members, size_t step, double q, size_t row,

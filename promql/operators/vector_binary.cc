@@ -48,6 +48,7 @@ class VectorBinary : public WholeMatrixOperator {
 
   absl::Status Step(size_t i) {
     RETURN_IF_ERROR(state_->Check());
+    if (MatchesNothing(i)) return absl::OkStatus();
     one_at_.assign(groups_.count, kNone);
     for (size_t s = 0; s < one_.series.size(); ++s) {
       if (one_.rows.cells(s)[i] == Batch::kEmpty) continue;
@@ -55,7 +56,7 @@ class VectorBinary : public WholeMatrixOperator {
       if (one_at_[group] != kNone) return Duplicate(one_at_[group], s);
       one_at_[group] = s;
     }
-    used_.assign(groups_.count, 0);
+    matched_.assign(groups_.count, 0);
     row_used_.assign(out_.series.size(), 0);
     for (size_t s = 0; s < many_.series.size(); ++s) {
       if (many_.rows.cells(s)[i] == Batch::kEmpty) continue;
@@ -63,45 +64,55 @@ class VectorBinary : public WholeMatrixOperator {
     }
     // A "one" without a "many": only with a fill value for the many side.
     if (!matching_.fill_left) return absl::OkStatus();
-    matched_many_.assign(groups_.count, 0);
-    for (size_t s = 0; s < many_.series.size(); ++s) {
-      if (many_.rows.cells(s)[i] != Batch::kEmpty) matched_many_[groups_.left[s]] = 1;
-    }
     for (size_t group = 0; group < groups_.count; ++group) {
-      if (one_at_[group] != kNone && !matched_many_[group]) RETURN_IF_ERROR(Pair(kNone, one_at_[group], i));
+      if (one_at_[group] != kNone && !matched_[group]) RETURN_IF_ERROR(Pair(kNone, one_at_[group], i));
     }
     return absl::OkStatus();
+  }
+
+  // Then even what is ambiguous is no error.
+  bool MatchesNothing(size_t i) const {
+    const bool many = HasAny(many_, i), one = HasAny(one_, i);
+    return (!many && !one) || ((!many || !one) && !matching_.fill_left && !matching_.fill_right);
+  }
+
+  static bool HasAny(const Matrix& matrix, size_t i) {
+    for (size_t s = 0; s < matrix.series.size(); ++s) {
+      if (matrix.rows.cells(s)[i] != Batch::kEmpty) return true;
+    }
+    return false;
   }
 
   absl::Status Pair(size_t many, size_t one, size_t i) {
     // As upstream: the fill values belong to the sides after the swap, fill_left to the "many" side.
     const std::optional<double>&fill_many = matching_.fill_left, &fill_one = matching_.fill_right;
     if (one == kNone && !fill_one) return absl::OkStatus();
-    // Ambiguity is an error even where a comparison filters the result away.
-    const size_t row = RowOf(many, one);
-    RETURN_IF_ERROR(UseOnce(many != kNone ? groups_.left[many] : groups_.right[one], row));
     BinaryCell many_cell =
         many == kNone ? BinaryCell{Batch::kFloat, *fill_many, nullptr} : CellOf(many_.rows, many, i);
     BinaryCell one_cell =
         one == kNone ? BinaryCell{Batch::kFloat, *fill_one, nullptr} : CellOf(one_.rows, one, i);
     BinaryCell out;
-    ASSIGN_OR_RETURN(bool some, ApplyBinary(binary_, swapped_ ? one_cell : many_cell,
-                                            swapped_ ? many_cell : one_cell, &state_->annotations, &out));
-    if (!some) return absl::OkStatus();
+    const Applied applied = ApplyBinary(binary_, swapped_ ? one_cell : many_cell,
+                                        swapped_ ? many_cell : one_cell, &state_->annotations, &out);
+    if (applied == Applied::kImpossible) return absl::OkStatus();
+    // Ambiguity is an error even where a comparison filters the result away.
+    const size_t row = RowOf(many, one);
+    RETURN_IF_ERROR(UseOnce(many != kNone ? groups_.left[many] : groups_.right[one], row));
+    if (applied == Applied::kFiltered) return absl::OkStatus();
     RETURN_IF_ERROR(held_.Add(1));
     StoreCell(out, row, i, &out_.rows);
     return absl::OkStatus();
   }
 
   absl::Status UseOnce(size_t group, size_t row) {
-    char& used = one_to_one_ ? used_[group] : row_used_[row];
+    char& used = one_to_one_ ? matched_[group] : row_used_[row];
     if (used) {
       return absl::FailedPreconditionError(
           one_to_one_
               ? "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
               : "multiple matches for labels: grouping labels must ensure unique matches");
     }
-    used = 1;
+    used = matched_[group] = 1;
     return absl::OkStatus();
   }
 
@@ -189,7 +200,7 @@ class VectorBinary : public WholeMatrixOperator {
   Matrix many_, one_;
   MatchGroups groups_;
   std::vector<size_t> one_at_;
-  std::vector<char> used_, matched_many_, row_used_;  // at the current step
+  std::vector<char> matched_, row_used_;  // at the current step
   struct Partner {
     size_t one, row;
   };

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "promql/functions/call.h"
 #include "promql/passes/passes.h"
 #include "promql/syntax/signatures.h"
@@ -29,11 +27,7 @@ Expr* Inner(Expr* e) {
   return e;
 }
 
-bool HasOneName(const Expr& selector) {
-  return std::any_of(selector.matchers.begin(), selector.matchers.end(), [](const Matcher& m) {
-    return m.op() == MatchOp::kEqual && m.name() == kMetricName && !m.value().empty();
-  });
-}
+bool HasOneName(const Expr& selector) { return !OnlyName(selector).empty(); }
 
 // The selector of a function over a range vector; nullptr if it is something else.
 Expr* RangeSelector(Expr* call) {
@@ -46,8 +40,14 @@ Expr* RangeSelector(Expr* call) {
   return nullptr;
 }
 
+// Of histograms that do not go together it says which metric they are of.
+bool TellsNames(const Expr& aggregate) {
+  return aggregate.aggregation == Aggregation::kSum || aggregate.aggregation == Aggregation::kAvg;
+}
+
 void Project(const Expr& aggregate, Expr* vector) {
   if (vector->kind == ExprKind::kVectorSelector && !vector->smoothed && !vector->anchored) {
+    if (TellsNames(aggregate) && !HasOneName(*vector)) return;
     vector->needed_labels = aggregate.grouping;
   } else if (vector->kind == ExprKind::kCall) {
     Expr* selector = RangeSelector(vector);

@@ -84,6 +84,13 @@ ExprPtr Expr::Clone() const {
   return out;
 }
 
+std::string_view OnlyName(const Expr& selector) {
+  for (const Matcher& m : selector.matchers) {
+    if (m.op() == MatchOp::kEqual && m.name() == kMetricName) return m.value();
+  }
+  return {};
+}
+
 ValueType TypeOf(const Expr& e) {
   switch (e.kind) {
     case ExprKind::kNumber:

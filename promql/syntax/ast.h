@@ -144,6 +144,8 @@ struct Expr {
 };
 
 ValueType TypeOf(const Expr& e);
+// The metric name of all series of a vector selector; empty if they may have several.
+std::string_view OnlyName(const Expr& selector);
 // Canonical one-line text, as upstream's String().
 std::string ToString(const Expr& e);
 // upstream's Pretty(); nodes longer than max_chars are split over lines.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/container/flat_hash_set.h"
+#include "model/upstream_hash.h"
 
 namespace narthex {
 namespace {
@@ -155,6 +156,12 @@ TEST(LabelsBuilder, KeepsItsPairsSorted) {
   std::vector<std::string> names;
   for (const auto& [name, value] : builder.pairs()) names.push_back(name);
   EXPECT_EQ(names, (std::vector<std::string>{"a", "f", "m", "z"}));
+}
+
+// Computed from the published algorithm, and seen in what limit_ratio() of Prometheus 3.5 takes.
+TEST(UpstreamHash, IsThatOfUpstreamsLabels) {
+  EXPECT_EQ(UpstreamHash({{"__name__", "up"}, {"job", "node"}}), 0x169f7118f8936ba5u);
+  EXPECT_EQ(UpstreamHash({{"__name__", "r"}, {"n", std::string(300, 'x')}}), 0x70194182b609e175u);
 }
 
 }  // namespace
