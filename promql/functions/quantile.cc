@@ -178,8 +178,15 @@ BucketQuantileResult BucketQuantileInPlace(double q, std::vector<ClassicBucket>*
   const double observations = buckets.back().count;
   if (buckets.size() < 2 || observations == 0) return result;
   double rank = q * observations;
+  // By halves, as sort.Search of Go: counts that are NaN are seen or not as there.
   size_t b = 0;
-  while (b + 1 < buckets.size() && !(buckets[b].count >= rank)) ++b;
+  for (size_t end = buckets.size() - 1; b < end;) {
+    const size_t middle = (b + end) / 2;
+    if (buckets[middle].count >= rank)
+      end = middle;
+    else
+      b = middle + 1;
+  }
   if (b + 1 == buckets.size()) {
     result.value = buckets[b - 1].upper_bound;  // all that is known of the +Inf bucket
     return result;

@@ -27,6 +27,7 @@ std::string Lower(std::string_view text) { return absl::AsciiStrToLower(ToAbsl(t
 
 // The character at `at` in single quotes, as Go's %q prints a rune.
 std::string QuoteRune(std::string_view text, size_t at) {
+  if (at >= text.size()) return "'\xef\xbf\xbd'";  // as Go quotes what is no rune
   size_t length = 1;
   while (at + length < text.size() && (static_cast<unsigned char>(text[at + length]) & 0xc0) == 0x80)
     ++length;
@@ -92,9 +93,9 @@ class Lexer {
 
   void End() {
     if (in_duration_) return Fail(at_, "unexpected end of input in duration expression");
+    if (braces_) return Fail(at_, "unexpected end of input inside braces");
     if (parens_ > 0) return Fail(at_, "unclosed left parenthesis");
     if (bracket_) return Fail(at_, "unclosed left bracket");
-    if (braces_) return Fail(at_, "unexpected end of input inside braces");
     Emit(TokenKind::kEof, in_.size(), in_.size());
     done_ = true;
   }
@@ -149,10 +150,7 @@ class Lexer {
     Fail(at_, StrCat("unexpected character: ", QuoteRune(in_, at_)));
   }
 
-  void BadBang() {
-    if (at_ + 1 >= in_.size()) return Fail(at_, "unexpected character after '!': end of input");
-    Fail(at_, StrCat("unexpected character after '!': ", QuoteRune(in_, at_ + 1)));
-  }
+  void BadBang() { Fail(at_, StrCat("unexpected character after '!': ", QuoteRune(in_, at_ + 1))); }
 
   // Whether a duration expression may go on with this character: from "[" up to its first number, nothing
   // else may.
@@ -216,7 +214,6 @@ class Lexer {
     if (c == '=') return Emit(TokenKind::kPunctuation, at_, at_ + (Peek(1) == '~' ? 2 : 1));
     if (c == '!') {
       if (Peek(1) == '~' || Peek(1) == '=') return Emit(TokenKind::kPunctuation, at_, at_ + 2);
-      if (at_ + 1 >= in_.size()) return Fail(at_, "unexpected end of input inside braces");
       return Fail(at_, StrCat("unexpected character after '!' inside braces: ", QuoteRune(in_, at_ + 1)));
     }
     if (c == '{') return Fail(at_, "unexpected left brace '{'");
@@ -381,6 +378,19 @@ bool Token::Is(std::string_view what) const {
   return kind == TokenKind::kKeyword && Lower(text) == what;
 }
 
+namespace {
+
+std::string_view FirstRunes(std::string_view text, size_t count) {
+  size_t at = 0;
+  for (; at < text.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(text[at]) & 0xc0) != 0x80;
+    if (begins && count-- == 0) break;
+  }
+  return text.substr(0, at);
+}
+
+}  // namespace
+
 std::string Token::Describe() const {
   switch (kind) {
     case TokenKind::kEof:
@@ -404,7 +414,7 @@ std::string Token::Describe() const {
   const char* name = kind == TokenKind::kString   ? "string "
                      : kind == TokenKind::kNumber ? "number "
                                                   : "duration ";
-  if (text.size() > 10) return StrCat(name, GoQuote(std::string_view(text).substr(0, 10)), "...");
+  if (text.size() > 10) return StrCat(name, GoQuote(FirstRunes(text, 10)), "...");
   return StrCat(name, GoQuote(text));
 }
 

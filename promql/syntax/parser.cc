@@ -56,6 +56,28 @@ bool TakesParameter(Aggregation a) {
 // "and" rather than "+".
 bool IsWord(const Token& op) { return op.text[0] >= 'A' && op.text[0] != '^'; }
 
+// Of the words of PromQL these are no metric names.
+bool IsMatchingWord(const Token& token) {
+  return token.Is("on") || token.Is("bool") || token.Is("ignoring") || token.Is("group_left") ||
+         token.Is("group_right");
+}
+
+bool BeginsExpr(const Token& token) {
+  switch (token.kind) {
+    case TokenKind::kEof:
+    case TokenKind::kError:
+      return false;
+    case TokenKind::kOperator:
+      return token.op == Op::kAdd || token.op == Op::kSub || (IsWord(token) && token.op != Op::kAtan2);
+    case TokenKind::kKeyword:
+      return !IsMatchingWord(token);
+    case TokenKind::kPunctuation:
+      return token.Is("(") || token.Is("{");
+    default:
+      return true;
+  }
+}
+
 bool IsLabelToken(const Token& token) {
   return token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kKeyword ||
          token.kind == TokenKind::kAggregator || (token.kind == TokenKind::kOperator && IsWord(token));
@@ -213,7 +235,8 @@ bool Parser::GroupModifier(Expr* node) {
   if (!left && !Current().Is("group_right")) return true;
   Advance();
   node->matching->card = left ? Cardinality::kManyToOne : Cardinality::kOneToMany;
-  if (Current().Is("(")) return GroupingLabels(&node->matching->include, "grouping opts");
+  if (Current().Is("(") || !BeginsExpr(Current()))
+    return GroupingLabels(&node->matching->include, "grouping opts");
   return true;
 }
 
@@ -304,9 +327,7 @@ ExprPtr Parser::Primary() {
       // A name with colons is a metric's, never a function's.
       return Ahead().Is("(") && token.text.find(':') == std::string::npos ? Call() : Selector();
     case TokenKind::kKeyword:
-      if (token.Is("on") || token.Is("bool") || token.Is("ignoring") || token.Is("group_left") ||
-          token.Is("group_right"))
-        break;
+      if (IsMatchingWord(token)) break;
       return Ahead().Is("(") && FindFunction(token.text) != nullptr ? Call() : Selector();
     case TokenKind::kOperator:
       if (IsWord(token) && token.op != Op::kAtan2) return Selector();
@@ -384,11 +405,6 @@ bool Parser::Arguments(std::vector<ExprPtr>* out) {
 // Whether no expression follows the comma; says so.
 bool Parser::MissingArgument(PositionRange comma) {
   const Token& token = Current();
-  bool closed = token.Is(")");
-  bool sign = token.kind == TokenKind::kOperator && (token.op == Op::kAdd || token.op == Op::kSub);
-  bool word = token.kind == TokenKind::kOperator && IsWord(token);
-  bool stray = (token.kind == TokenKind::kOperator && !sign && !word) || token.kind == TokenKind::kEof ||
-               (token.kind == TokenKind::kPunctuation && !closed && !token.Is("(") && !token.Is("{"));
   constexpr const char* kText = "trailing commas not allowed in function call args";
   if (token.kind == TokenKind::kError) {
     // Bytes that are no token are found before the comma is understood.
@@ -396,9 +412,9 @@ bool Parser::MissingArgument(PositionRange comma) {
     Note(comma, kText);
     return true;
   }
-  if (!closed && !stray) return false;
+  if (BeginsExpr(token)) return false;
   Note(comma, kText);
-  if (stray) UnexpectedInExpression();
+  if (!token.Is(")")) UnexpectedInExpression();
   return true;
 }
 
@@ -440,8 +456,10 @@ ExprPtr Parser::Aggregate() {
     if (!AggregateGrouping(node.get())) return nullptr;
     node->pos.end = last_end_;
   }
+  // Without a "by" in front one is looked for behind, and bytes that are no token are found first.
+  if (!grouped && Current().kind == TokenKind::kError) Fail(Current().pos, Current().text);
   CheckArguments(*node, keyword.pos);
-  return node;
+  return failed() ? nullptr : std::move(node);
 }
 
 void Parser::CheckArguments(const Expr& node, PositionRange keyword) {
@@ -479,7 +497,7 @@ bool Parser::GroupingLabels(std::vector<std::string>* out, const char* context) 
       std::string name = GoUnquote(token.text).value_or("");
       if (name.empty()) Note(token.pos, StrCat("invalid label name for grouping: ", GoQuote(name)));
       out->push_back(std::move(name));
-    } else if (IsLabelToken(token) && IsLegacyLabelName(token.text)) {
+    } else if (IsLabelToken(token)) {
       out->push_back(token.text);
     } else {
       Unexpected(context, "label");

@@ -15,7 +15,7 @@ namespace {
 std::string LabelList(const std::vector<std::string>& labels) {
   std::string out;
   for (const std::string& label : labels) {
-    StrAppend(&out, out.empty() ? "" : ", ", IsLegacyLabelName(label) ? label : GoQuote(label));
+    StrAppend(&out, out.empty() ? "" : ", ", IsLegacyMetricName(label) ? label : GoQuote(label));
   }
   return out;
 }

@@ -302,7 +302,7 @@ ExprPtr Parser::DurationUnary(const char* context, bool with_power) {
   int start = token.pos.start;
   Advance();
   // -2 ^ 2 is -(2 ^ 2).
-  ExprPtr inner = with_power ? DurationBinary(3, context) : DurationPrimary(context);
+  ExprPtr inner = with_power ? DurationBinary(3, context) : DurationUnary(context, with_power);
   if (failed()) return nullptr;
   if (IsLiteral(*inner) && !inner->wrapped) {
     if (op == Op::kSub) inner->number = -inner->number;

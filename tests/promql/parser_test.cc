@@ -50,6 +50,16 @@ TEST(Parser, SaysWhatIsWrongAndWhere) {
        "range"},
       {"foo[:4s]", "1:6: parse error: unexpected colon before duration in duration expression"},
       {"foo[4m::]", "1:9: parse error: unexpected repeated colon in duration expression"},
+      {"sum(foo{a", "1:10: parse error: unexpected end of input inside braces"},
+      {"round(a, on b)", "1:8: parse error: trailing commas not allowed in function call args"},
+      {"sum(a, b))", "1:11: parse error: unexpected right parenthesis ')'"},
+      {"a * on(b) group_left == c", "1:22: parse error: unexpected <op:==> in grouping opts, expected \"(\""},
+      {"foo{a!", "1:6: parse error: unexpected character after '!' inside braces: '\xef\xbf\xbd'"},
+      {"a '\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6'",
+       "1:3: parse error: unexpected string "
+       "\"'\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6'\"..."},
+      {"foo offset - -5m", ""},
+      {"sum by (a:b) (foo)", ""},
       {"foo start()", "1:5: parse error: unexpected \"start\""},
   };
   for (const auto& [query, error] : kCases) {
@@ -81,6 +91,8 @@ TEST(Parser, RefusesWhatIsNestedTooDeep) {
 TEST(Printer, WritesTheCanonicalForm) {
   const std::pair<const char*, const char*> kCases[] = {
       {"sum  by(a ,b) (rate( x{b='1'}[300s] offset 1m))", "sum by (a, b) (rate(x{b=\"1\"}[5m] offset 1m))"},
+      {"sum by (a:b, \"c d\") (x)", "sum by (a:b, \"c d\") (x)"},
+      {"x offset - - -5m", "x offset -5m"},
       {"a+on(x)group_left(y)b", "a + on (x) group_left (y) b"},
       {"max_over_time(rate(x[1m])[1h:])", "max_over_time(rate(x[1m])[1h:])"},
       {"-x ^ 2", "-x ^ 2"},
