@@ -9,6 +9,7 @@ RangeFilter::RangeFilter(const DbImpl* db, int64_t mint, int64_t maxt) : db_(db)
 }
 
 void RangeFilter::LoadWindows() {
+  if (Nothing()) return;
   windows_ = db_->WindowSeries(mint_, maxt_);
   std::reverse(windows_.begin(), windows_.end());
 }
@@ -19,6 +20,7 @@ bool RangeFilter::InWindows(SeriesId id) const {
 }
 
 void RangeFilter::Keep(std::vector<SeriesId>* ids) {
+  if (Nothing()) return ids->clear();
   std::vector<SeriesId> others;
   for (SeriesId id : *ids) {
     if (!InWindows(id)) others.push_back(id);

@@ -21,6 +21,8 @@ class RangeFilter {
 
  private:
   void LoadWindows();
+  // No series has samples there: the span is empty or newer than all of them.
+  bool Nothing() const { return mint_ > maxt_ || mint_ > db_->max_t_.load(); }
 
   const DbImpl* const db_;
   const int64_t mint_, maxt_;

@@ -46,5 +46,31 @@ TEST_F(LabelValues, AreThoseOfTheSeriesThatMatch) {
   }
 }
 
+TEST_F(LabelValues, AreNoneOfASpanThatIsEmptyOrNewerThanAllSamples) {
+  Open("a");
+  const Labels labels({{"__name__", "m"}, {"a", "1"}});
+  Append(labels, kStart, 1);
+  Append(labels, kStart + 5000, 2);
+  auto querier = *db_->NewQuerier(0, kMaxTime);
+  for (const bool sealed : {false, true}) {
+    if (sealed) ASSERT_TRUE(db_->Maintain(/*force_seal=*/true).ok());
+    const auto found = [&](int64_t mint, int64_t maxt, bool match) {
+      LabelQuery query;
+      query.mint = mint;
+      query.maxt = maxt;
+      if (match) query.match.push_back({Matcher::Equal("a", "1")});
+      EXPECT_EQ(querier->LabelNames(query)->size(), querier->Series(query)->size() * 2);
+      EXPECT_EQ(querier->LabelValues("a", query)->size(), querier->Series(query)->size());
+      return querier->Series(query)->size();
+    };
+    for (const bool match : {false, true}) {
+      EXPECT_EQ(found(kStart, kStart + 5000, match), 1u);
+      EXPECT_EQ(found(kStart + 5000, kMaxTime, match), 1u);
+      EXPECT_EQ(found(kStart + 5001, kMaxTime, match), 0u);
+      EXPECT_EQ(found(kStart + 1, kStart, match), 0u);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace narthex::tsdb
