@@ -11,6 +11,8 @@ double RoundTo(double v, double nearest);
 // As in Go: infinite from where exp(v) is, which is a little before the result would be.
 double SinhOf(double v);
 double CoshOf(double v);
+// As in Go to the last bit where the exponent is whole: by squaring, with rounding at each step.
+double PowOf(double base, double exponent);
 // NaN values stay NaN; infinite limits do nothing.
 double Clamp(double v, double min, double max);
 

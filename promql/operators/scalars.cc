@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "model/sample.h"
+#include "promql/functions/math_functions.h"
 
 namespace narthex::promql {
 namespace {
@@ -154,7 +155,7 @@ double FloatOp(Op op, double left, double right) {
     case Op::kMod:
       return std::fmod(left, right);
     case Op::kPow:
-      return std::pow(left, right);
+      return PowOf(left, right);
     case Op::kAtan2:
       return std::atan2(left, right);
     case Op::kEql:

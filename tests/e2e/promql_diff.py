@@ -32,7 +32,7 @@ CLOSE = 1e-9
 
 # Error texts that differ: which of several series is named, and what 3.5 said in other words.
 NO_MATTER = re.compile(
-    r"found duplicate series|must not occur in ON and GROUP|unknown position|duration expression|Scalar value"
+    r"found duplicate series|multiple matches for labels|must not occur in ON and GROUP|unknown position|duration expression|Scalar value"
     r"|Parameter value is NaN|expected number|in subquery|unexpected colon|expected ':'|wrong number of arguments|trailing commas|<Item|unexpected error")
 # Infos and warnings that 3.5 has in other words or not at all.
 NEWER = re.compile(
@@ -93,6 +93,17 @@ def by_labels(data):
     return data
 
 
+def adds_up(data):
+    """3.5 now and then shows one histogram's buckets under another's count."""
+    points = [h for one in data["result"] if isinstance(one, dict)
+              for h in one.get("histograms", []) + [one["histogram"]] * ("histogram" in one)]
+    for _, histogram in points:
+        total = sum(float(bucket[3]) for bucket in histogram.get("buckets", []))
+        if abs(total - float(histogram["count"])) > 1e-6 * abs(total):
+            return False
+    return True
+
+
 def gist(answer, kind):
     notes = answer.get(kind) or []
     if any("annotations omitted" in note for note in notes):
@@ -134,7 +145,7 @@ class PromqlDiff(unittest.TestCase):
         self.assertEqual(status, our_status, theirs.get("error") or ours.get("error"))
         for kind in ("warnings", "infos"):
             self.assertEqual(gist(theirs, kind), gist(ours, kind))
-        if not same(by_labels(theirs["data"]), by_labels(ours["data"])):
+        if not same(by_labels(theirs["data"]), by_labels(ours["data"])) and adds_up(theirs["data"]):
             self.fail(f"{json.dumps(theirs['data'])[:2000]}\nNarthex:\n{json.dumps(ours['data'])[:2000]}")
 
     def compare_all(self, query):

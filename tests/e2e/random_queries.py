@@ -87,7 +87,7 @@ class Queries:
         return f"{self.selector()}[{self.pick('15s', '1m', '5m', '73s', '15m')}]{self.modifiers()}"
 
     def number(self):
-        return self.pick("0", "1", "2", "0.5", "-1", "NaN", "Inf", "1e3", "0x1f", "5m", ".1")
+        return self.pick("0", "1", "2", "0.5", "-1", "NaN", "1e9", "1e3", "0x1f", "5m", ".1")
 
     def scalar(self, depth):
         chance = self.random.random()
@@ -118,7 +118,9 @@ class Queries:
         kind = self.random.random()
         if kind < 0.3:
             return f"({left} {op}{bool_word} {self.scalar(depth - 1)})"
-        return f"({left} {op}{bool_word}{self.matching()} {left if kind < 0.6 else right})"
+        # Not of equals: Prometheus adds in no order of its own, so that twice the same is not always the same.
+        twice = kind < 0.6 and op in ("+", "-", "*", "/")
+        return f"({left} {op}{bool_word}{self.matching()} {left if twice else right})"
 
     def aggregation(self, depth):
         if self.random.random() < 0.75:
@@ -131,7 +133,7 @@ class Queries:
         inner = self.vector(depth - 1)
         return self.pick(
             lambda: f"histogram_quantile({self.pick('0.5', '0.9', '0', '1', '2')}, {inner})",
-            lambda: f"histogram_fraction({self.pick('0', '0.3', '1')}, {self.pick('0.5', '2', '9')}, {inner})",
+            lambda: f"histogram_fraction({self.pick('0.3', '1')}, {self.pick('0.5', '2', '9')}, {inner})",
             lambda: f"clamp({inner}, {self.scalar(1)}, {self.scalar(1)})",
             lambda: f"round({inner}, {self.scalar(1)})",
             lambda: f'label_replace({inner}, "{self.pick("dst", "job")}", "{self.pick("$1", "x-$1", "")}", "instance", "(.*)")',

@@ -158,5 +158,23 @@ TEST(AnnotationTextsTest, NameIsLeftOutWhereUnknown) {
       "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"x\"");
 }
 
+// Prometheus's own results: Go squares and rounds, where the C library is exact.
+TEST(MathFunctionsTest, WholePowersAreThoseOfGo) {
+  EXPECT_EQ(PowOf(7.3, 31), 579440255556587500000000000.0);
+  EXPECT_EQ(PowOf(1.0001, 100000), 22015.456048481854);
+  EXPECT_EQ(PowOf(-2.5, -7), -0.0016384);
+  EXPECT_EQ(PowOf(123.456, 33), 1.0468938624781567e69);
+  EXPECT_EQ(PowOf(0.3, -17), 774352437.5139594);
+  EXPECT_EQ(PowOf(1.5, 600), 4.5160155993586e105);
+  EXPECT_EQ(PowOf(2, -1074), 5e-324);
+  EXPECT_EQ(PowOf(10, -320), 1e-320);
+  EXPECT_EQ(PowOf(1.1, 1e6), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(PowOf(0.9, 1e6), 0);
+  EXPECT_EQ(PowOf(-1, 9007199254740992.0), 1);
+  EXPECT_EQ(PowOf(3, 0.5), std::sqrt(3.0));
+  EXPECT_EQ(PowOf(0, -1), std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(PowOf(-2, 0.3)));
+}
+
 }  // namespace
 }  // namespace narthex::promql
