@@ -96,7 +96,7 @@ def by_labels(data):
 def adds_up(data):
     """3.5 now and then shows one histogram's buckets under another's count."""
     points = [h for one in data["result"] if isinstance(one, dict)
-              for h in one.get("histograms", []) + [one["histogram"]] * ("histogram" in one)]
+              for h in one.get("histograms", []) + ([one["histogram"]] if "histogram" in one else [])]
     for _, histogram in points:
         total = sum(float(bucket[3]) for bucket in histogram.get("buckets", []))
         if abs(total - float(histogram["count"])) > 1e-6 * abs(total):
