@@ -8,6 +8,7 @@ namespace narthex::cuda {
 
 enum NxMode : uint32_t { kNxConstant = 0, kNxMonotonic = 1, kNxSigned = 2 };
 inline constexpr uint32_t kNxBlock = 32;
+inline constexpr uint32_t kNxBased = 65;  // a block's first byte from here to 127: its width, with a base
 
 struct NxHead {
   uint32_t mode = 0, exponent = 0;
@@ -20,6 +21,7 @@ struct NxHead {
 struct NxBlock {
   uint32_t width = 0;
   uint32_t mask = 0;  // the codes that are there; all others are 0
+  uint64_t base = 0;  // what is added to each that is there
   const uint8_t* codes = nullptr;
   const uint8_t* next = nullptr;
 };
@@ -66,16 +68,21 @@ NARTHEX_HD bool ReadNxBlock(const uint8_t* at, const uint8_t* end, uint32_t n, N
   if (at >= end) return false;
   const uint32_t head = *at++;
   block->width = head & 0x7f;
-  if (block->width > 64) return false;
+  block->base = 0;
   const uint32_t all = n == 32 ? 0xffffffffu : (1u << n) - 1;
   block->mask = all;
-  if ((head & 0x80) != 0) {
+  if (head >= kNxBased && head < 0x80) {
+    block->width = head - kNxBased;
+    if (!ReadVarint(&at, end, &block->base)) return false;
+  } else if (block->width > 64) {
+    return false;
+  } else if ((head & 0x80) != 0) {
     if (end - at < 4) return false;
     block->mask = Load32(at);
     at += 4;
     if ((block->mask & ~all) != 0) return false;
   }
-  if (block->width == 0) block->mask = 0;
+  if (block->width == 0 && block->base == 0) block->mask = 0;
   const uint32_t bytes = (Ones(block->mask) * block->width + 7) / 8;
   if (end - at < static_cast<int64_t>(bytes)) return false;
   block->codes = at;
@@ -89,15 +96,20 @@ NARTHEX_HD uint64_t CodeOf(const NxBlock& block, uint32_t i) {
   const uint32_t bit = Ones(block.mask & ((1u << i) - 1)) * block.width;
   const uint8_t* p = block.codes + (bit >> 3);
   const uint32_t shift = bit & 7;
-  if (block.width <= 25) return Load32(p) >> shift & ((1u << block.width) - 1);
+  if (block.width <= 25) return block.base + (Load32(p) >> shift & ((1u << block.width) - 1));
   uint64_t v = Load64(p) >> shift;
   if (block.width == 64) return shift == 0 ? v : v | static_cast<uint64_t>(p[8]) << (64 - shift);
   if (shift + block.width > 64) v |= static_cast<uint64_t>(p[8]) << (64 - shift);
-  return v & ((uint64_t{1} << block.width) - 1);
+  return block.base + (v & ((uint64_t{1} << block.width) - 1));
 }
 
 // As long as a block's codes are this narrow, the sum of 32 of them fits into 32 bits.
 inline constexpr uint32_t kNarrow = 26;
+
+NARTHEX_HD bool IsNarrow(const NxBlock& block) {
+  return block.width < kNarrow ? block.base < (uint64_t{1} << (kNarrow - 1))
+                               : block.width == kNarrow && block.base == 0;
+}
 
 // Exact: all powers up to 10^22 are doubles.
 NARTHEX_HD double PowerOfTen(uint32_t e) {

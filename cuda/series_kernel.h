@@ -122,13 +122,13 @@ class SeriesKernel {
   NARTHEX_HD int64_t Decode(const NxBlock& codes, uint32_t n, Lanes<double>* values) {
     const bool is_signed = head_.mode == kNxSigned;
     Lanes<uint64_t> sum;
-    if (codes.width <= kNarrow) {
+    if (IsNarrow(codes)) {
       Lanes<uint32_t> narrow;
       warp_.Each([&](uint32_t lane) {
         const uint32_t code = lane < n ? static_cast<uint32_t>(CodeOf(codes, lane)) : 0;
         narrow[lane] = is_signed ? (code >> 1) ^ (0u - (code & 1)) : code;
       });
-      if (codes.width > 0) warp_.Scan(&narrow);
+      if (codes.mask != 0) warp_.Scan(&narrow);
       // Signed sums are below 2^31 on either side, unsigned ones below 2^31 as well.
       warp_.Each([&](uint32_t lane) {
         sum[lane] = static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(narrow[lane])));

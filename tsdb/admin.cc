@@ -10,6 +10,10 @@
 
 namespace narthex::tsdb {
 
+namespace {
+constexpr int64_t kSnapshotSealMs = 600'000;  // between two seals that only snapshots want
+}
+
 absl::Status DbImpl::PutState(std::string_view key, std::string_view value) {
   IndexBatch batch;
   batch.puts.emplace_back(StateKey(key), value);
@@ -99,6 +103,20 @@ absl::Status DbImpl::DeleteSeries(const Matchers& matchers, int64_t mint, int64_
   return absl::OkStatus();
 }
 
+// What is in memory takes half of the room in stripes that it takes in the journal. What it writes is not
+// written again by the seal of the window.
+void DbImpl::SealForSnapshot() {
+  const int64_t now_ms = options_.clock->MonotonicNs() / 1'000'000;
+  if (snapshot_seal_ms_ != INT64_MIN && now_ms < snapshot_seal_ms_ + kSnapshotSealMs) return;
+  const absl::Status s = Seal(/*force=*/true);
+  if (s.ok()) {
+    snapshot_seal_ms_ = now_ms;
+    return;
+  }
+  options_.logger->Warn("Seal before a snapshot failed, the journal goes along instead",
+                        {{"err", std::string(s.message())}});
+}
+
 absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool skip_head) {
   MutexLock lock(&maintain_mutex_);
   const std::time_t seconds = options_.clock->NowMs() / 1000;
@@ -113,11 +131,12 @@ absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool 
   std::error_code ec;
   std::filesystem::create_directories(path + "/store", ec);
   if (ec) return absl::InternalError(StrCat("snapshot: create ", path, ": ", ec.message()));
+  if (!skip_head) SealForSnapshot();
   RETURN_IF_ERROR(SyncAll());
   {
     // No commit meanwhile: journal and index belong together.
     MutexLock commit(&commit_mutex_);
-    if (!skip_head) RETURN_IF_ERROR(journal_->CopyTo(path + "/journal"));
+    RETURN_IF_ERROR(journal_->CopyTo(path + "/journal", skip_head ? UINT64_MAX : FirstNeeded()));
     RETURN_IF_ERROR(store_->Checkpoint(path + "/store/db"));
   }
   std::filesystem::copy_file(options_.path + "/FORMAT", path + "/FORMAT", ec);

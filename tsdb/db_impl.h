@@ -209,7 +209,11 @@ class DbImpl : public Db {
   absl::Status IngestHours(const std::map<std::string, std::string>& stripes);
   absl::Status NoteSeal(const SealPlan& plan);
   void MoveSealed(const SealPlan& plan);
+  // The first journal record that is not in the store; no commit is between journal and memory meanwhile.
+  uint64_t FirstNeeded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
   void FreeJournal();
+  // Before a snapshot with the head; not often, as each makes a file.
+  void SealForSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   // exemplar_store.cc
   absl::Status SaveExemplars() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   absl::Status LoadExemplars() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
@@ -244,6 +248,7 @@ class DbImpl : public Db {
   uint64_t exemplars_sealed_ ABSL_GUARDED_BY(maintain_mutex_) = 0;  // records up to here are in the index
   int64_t removal_mono_ms_ ABSL_GUARDED_BY(maintain_mutex_) = INT64_MIN;
   uint64_t snapshots_ ABSL_GUARDED_BY(maintain_mutex_) = 0;
+  int64_t snapshot_seal_ms_ ABSL_GUARDED_BY(maintain_mutex_) = INT64_MIN;  // monotonic
 
   // Taken alone when samples change their place (seal, merge, removal), shared while a query pins them.
   mutable Mutex layout_mutex_;

@@ -44,7 +44,8 @@ class Journal {
   void Free(uint64_t needed);
   uint64_t bytes_written() const;
   size_t segment_count() const;
-  absl::Status CopyTo(const std::string& directory) const;
+  // A journal of the records from `needed` on; its sequences continue above all of this one.
+  absl::Status CopyTo(const std::string& directory, uint64_t needed) const;
 
  private:
   struct Segment {
@@ -56,6 +57,7 @@ class Journal {
   absl::Status ReplayAll(const Replay& replay, OpenStats* stats);
   bool ReplaySegment(uint64_t number, std::string_view bytes, const Replay& replay, OpenStats* stats,
                      size_t* end);
+  static std::string_view RecordsFrom(const Segment& segment, std::string_view bytes, uint64_t needed);
   absl::Status StartSegment(size_t record_size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string SegmentPath(uint64_t number) const;
   std::string SparePath(uint64_t number) const;

@@ -17,7 +17,7 @@
 
 namespace narthex::tsdb {
 namespace {
-constexpr int kFormatVersion = 2;  // 1: without the records of live senders (docs/storage-format.md)
+constexpr int kFormatVersion = 3;  // what 1 and 2 lack: docs/storage-format.md
 
 // The newest sample of an entry; time INT64_MIN if it has none.
 Sample LastRow(const SeriesRows& rows, const std::vector<int64_t>& times) {

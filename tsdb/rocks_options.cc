@@ -53,14 +53,29 @@ rocksdb::ColumnFamilyOptions IndexOptions(const std::shared_ptr<rocksdb::Cache>&
   return o;
 }
 
-rocksdb::ColumnFamilyOptions StripeOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+namespace {
+
+rocksdb::ColumnFamilyOptions StripeOptions(const std::shared_ptr<rocksdb::Cache>& cache, size_t block_size) {
   rocksdb::ColumnFamilyOptions o;
   o.write_buffer_size = 4 << 20;
   o.arena_block_size = 64 << 10;
   o.compression = rocksdb::kZSTD;  // a further 15 % on top of the chunks
   // Files come whole and go whole; the merge of a day is the compaction.
   o.disable_auto_compactions = true;
-  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(16 << 10, cache)));
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(block_size, cache)));
+  return o;
+}
+
+}  // namespace
+
+rocksdb::ColumnFamilyOptions HourOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  return StripeOptions(cache, 16 << 10);
+}
+
+rocksdb::ColumnFamilyOptions DayOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  // Written once and kept long: 1 to 3 % less for three times the work. Higher levels give no more.
+  rocksdb::ColumnFamilyOptions o = StripeOptions(cache, 32 << 10);
+  o.compression_opts.level = 6;
   return o;
 }
 

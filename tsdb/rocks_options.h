@@ -13,6 +13,7 @@ rocksdb::DBOptions RocksDbOptions(rocksdb::Env* env);  // env: null = the machin
 inline constexpr size_t kBlockCacheBytes = 8 << 20;
 std::shared_ptr<rocksdb::Cache> NewBlockCache();
 rocksdb::ColumnFamilyOptions IndexOptions(const std::shared_ptr<rocksdb::Cache>& cache);
-rocksdb::ColumnFamilyOptions StripeOptions(const std::shared_ptr<rocksdb::Cache>& cache);
+rocksdb::ColumnFamilyOptions HourOptions(const std::shared_ptr<rocksdb::Cache>& cache);
+rocksdb::ColumnFamilyOptions DayOptions(const std::shared_ptr<rocksdb::Cache>& cache);
 
 }  // namespace narthex::tsdb

@@ -54,12 +54,12 @@ class CursorImpl : public Cursor {
 
 class StripeFileImpl : public StripeFile {
  public:
-  StripeFileImpl(std::string path, rocksdb::ColumnFamilyHandle* family, rocksdb::Env* env)
+  StripeFileImpl(std::string path, rocksdb::ColumnFamilyHandle* family,
+                 const rocksdb::ColumnFamilyOptions& options, rocksdb::Env* env)
       : path_(std::move(path)),
         family_(family),
         env_(env),
-        writer_(rocksdb::EnvOptions(), rocksdb::Options(RocksDbOptions(env), StripeOptions(nullptr)),
-                family) {}
+        writer_(rocksdb::EnvOptions(), rocksdb::Options(RocksDbOptions(env), options), family) {}
   ~StripeFileImpl() override {
     if (!ingested_) (void)env_->DeleteFile(path_);
   }
@@ -108,8 +108,8 @@ class RocksStoreImpl : public RocksStore {
     }
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {rocksdb::kDefaultColumnFamilyName, IndexOptions(cache_)},
-        {"stripes", StripeOptions(cache_)},
-        {"days", StripeOptions(cache_)}};
+        {"stripes", HourOptions(cache_)},
+        {"days", DayOptions(cache_)}};
     // Without it RocksDB would take the directory for a new one and delete what is in it.
     const bool headless = !std::filesystem::exists(path + "/db/CURRENT", ec) && HasTables(path + "/db");
     absl::Status opened = headless
@@ -120,8 +120,7 @@ class RocksStoreImpl : public RocksStore {
       // read. RocksDB puts what cannot into the folder "lost".
       damage_(StrCat("store repaired: ", opened.message()));
       CloseDb();
-      RETURN_IF_BAD(rocksdb::RepairDB(path + "/db", DbOptions(), families,
-                                      rocksdb::ColumnFamilyOptions(StripeOptions(cache_))),
+      RETURN_IF_BAD(rocksdb::RepairDB(path + "/db", DbOptions(), families, HourOptions(cache_)),
                     "repair store");
       opened = OpenDb(families);
     }
@@ -174,8 +173,9 @@ class RocksStoreImpl : public RocksStore {
 
   absl::StatusOr<std::unique_ptr<StripeFile>> NewFile(Family family) override {
     RETURN_IF_ERROR(CheckRoom());
-    auto file = std::make_unique<StripeFileImpl>(StrCat(path_, "/ingest/", next_file_.fetch_add(1), ".sst"),
-                                                 Handle(family), db_->GetEnv());
+    auto file = std::make_unique<StripeFileImpl>(
+        StrCat(path_, "/ingest/", next_file_.fetch_add(1), ".sst"), Handle(family),
+        family == Family::kHours ? HourOptions(nullptr) : DayOptions(nullptr), db_->GetEnv());
     absl::Status s = file->Open();
     if (!s.ok()) return s;
     return std::unique_ptr<StripeFile>(std::move(file));

@@ -278,9 +278,7 @@ void DbImpl::MoveSealed(const SealPlan& plan) {
   }
 }
 
-void DbImpl::FreeJournal() {
-  // No commit is between journal and memory meanwhile.
-  MutexLock commit(&commit_mutex_);
+uint64_t DbImpl::FirstNeeded() const {
   uint64_t needed = journal_->last_sequence() + 1;
   for (const auto& group : AllGroups()) {
     MutexLock lock(&group->mutex);
@@ -289,8 +287,12 @@ void DbImpl::FreeJournal() {
   MutexLock lock(&loose_mutex_);
   if (!loose_->empty()) needed = std::min(needed, loose_->first_sequence);
   for (const auto& store : frozen_) needed = std::min(needed, store->first_sequence);
-  needed = std::min(needed, exemplars_.FirstUnsaved());
-  journal_->Free(needed);
+  return std::min(needed, exemplars_.FirstUnsaved());
+}
+
+void DbImpl::FreeJournal() {
+  MutexLock commit(&commit_mutex_);
+  journal_->Free(FirstNeeded());
 }
 
 }  // namespace narthex::tsdb

@@ -32,7 +32,7 @@ inline RandomQuery MakeQuery(uint64_t seed) {
   const size_t longest = random() % 4 == 0 ? 3000 : 400;
   for (size_t i = 0; i < series; ++i) {
     if (i % at_once == 0) out.batches.emplace_back();
-    const RowKind kind = kRowKinds[random() % 6];
+    const RowKind kind = kRowKinds[random() % std::size(kRowKinds)];
     out.batches.back().Add(
         MakeRow(kind, random() % longest, random() % 3 == 0, static_cast<uint32_t>(seed * 977 + i)),
         static_cast<uint32_t>(random() % plan.groups));

@@ -31,7 +31,8 @@ std::vector<TestRow> Rows(size_t n, uint32_t seed) {
   std::mt19937_64 random(seed);
   std::vector<TestRow> rows;
   for (size_t i = 0; i < n; ++i) {
-    rows.push_back(MakeRow(kRowKinds[random() % 6], 1 + random() % 38, random() % 2 == 0, seed + i));
+    rows.push_back(
+        MakeRow(kRowKinds[random() % std::size(kRowKinds)], 1 + random() % 38, random() % 2 == 0, seed + i));
   }
   return rows;
 }

@@ -80,14 +80,16 @@ TEST_P(RowFunctions, GiveTheEnginesBitsForEveryKindOfValue) {
 
 TEST_P(RowFunctions, GiveTheEnginesBitsForShortRows) {
   std::vector<TestRow> rows;
-  for (size_t n = 0; n <= 67; ++n) rows.push_back(MakeRow(kRowKinds[n % 6], n, n % 2 == 1, 1000 + n));
+  for (size_t n = 0; n <= 67; ++n)
+    rows.push_back(MakeRow(kRowKinds[n % std::size(kRowKinds)], n, n % 2 == 1, 1000 + n));
   const int64_t begin = rows[1].times[0];
   Compare(Plan(begin - 20'000, 10'000, 130, 45'000), rows);
 }
 
 TEST_P(RowFunctions, GiveTheEnginesBitsForWindowsWiderThanTheRingAndOneStep) {
   std::vector<TestRow> rows;
-  for (uint32_t i = 0; i < 12; ++i) rows.push_back(MakeRow(kRowKinds[i % 6], 900, i % 2 == 1, 2000 + i));
+  for (uint32_t i = 0; i < 12; ++i)
+    rows.push_back(MakeRow(kRowKinds[i % std::size(kRowKinds)], 900, i % 2 == 1, 2000 + i));
   const int64_t begin = rows[0].times[0];
   Compare(Plan(begin, 600'000, 30, 7'200'000), rows);
   Compare(Plan(begin + 10'000'000, 0, 1, 300'000), rows);
@@ -99,7 +101,8 @@ TEST_P(RowFunctions, GiveTheEnginesBitsWhateverTheSteps) {
   for (int round = 0; round < 40; ++round) {
     std::vector<TestRow> rows;
     for (uint32_t i = 0; i < 4; ++i) {
-      rows.push_back(MakeRow(kRowKinds[random() % 6], random() % 500, random() % 2 == 0, random() % 100000));
+      rows.push_back(MakeRow(kRowKinds[random() % std::size(kRowKinds)], random() % 500, random() % 2 == 0,
+                             random() % 100000));
     }
     const int64_t begin = 1'700'000'000'000 + static_cast<int64_t>(random() % 2'000'000) - 500'000;
     Compare(Plan(begin, 1 + static_cast<int64_t>(random() % 90'000), 1 + random() % 200,
@@ -145,7 +148,8 @@ TEST(Rows, OfDamagedBytesAreRefusedOrRead) {
   std::mt19937_64 random(11);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
-    TestRow row = MakeRow(kRowKinds[round % 6], 1 + random() % 200, false, static_cast<uint32_t>(round));
+    TestRow row = MakeRow(kRowKinds[round % std::size(kRowKinds)], 1 + random() % 200, false,
+                          static_cast<uint32_t>(round));
     row.raw = false;
     TestBatch batch;
     batch.Add(row, 0);

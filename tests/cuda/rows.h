@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -113,15 +114,17 @@ inline TestResult RunOnHost(const promql::DevicePlan& plan, std::vector<TestBatc
   return out;
 }
 
-enum class RowKind { kConstant, kCounter, kGauge, kMixed, kFloats, kWild };
-inline constexpr RowKind kRowKinds[] = {RowKind::kConstant, RowKind::kCounter, RowKind::kGauge,
-                                        RowKind::kMixed,    RowKind::kFloats,  RowKind::kWild};
+enum class RowKind { kConstant, kCounter, kSteady, kGauge, kMixed, kFloats, kWild };
+inline constexpr RowKind kRowKinds[] = {RowKind::kConstant, RowKind::kCounter, RowKind::kSteady,
+                                        RowKind::kGauge,    RowKind::kMixed,   RowKind::kFloats,
+                                        RowKind::kWild};
 
 inline TestRow MakeRow(RowKind kind, size_t n, bool gaps, uint32_t seed) {
   std::mt19937_64 random(seed);
   TestRow row;
   int64_t t = 1'700'000'000'000;
   double counter = static_cast<double>(random() % 1000);
+  const double step = static_cast<double>(uint64_t{1} << random() % 36) * (random() % 8 == 0 ? -1 : 1);
   for (size_t i = 0; i < n; ++i) {
     t += 15'000;
     if (gaps) t += static_cast<int64_t>(random() % 700) - 350;
@@ -135,6 +138,10 @@ inline TestRow MakeRow(RowKind kind, size_t n, bool gaps, uint32_t seed) {
         if (random() % 60 == 0) counter = 0;
         if (random() % 3 != 0) counter += static_cast<double>(random() % 5000);
         v = counter;
+        break;
+      case RowKind::kSteady:
+        if (random() % 60 == 0) counter = 0;
+        v = counter += step + static_cast<double>(random() % 40);
         break;
       case RowKind::kGauge:
         v = static_cast<double>(static_cast<int64_t>(random() % 20001) - 10000) / 100;

@@ -118,6 +118,42 @@ TEST(Codecs, NxChunksGiveTheValuesAtSomePlacesOnly) {
   }
 }
 
+// Deltas of any width that lie near one another, rising and falling.
+TEST(Codecs, SteadyCountersAreExactAndSmall) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 3000; ++round) {
+    const size_t n = 2 + random() % 100;
+    const int width = static_cast<int>(random() % 40);
+    const int64_t step = static_cast<int64_t>(random() >> (63 - width)) * (round % 5 == 0 ? -1 : 1);
+    const uint64_t noise = 1 + random() % (uint64_t{1} << random() % 8);
+    std::vector<double> values(n);
+    int64_t sum = static_cast<int64_t>(random() % 1000);
+    for (double& v : values) {
+      v = static_cast<double>(sum) / (round % 2 == 0 ? 1 : 1000);
+      sum += step + static_cast<int64_t>(random() % noise);
+    }
+    std::string bytes;
+    PutNxChunk(&bytes, values.data(), n);
+    std::vector<double> got(n);
+    ByteReader in(bytes);
+    ASSERT_TRUE(ReadNxChunk(&in, got.data(), n));
+    EXPECT_TRUE(in.done());
+    std::vector<uint32_t> at;
+    for (uint32_t i = 0; i < n; i += 1 + static_cast<uint32_t>(random() % 9)) at.push_back(i);
+    std::vector<double> some(at.size()), range(n - n / 3);
+    ByteReader in_places(bytes), in_range(bytes);
+    ASSERT_TRUE(ReadNxChunkAt(&in_places, n, at, some.data()));
+    ASSERT_TRUE(ReadNxChunkRange(&in_range, n, n / 3, n, range.data()));
+    for (size_t i = 0; i < n; ++i) ASSERT_EQ(BitsOf(got[i]), BitsOf(values[i])) << round << " " << i;
+    for (size_t k = 0; k < at.size(); ++k) ASSERT_EQ(BitsOf(some[k]), BitsOf(values[at[k]]));
+    for (size_t k = 0; k < range.size(); ++k) ASSERT_EQ(BitsOf(range[k]), BitsOf(values[n / 3 + k]));
+    // Noise below 2^8 is at most nine bits, whatever the step is; each block has 11 bytes of its own at most.
+    if (step > 0) {
+      EXPECT_LE(bytes.size(), 24 + n * 9 / 8 + (n / 32 + 1) * 12) << round;
+    }
+  }
+}
+
 TEST(Codecs, ValueDeltasAreExactBetweenAnyTwoEdges) {
   const std::vector<double> edges = EdgeValues();
   for (double a : edges) {

@@ -1,6 +1,8 @@
 // Clocks that step, names that come and go, restarts.
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <thread>
 
 #include "tests/tsdb/db_fixture.h"
 #include "tests/tsdb/workload.h"
@@ -188,8 +190,8 @@ TEST_F(FaultsTest, ASnapshotWithoutTheHeadHasWhatIsSealed) {
   Open("a");
   Rounds(0, 300);
   ASSERT_TRUE(db_->Maintain(false).ok());
-  const auto whole = *db_->Snapshot((root_ / "snapshots").string(), false);
   const auto sealed = *db_->Snapshot((root_ / "snapshots").string(), true);
+  const auto whole = *db_->Snapshot((root_ / "snapshots").string(), false);
   Rounds(300, 310);
   ASSERT_TRUE(db_->Maintain(true).ok());
   Open("snapshots/" + whole);
@@ -197,6 +199,99 @@ TEST_F(FaultsTest, ASnapshotWithoutTheHeadHasWhatIsSealed) {
   Open("snapshots/" + sealed);
   EXPECT_EQ(Select("m")["m{i=\"a\"}"].size(), 240u) << "one hour is over";
   EXPECT_TRUE(fs::is_directory(root_ / "snapshots" / sealed / "store"));
+}
+
+uint64_t JournalBytes(const fs::path& directory) {
+  uint64_t out = 0;
+  for (const auto& f : fs::directory_iterator(directory / "journal")) out += f.file_size();
+  return out;
+}
+
+TEST_F(FaultsTest, ASnapshotHasTheHeadInTheStoreAndWhatCameSinceInTheJournal) {
+  Open("a");
+  Rounds(0, 100);
+  const std::string folder = (root_ / "snapshots").string();
+  const auto first = *db_->Snapshot(folder, false);
+  Rounds(100, 110);
+  const auto second = *db_->Snapshot(folder, false);  // too soon for another file
+  Rounds(110, 200);
+  const auto third = *db_->Snapshot(folder, false);
+  Rounds(200, 300);
+  ASSERT_TRUE(db_->Maintain(true).ok());
+  ExpectRounds(300);
+  const uint64_t empty = JournalBytes(folder + "/" + first);
+  EXPECT_LT(empty, 200u) << "heads of segments only";
+  EXPECT_GT(JournalBytes(folder + "/" + second), empty);
+  EXPECT_LT(JournalBytes(folder + "/" + second), 2000u) << "ten rounds";
+  EXPECT_LE(JournalBytes(folder + "/" + third), empty);
+  for (const auto& [name, rounds] : {std::pair(first, 100), {second, 110}, {third, 200}}) {
+    Open("snapshots/" + name);
+    ExpectRounds(rounds);
+  }
+}
+
+TEST_F(FaultsTest, WhatIsWrittenToASnapshotIsNotTakenForSealed) {
+  Open("a");
+  Rounds(0, 30);
+  ASSERT_TRUE(db_->Maintain(true).ok());
+  Rounds(30, 50);
+  const std::string folder = (root_ / "snapshots").string();
+  for (const bool skip_head : {true, false}) {
+    const auto name = *db_->Snapshot(folder, skip_head);
+    fs::copy(folder + "/" + name, root_ / (skip_head ? "without" : "with"), fs::copy_options::recursive);
+  }
+  for (const auto& [name, rounds] : {std::pair("without", 30), {"with", 50}}) {
+    Open(name);
+    ExpectRounds(rounds);
+    Rounds(rounds, rounds + 20);
+    Append({{"__name__", "loose"}}, kStart, 1);
+    Open(name);
+    ExpectRounds(rounds + 20);
+    EXPECT_EQ(Select("loose").at("loose"), (Points{{kStart, 1}}));
+    ASSERT_TRUE(db_->Maintain(true).ok());
+    Open(name);
+    ExpectRounds(rounds + 20);
+    EXPECT_EQ(Select("loose").at("loose"), (Points{{kStart, 1}}));
+  }
+}
+
+TEST_F(FaultsTest, SnapshotsAreWholeWhileSamplesCome) {
+  Open("a");
+  std::atomic<bool> stop{false};
+  std::atomic<int> done{0};
+  std::thread writer([&] {
+    auto group = *db_->OpenGroup({{"job", "y"}});
+    const Slot slot = *group->AddSeries({{"__name__", "y"}});
+    auto app = db_->NewAppender();
+    SeriesRef ref = 0;
+    for (int i = 0; !stop; ++i) {
+      group->Begin(kStart + i * 1000);
+      group->Set(slot, i);
+      EXPECT_TRUE(group->Commit().ok());
+      EXPECT_TRUE(app->Append(&ref, {{"__name__", "z"}}, Sample{kStart + i * 1000, 1.0 * i}).ok() &&
+                  app->Commit().ok());
+      done = i + 1;
+    }
+  });
+  std::vector<std::pair<std::string, int>> snapshots;
+  for (int k = 0; k < 8; ++k) {
+    while (done < (k + 1) * 50) std::this_thread::yield();
+    const int before = done;
+    clock_.AdvanceMs(k % 2 == 0 ? 600'000 : 0);
+    snapshots.emplace_back(*db_->Snapshot((root_ / "snapshots").string(), false), before);
+  }
+  stop = true;
+  writer.join();
+  for (const auto& [name, before] : snapshots) {
+    Open("snapshots/" + name);
+    for (const char* metric : {"y", "z"}) {
+      const Points got = Select(metric).at(metric);
+      EXPECT_GE(got.size(), static_cast<size_t>(before));
+      for (size_t i = 0; i < got.size(); ++i) {
+        EXPECT_EQ(got[i], std::pair(kStart + static_cast<int64_t>(i) * 1000, static_cast<double>(i)));
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -102,6 +102,23 @@ TEST(Nx, GoldenBytes) {
   const double counter[] = {10, 20, 40};
   PutNxChunk(&bytes, counter, 3);
   EXPECT_EQ(Hex(bytes), "01140a0209");
+  bytes.clear();
+  const double steady[] = {0, 1000, 2001, 3003, 4004, 5005};
+  PutNxChunk(&bytes, steady, 6);
+  EXPECT_EQ(Hex(bytes), "01000143e8076401");
+}
+
+TEST(Nx, BlocksWithABaseThatAreCutOrMaskedAreRefused) {
+  const std::string chunk("\x01\x00\x01\x43\xe8\x07\x64\x01", 8);
+  double values[6];
+  for (size_t n = 0; n < chunk.size(); ++n) {
+    ByteReader in(std::string_view(chunk).substr(0, n));
+    EXPECT_FALSE(ReadNxChunk(&in, values, 6)) << n;
+  }
+  std::string masked = chunk;
+  masked[3] |= static_cast<char>(0x80);
+  ByteReader in(masked);
+  EXPECT_FALSE(ReadNxChunk(&in, values, 6));
 }
 
 TEST(TimeColumn, RoundTripAndGolden) {

@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kBlock = kIntBlock;
 constexpr uint8_t kMasked = 0x80;
+constexpr int kBased = 65;       // plus the width: above what a width can be
+constexpr int kBasedWidth = 62;  // the widest
 
 size_t PackedBytes(size_t n, int width) { return (n * static_cast<size_t>(width) + 7) / 8; }
 
@@ -109,6 +111,25 @@ bool Unpack(ByteReader* in, uint64_t* codes, size_t n, int width) {
   return true;
 }
 
+// Codes that are all far from 0 and near each other, as those of a steady counter, against the smallest.
+// False if `limit` bytes would not do.
+bool PutBasedBlock(std::string* out, const uint64_t* codes, size_t n, size_t limit) {
+  uint64_t least = codes[0], most = codes[0];
+  for (size_t i = 1; i < n; ++i) {
+    least = std::min(least, codes[i]);
+    most = std::max(most, codes[i]);
+  }
+  const int width = BitWidth(most - least);
+  const size_t base_bytes = static_cast<size_t>(BitWidth(least) + 6) / 7;
+  if (width > kBasedWidth || 1 + base_bytes + PackedBytes(n, width) > limit) return false;
+  out->push_back(static_cast<char>(kBased + width));
+  PutVarint(out, least);
+  uint64_t rest[kBlock];
+  for (size_t i = 0; i < n; ++i) rest[i] = codes[i] - least;
+  if (width > 0) Pack(out, rest, n, width);
+  return true;
+}
+
 void PutBlock(std::string* out, const uint64_t* codes, size_t n) {
   uint64_t all = 0;
   uint32_t mask = 0;
@@ -121,6 +142,8 @@ void PutBlock(std::string* out, const uint64_t* codes, size_t n) {
     changed[count++] = codes[i];
   }
   const int width = BitWidth(all);
+  // One byte at least is saved, or it is not worth the addition.
+  if (count == n && PutBasedBlock(out, codes, n, PackedBytes(n, width))) return;
   if (4 + PackedBytes(count, width) < PackedBytes(n, width)) {
     out->push_back(static_cast<char>(kMasked | width));
     PutFixed32(out, mask);
@@ -137,9 +160,22 @@ void PutBlocks(std::string* out, const uint64_t* codes, size_t n) {
   for (size_t i = 0; i < n; i += kBlock) PutBlock(out, codes + i, std::min(kBlock, n - i));
 }
 
+namespace {
+
+bool ReadBasedBlock(ByteReader* in, size_t n, int width, IntBlock* block) {
+  const uint64_t base = in->Varint();
+  block->changed = n == 32 ? ~uint32_t{0} : (uint32_t{1} << n) - 1;
+  if (!in->ok() || !Unpack(in, block->codes, n, width)) return false;
+  for (size_t i = 0; i < n; ++i) block->codes[i] += base;
+  return true;
+}
+
+}  // namespace
+
 bool ReadBlock(ByteReader* in, size_t n, IntBlock* block) {
   const uint8_t head = in->Byte();
   const int width = head & 0x7f;
+  if (head >= kBased && head < kMasked) return ReadBasedBlock(in, n, head - kBased, block);
   if (width > 64) in->Fail();
   if (!in->ok()) return false;
   block->changed = width == 0 ? 0 : n == 32 ? ~uint32_t{0} : (uint32_t{1} << n) - 1;

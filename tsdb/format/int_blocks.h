@@ -1,5 +1,5 @@
-// Unsigned codes in blocks of 32: width byte (bit 7: a change mask follows), mask, packed codes. Shared by
-// value chunks and timestamp columns.
+// Unsigned codes in blocks of 32: width byte (bit 7: a change mask follows; from 65 on: a base follows, to
+// which all are added), mask or base, packed codes. Shared by value chunks and timestamp columns.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ inline uint32_t CountOnes(uint32_t v) {
 }
 
 inline constexpr size_t kIntBlock = 32;
-// A block as it stands: the codes that are not 0, in order, and which they are.
+// A block as it stands: the codes that may be other than 0, in order, and which they are.
 struct IntBlock {
   uint32_t changed = 0;
   uint64_t codes[kIntBlock];
