@@ -53,12 +53,13 @@ NARTHEX_HD bool ReadNxHead(const uint8_t* at, const uint8_t* end, NxHead* head) 
   head->mode = byte & 3;
   head->ordered = (byte & 8) != 0;
   head->exponent = byte >> 4;
-  if ((byte & 4) != 0 || head->mode > kNxSigned) return false;
+  const bool no_gcd = (byte & 4) != 0;
+  if (head->mode > kNxSigned || (no_gcd && head->mode == kNxConstant)) return false;
   uint64_t first = 0;
   if (!ReadVarint(&at, end, &first)) return false;
   head->first = FromZigZag(first);
-  head->gcd = 0;
-  if (head->mode != kNxConstant && !ReadVarint(&at, end, &head->gcd)) return false;
+  head->gcd = no_gcd ? 1 : 0;
+  if (head->mode != kNxConstant && !no_gcd && !ReadVarint(&at, end, &head->gcd)) return false;
   head->blocks = at;
   return true;
 }

@@ -59,7 +59,7 @@ rocksdb::ColumnFamilyOptions StripeOptions(const std::shared_ptr<rocksdb::Cache>
   rocksdb::ColumnFamilyOptions o;
   o.write_buffer_size = 4 << 20;
   o.arena_block_size = 64 << 10;
-  o.compression = rocksdb::kZSTD;  // a further 15 % on top of the chunks
+  o.compression = rocksdb::kZSTD;  // a further 10 to 25 % on top of the chunks
   // Files come whole and go whole; the merge of a day is the compaction.
   o.disable_auto_compactions = true;
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(block_size, cache)));
@@ -69,11 +69,14 @@ rocksdb::ColumnFamilyOptions StripeOptions(const std::shared_ptr<rocksdb::Cache>
 }  // namespace
 
 rocksdb::ColumnFamilyOptions HourOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
-  return StripeOptions(cache, 16 << 10);
+  // Half a percent to two less than level 3, at nearly its speed.
+  rocksdb::ColumnFamilyOptions o = StripeOptions(cache, 16 << 10);
+  o.compression_opts.level = 4;
+  return o;
 }
 
 rocksdb::ColumnFamilyOptions DayOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
-  // Written once and kept long: 1 to 3 % less for three times the work. Higher levels give no more.
+  // Written once and kept long: a further percent for twice the work. Higher levels give no more.
   rocksdb::ColumnFamilyOptions o = StripeOptions(cache, 32 << 10);
   o.compression_opts.level = 6;
   return o;

@@ -462,10 +462,10 @@ TEST(GoldenBytes, EachKindOfRecord) {
   rows.values = {1, 0, 2};
   const std::string entry = EncodeEntry(rows, 3);
   EXPECT_EQ(Hex(entry),
-            "0305010101020101"
+            "03050101050201"
             "01");
   EXPECT_EQ(Hex(EncodeStripe({{10, 20, 30}}, {{5, 0, entry}})),
-            "01010403141400010a0009030501010102010101f4c7dba4");
+            "03010403141400010a0008030501010502010140752022");
   EXPECT_EQ(Hex(EncodeDirectory({{5, 9}, {2}})), "0202020a080104ac3ddc65");
   Manifest manifest;
   manifest.sealed_sequence = 300;

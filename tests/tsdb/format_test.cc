@@ -105,20 +105,29 @@ TEST(Nx, GoldenBytes) {
   bytes.clear();
   const double steady[] = {0, 1000, 2001, 3003, 4004, 5005};
   PutNxChunk(&bytes, steady, 6);
-  EXPECT_EQ(Hex(bytes), "01000143e8076401");
+  EXPECT_EQ(Hex(bytes), "050043e8076401");
 }
 
 TEST(Nx, BlocksWithABaseThatAreCutOrMaskedAreRefused) {
-  const std::string chunk("\x01\x00\x01\x43\xe8\x07\x64\x01", 8);
+  const std::string chunk("\x05\x00\x43\xe8\x07\x64\x01", 7);
   double values[6];
   for (size_t n = 0; n < chunk.size(); ++n) {
     ByteReader in(std::string_view(chunk).substr(0, n));
     EXPECT_FALSE(ReadNxChunk(&in, values, 6)) << n;
   }
   std::string masked = chunk;
-  masked[3] |= static_cast<char>(0x80);
+  masked[2] |= static_cast<char>(0x80);
   ByteReader in(masked);
   EXPECT_FALSE(ReadNxChunk(&in, values, 6));
+}
+
+TEST(Nx, ChunksOfEarlierFormatsAreRead) {
+  const std::string unit("\x01\x14\x01\x05\x4a\x01", 6);  // with a gcd of 1
+  ByteReader in(unit);
+  double values[3];
+  ASSERT_TRUE(ReadNxChunk(&in, values, 3));
+  EXPECT_TRUE(in.done());
+  EXPECT_EQ(std::vector<double>(values, values + 3), (std::vector<double>{10, 20, 30}));
 }
 
 TEST(TimeColumn, RoundTripAndGolden) {
@@ -180,6 +189,32 @@ TEST(Stripe, AnyFlippedByteIsFound) {
     bad[i] ^= 1;
     EXPECT_FALSE(StripeView().Parse(bad)) << i;
   }
+}
+
+TEST(Stripe, ThoseOfEarlierFormatsAreRead) {
+  const std::vector<std::vector<int64_t>> columns = {{10, 20}, {10, 20, 30}};
+  const std::string one = EncodeDenseEntry(std::vector<double>{1, 2, 3}.data(), 3);
+  const std::string two = EncodeDenseEntry(std::vector<double>{7, 7}.data(), 2);
+  const std::string now = EncodeStripe(columns, {{5, 1, one}, {9, 0, two}});
+  StripeView want, got;
+  ASSERT_TRUE(want.Parse(now));
+  // Each entry's series, column and length together.
+  std::string old = now.substr(0, now.size() - 4 - one.size() - two.size() - 6);
+  old[0] = 1;
+  for (const std::string& part : {std::string("\x0a\x01") + static_cast<char>(one.size()),
+                                  std::string("\x08") + '\0' + static_cast<char>(two.size()), one, two}) {
+    old += part;
+  }
+  PutFixed32(&old, Crc32c(0, old));
+  ASSERT_TRUE(got.Parse(old));
+  EXPECT_EQ(got.columns, want.columns);
+  ASSERT_EQ(got.entries.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(got.entries[i].series, want.entries[i].series);
+    EXPECT_EQ(got.entries[i].column, want.entries[i].column);
+    EXPECT_EQ(got.entries[i].bytes, want.entries[i].bytes);
+  }
+  EXPECT_EQ(want.entries[1].bytes, two);
 }
 
 TEST(Decoders, SurviveNoise) {

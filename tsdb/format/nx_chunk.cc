@@ -13,8 +13,9 @@ constexpr double kPow10[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 constexpr double kMaxMantissa = 9007199254740992.0;  // 2^53: below it integer and double are the same number
 
-// Header byte: bits 0-1 mode, bit 3 ordered bits, bits 4-7 exponent.
+// Header byte: bits 0-1 mode, bit 2 the gcd is 1 and left out, bit 3 ordered bits, bits 4-7 exponent.
 enum Mode : uint8_t { kConstant = 0, kMonotonic = 1, kSigned = 2 };
+constexpr uint8_t kNoGcd = 4;
 constexpr uint8_t kOrdered = 8;
 
 uint64_t Gcd(uint64_t a, uint64_t b) {
@@ -122,9 +123,9 @@ void PutInts(std::string* out, uint8_t header, const int64_t* ints, size_t n) {
   if (!monotonic) {
     for (uint64_t& code : codes) code = ZigZag(static_cast<int64_t>(code));
   }
-  out->push_back(static_cast<char>(header | (monotonic ? kMonotonic : kSigned)));
+  out->push_back(static_cast<char>(header | (monotonic ? kMonotonic : kSigned) | (gcd == 1 ? kNoGcd : 0)));
   PutZigZag(out, ints[0]);
-  PutVarint(out, gcd);
+  if (gcd != 1) PutVarint(out, gcd);
   PutBlocks(out, codes.data(), n - 1);
 }
 
@@ -249,8 +250,9 @@ struct ChunkHead {
     ordered = (header & kOrdered) != 0;
     exponent = header >> 4;
     first = in->SignedVarint();
-    if ((header & 4) != 0 || mode > kSigned) in->Fail();
-    if (in->ok() && mode != kConstant) gcd = in->Varint();
+    const bool no_gcd = (header & kNoGcd) != 0;
+    if (mode > kSigned || (no_gcd && mode == kConstant)) in->Fail();
+    if (in->ok() && mode != kConstant) gcd = no_gcd ? 1 : in->Varint();
     return in->ok();
   }
   int mode = 0, exponent = 0;

@@ -7,7 +7,8 @@
 
 namespace narthex::tsdb {
 namespace {
-constexpr uint8_t kStripeVersion = 1;
+// Directories are 2. Until format 2 the three numbers of an entry stood together.
+enum StripeVersion : uint8_t { kStripeOfEntries = 1, kStripeOfColumns = 3 };
 enum EntryFlags : uint8_t { kHasGaps = 1, kHasStale = 2, kHistograms = 4, kHasStart = 8, kKnownFlags = 15 };
 }  // namespace
 
@@ -149,7 +150,7 @@ bool DecodeEntry(std::string_view bytes, size_t n, SeriesRows* rows) {
 
 std::string EncodeStripe(const std::vector<std::vector<int64_t>>& columns,
                          const std::vector<StripeEntry>& entries) {
-  std::string out(1, static_cast<char>(kStripeVersion));
+  std::string out(1, static_cast<char>(kStripeOfColumns));
   PutVarint(&out, columns.size());
   for (const std::vector<int64_t>& column : columns) {
     std::string bytes;
@@ -161,9 +162,9 @@ std::string EncodeStripe(const std::vector<std::vector<int64_t>>& columns,
   for (const StripeEntry& e : entries) {
     PutZigZag(&out, static_cast<int64_t>(e.series) - previous);
     previous = e.series;
-    PutVarint(&out, e.column);
-    PutVarint(&out, e.bytes.size());
   }
+  for (const StripeEntry& e : entries) PutVarint(&out, e.column);
+  for (const StripeEntry& e : entries) PutVarint(&out, e.bytes.size());
   for (const StripeEntry& e : entries) out += e.bytes;
   PutFixed32(&out, Crc32c(0, out));
   return out;
@@ -176,21 +177,28 @@ bool StripeView::Parse(std::string_view bytes) {
   const std::string_view body = bytes.substr(0, bytes.size() - 4);
   if (GetFixed32(bytes.data() + body.size()) != Crc32c(0, body)) return false;
   ByteReader in(body);
-  if (in.Byte() != kStripeVersion) return false;
+  const uint8_t version = in.Byte();
+  if (version != kStripeOfEntries && version != kStripeOfColumns) return false;
   columns.resize(in.Count(in.left()));
   for (std::vector<int64_t>& column : columns) {
     ByteReader column_in(in.Bytes());
     if (!in.ok() || !ReadTimeColumn(&column_in, &column)) return false;
   }
   entries.resize(in.Count(in.left()));
-  std::vector<size_t> lengths;
-  lengths.reserve(entries.size());
+  std::vector<size_t> lengths(entries.size());
   int64_t series = 0;
-  for (Entry& e : entries) {
+  for (size_t i = 0; i < entries.size(); ++i) {
     series += in.SignedVarint();
-    e.series = static_cast<uint32_t>(series);
-    e.column = static_cast<uint32_t>(in.Varint());
-    lengths.push_back(in.Varint());
+    entries[i].series = static_cast<uint32_t>(series);
+    if (version == kStripeOfColumns) continue;
+    entries[i].column = static_cast<uint32_t>(in.Varint());
+    lengths[i] = in.Varint();
+  }
+  if (version == kStripeOfColumns) {
+    for (Entry& e : entries) e.column = static_cast<uint32_t>(in.Varint());
+    for (size_t& length : lengths) length = in.Varint();
+  }
+  for (const Entry& e : entries) {
     if (!in.ok() || e.column >= columns.size()) return false;
   }
   for (size_t i = 0; i < entries.size(); ++i) entries[i].bytes = in.Take(lengths[i]);
