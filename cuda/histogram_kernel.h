@@ -83,17 +83,37 @@ class RisingWalk {
         previous_ = count;
       }
     }
+    any_nan = any_nan || IsNan(count);
     return true;
   }
 
   double bound = 0, count = 0;
   uint32_t size = 0;
-  bool forced = false;
+  bool forced = false, any_nan = false;
 
  private:
   BucketWalk walk_;
   double previous_ = 0;
 };
+
+// The first bucket that reaches the rank, looked for by halves: where counts are NaN the engine, which does
+// so, does not find the same as from below.
+NARTHEX_HD uint32_t BucketByHalves(const HistogramBatch& batch, uint32_t histogram, uint32_t step,
+                                   double rank, uint32_t size) {
+  uint32_t begin = 0;
+  for (uint32_t end = size - 1; begin < end;) {
+    const uint32_t middle = (begin + end) / 2;
+    RisingWalk walk(batch, histogram, step);
+    while (walk.size <= middle && walk.Next()) {
+    }
+    if (walk.count >= rank) {
+      end = middle;
+    } else {
+      begin = middle + 1;
+    }
+  }
+  return begin;
+}
 
 // REQUIRES: some bucket is present.
 NARTHEX_HD double QuantileOfBuckets(const HistogramBatch& batch, uint32_t histogram, uint32_t step, double q,
@@ -109,11 +129,12 @@ NARTHEX_HD double QuantileOfBuckets(const HistogramBatch& batch, uint32_t histog
   const double observations = all.count;
   if (all.size < 2 || observations == 0) return Nan();
   double rank = q * observations;
+  const uint32_t by_halves = all.any_nan ? BucketByHalves(batch, histogram, step, rank, all.size) : 0;
   RisingWalk walk(batch, histogram, step);
   double begin = 0, below = 0;
   for (uint32_t b = 0; walk.Next(); ++b) {
     if (b + 1 == all.size) return begin;  // all that is known of the +Inf bucket
-    if (walk.count >= rank) {
+    if (all.any_nan ? b == by_halves : walk.count >= rank) {
       if (b == 0 && walk.bound <= 0) return walk.bound;
       double count = walk.count;
       if (b > 0) {

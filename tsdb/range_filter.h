@@ -21,8 +21,7 @@ class RangeFilter {
 
  private:
   void LoadWindows();
-  // No series has samples there: the span is empty or newer than all of them.
-  bool Nothing() const { return mint_ > maxt_ || mint_ > db_->max_t_.load(); }
+  bool Nothing() const { return mint_ > maxt_; }
 
   const DbImpl* const db_;
   const int64_t mint_, maxt_;
