@@ -5,7 +5,8 @@ namespace narthex {
 
 // Takes the read-only pages of the program and its libraries out of the process, which the kernel counts as
 // its memory; they stay in the page cache, and what is used comes back from there. Most of them are touched
-// while the process starts and never again. Costs some page faults: call it once a minute, not once a second.
+// while the process starts and never again: each step of the start touches others. Costs some page faults:
+// call it behind such steps and once a minute, not once a second.
 void ReleaseUnusedCode();
 
 }  // namespace narthex

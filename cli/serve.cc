@@ -90,6 +90,8 @@ int RunServe(const std::vector<std::string>& args) {
   sigset_t signals = BlockSignals();
   Logger logger(flags->log_level, flags->log_format, &SystemClock());
   logger.Info("Starting Narthex", {{"version", kVersion}, {"revision", kRevision}});
+  // What linking has touched is not needed while the store is read, what reading it needs not afterwards.
+  ReleaseUnusedCode();
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*flags, &SystemClock(), &logger, [] { kill(getpid(), SIGTERM); });
   if (!server.ok()) {
@@ -97,6 +99,8 @@ int RunServe(const std::vector<std::string>& args) {
                  {{"file", flags->config_file}, {"err", std::string(server.status().message())}});
     return server.status().code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
   }
+  ReleaseUnusedCode();
+  ReleaseFreeHeap();
   WaitForStop(signals, *flags, logger, server->get());
   server->reset();
   logger.Info("See you next time!");

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/code_pages.h"
 #include "base/duration.h"
 #include "base/heap.h"
 #include "base/status_macros.h"
@@ -129,6 +130,7 @@ absl::Status Server::Open(std::function<void()> quit) {
                           return std::vector<std::pair<MetricLabels, double>>{{{}, ready_ ? 1.0 : 0.0}};
                         });
   RETURN_IF_ERROR(OpenStorage(*config));
+  ReleaseUnusedCode();
   CreateEngines();
   CreateRemote();
   RETURN_IF_ERROR(OpenHttp(std::move(quit)));

@@ -14,7 +14,6 @@ namespace narthex::tsdb {
 namespace {
 constexpr size_t kExemplars = 100'000;
 constexpr int64_t kMaintainMs = 10'000;
-constexpr size_t kMaxUnwritten = 1000;
 constexpr SeriesId kMaxReserved = 256;
 
 bool HeadInRange(const Group& group, int64_t mint, int64_t maxt) {
@@ -48,6 +47,7 @@ DbImpl::~DbImpl() {
     stop_ = true;
   }
   if (thread_.joinable()) thread_.join();
+  if (store_ != nullptr && journal_ != nullptr) SealForStop();
   if (store_ != nullptr && journal_ != nullptr) (void)SyncAll();
   journal_.reset();
   cursors_.Clear();
@@ -135,8 +135,9 @@ absl::StatusOr<SeriesId> DbImpl::GetOrCreateSeries(const Labels& labels, bool* c
   MutexLock lock(&create_mutex_);
   if (SeriesId id = FindSeries(labels); id != 0) return id;
   ASSIGN_OR_RETURN(const SeriesId id, NewId(reserved));
-  PutSoon(SeriesKey(id), labels.encoded());
   index_.Add(id, labels);
+  new_series_.push_back(id);
+  WriteSoon();
   metrics_.series_created->Add();
   *created = true;
   return id;
@@ -177,32 +178,11 @@ Slot DbImpl::AddSlot(Group* group, SeriesId id) {
     slot = group->AddSlot(id);
     if (group->slot_of.size() == before) return slot;
   }
-  std::string value;
-  PutBig32(&value, id);
-  PutSoon(SlotKey(group->id, slot), value);
+  new_slots_.push_back({group, slot, id});
+  WriteSoon();
   MutexLock lock(&groups_mutex_);
   NoteMembership(id, group->id);
   return slot;
-}
-
-// One by one these writes would cost more than all else that is done for a new series.
-void DbImpl::PutSoon(std::string key, std::string_view value) {
-  unwritten_.puts.emplace_back(std::move(key), value);
-  has_unwritten_ = true;
-  if (unwritten_.puts.size() >= kMaxUnwritten) WriteIndexLocked();
-}
-
-// Failed writes are kept and tried again; until then rounds stay in memory (the journal must not name an
-// unknown id).
-void DbImpl::WriteIndexLocked() {
-  if (unwritten_.puts.empty()) return;
-  if (has_unsaved_ || !store_->Write(unwritten_, false).ok()) {
-    std::move(unwritten_.puts.begin(), unwritten_.puts.end(), std::back_inserter(unsaved_.puts));
-    has_unsaved_ = true;
-  }
-  index_dirty_ = true;
-  unwritten_ = IndexBatch{};
-  has_unwritten_ = false;
 }
 
 void DbImpl::WriteIndex() {

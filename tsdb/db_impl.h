@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
 #include "tsdb/exemplars.h"
+#include "tsdb/format/index_rows.h"
 #include "tsdb/format/keys.h"
 #include "tsdb/group.h"
 #include "tsdb/journal.h"
@@ -147,14 +148,26 @@ class DbImpl : public Db {
  private:
   absl::Status TakeLock();
   absl::Status CheckFormat();
+  // index_store.cc
   absl::Status LoadIndex();
+  absl::Status LoadSeries();
+  absl::Status LoadGroups();
+  absl::Status LoadSlots();
+  void PutSeriesRow(std::vector<SeriesId> ids, IndexBatch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
+  void PutSlotRows(Group* group, const std::vector<SlotRun>& runs, IndexBatch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(group->mutex);
+  absl::Status RewriteSlots(Group* group, const std::vector<SeriesId>& slots, IndexBatch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_, group->mutex);
+  absl::Status RewriteSeries(bool join, IndexBatch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
+  absl::Status JoinRows() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   absl::Status LoadManifest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   absl::Status OpenJournal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void CollectFree();
   void KnowLastLoose() const;  // loads them the first time
   void LoadLastLoose() const;
   bool KnowsSeries(SeriesId id, uint64_t* bad);
-  void ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t* bad)
+  void ReplayRecord(uint64_t sequence, std::string_view payload, struct Record* record, uint64_t* bad)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void ReplayRound(uint64_t sequence, const struct Record& record, uint64_t* bad);
   std::shared_ptr<Group> FindOrAddGroup(uint32_t id, const Labels& key)
@@ -196,6 +209,7 @@ class DbImpl : public Db {
   // seal.cc
   struct SealPlan;
   absl::Status Seal(bool force) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  void SealForStop();
   absl::Status RunSeal(const SealPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   // memory.cc
   MemoryUse MeasureMemory() const;
@@ -268,11 +282,22 @@ class DbImpl : public Db {
   SeriesId next_series_ ABSL_GUARDED_BY(create_mutex_) = 1;
   absl::StatusOr<SeriesId> NewId(IdRange* reserved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
   // New rows of the index, written together before the first journal record that may name them.
-  IndexBatch unwritten_ ABSL_GUARDED_BY(create_mutex_);
-  IndexBatch unsaved_ ABSL_GUARDED_BY(create_mutex_);  // index writes that failed (disk full)
-  std::set<SeriesId> lost_ids_;                        // while opening: named by the journal only
+  std::vector<SeriesId> new_series_ ABSL_GUARDED_BY(create_mutex_);
+  struct NewSlot {
+    Group* group;
+    Slot slot;
+    SeriesId series;
+  };
+  std::vector<NewSlot> new_slots_ ABSL_GUARDED_BY(create_mutex_);
+  uint64_t next_row_ ABSL_GUARDED_BY(create_mutex_) = 0;   // of series
+  size_t series_rows_ ABSL_GUARDED_BY(create_mutex_) = 0;  // of both kinds
+  bool old_rows_ ABSL_GUARDED_BY(create_mutex_) = false;   // there are some of before format 4
+  IndexBatch unsaved_ ABSL_GUARDED_BY(create_mutex_);      // index writes that failed (disk full)
+  // While opening: what the index has, and what only the journal names.
+  Bits known_ids_;
+  std::set<SeriesId> lost_ids_;
   std::atomic<bool> has_unwritten_{false}, has_unsaved_{false};
-  void PutSoon(std::string key, std::string_view value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
+  void WriteSoon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
   void WriteIndexLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(create_mutex_);
   void WriteIndex();  // takes create_mutex_, if there is anything to write
   std::atomic<bool> index_dirty_{false};

@@ -75,6 +75,8 @@ Slot Group::AddSlot(SeriesId series) {
 
 void Group::LoadSlot(Slot slot, SeriesId series) {
   if (slot >= slots.size()) slots.resize(slot + 1, 0);
+  if (slots[slot] == series) return;
+  if (slots[slot] != 0) slot_of.Erase(slot);
   slots[slot] = series;
   slot_of.Insert(slot);
 }
@@ -136,6 +138,31 @@ void Group::AddRound(uint64_t sequence, std::string_view bytes, Round round) {
   for (uint32_t s : round.tracked_only) tracked.Set(s);
   last_t = round.t;
   open.last = std::move(round);
+}
+
+void Group::AddUnread(uint64_t sequence, int64_t t, std::string_view bytes) {
+  if (open.rounds.empty()) open.first_sequence = sequence;
+  open.last_sequence = sequence;
+  open.rounds.push_back(std::make_shared<const std::string>(bytes));
+  open.times.push_back(t);
+  last_t = t;
+}
+
+size_t Group::ReadOpenTile() {
+  Round round;
+  for (size_t i = 0; i < open.rounds.size(); ++i) {
+    ByteReader in(*open.rounds[i]);
+    if (ReadRound(&in, i == 0, &round)) continue;
+    const size_t lost = open.rounds.size() - i;
+    open.rounds.resize(i);
+    open.times.resize(i);
+    return lost + ReadOpenTile();
+  }
+  if (open.rounds.empty()) return 0;
+  tracked = round.present;
+  for (uint32_t s : round.tracked_only) tracked.Set(s);
+  open.last = std::move(round);
+  return 0;
 }
 
 Group::Memory Group::MemoryBytes() const {

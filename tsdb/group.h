@@ -91,8 +91,10 @@ struct Group {
   std::vector<Slot> released;    // since the last round
   std::vector<Slot> free_slots;  // slots without a series
 
-  Slot AddSlot(SeriesId series);  // it is held from here on
-  void LoadSlot(Slot slot, SeriesId series);
+  uint32_t next_row = 0, rows = 0;  // of the index, for its slots
+
+  Slot AddSlot(SeriesId series);              // it is held from here on
+  void LoadSlot(Slot slot, SeriesId series);  // the last one counts
   void Release(Slot slot);
   void ReleaseAll(uint64_t sequence);
   void SetIdle(uint64_t sequence);  // of what was released since the last round
@@ -101,6 +103,10 @@ struct Group {
   void CloseTile();
   // Adds a coded round; `round` is what the bytes say.
   void AddRound(uint64_t sequence, std::string_view bytes, Round round);
+  // At the start, when many rounds come and only the last one's values count: one whose values are not read
+  // yet; then those of the open tile, all at once. Returns how many rounds are malformed and left out.
+  void AddUnread(uint64_t sequence, int64_t t, std::string_view bytes);
+  size_t ReadOpenTile();
   bool HasHead() const { return !tiles.empty() || !open.rounds.empty(); }
   struct Memory {
     size_t head = 0;   // rounds and tiles

@@ -39,6 +39,34 @@ void Postings::Add(SeriesId id) {
   }
 }
 
+void Postings::AddMany(std::span<const SeriesId> ids) {
+  if (ids.empty()) return;
+  if (many_ == nullptr) {
+    const auto middle = static_cast<ptrdiff_t>(few_.size());
+    few_.insert(few_.end(), ids.begin(), ids.end());
+    if (middle > 0 && few_[static_cast<size_t>(middle) - 1] > ids.front())
+      std::inplace_merge(few_.begin(), few_.begin() + middle, few_.end());
+    if (few_.size() <= kFew) return;
+    many_ = std::make_unique<Many>();
+    many_->ids.addMany(few_.size(), few_.data());
+    many_->count = few_.size();
+    many_->last = few_.back();
+    few_ = {};
+    return;
+  }
+  if (ids.back() - ids.front() + 1 == ids.size())
+    roaring_bitmap_add_range_closed(&many_->ids.roaring, ids.front(), ids.back());
+  else
+    many_->ids.addMany(ids.size(), ids.data());
+  many_->count += ids.size();
+  many_->last = std::max(many_->last, ids.back());
+}
+
+void Postings::Finish() {
+  if (many_ != nullptr && many_->packed != many_->count) Pack();
+  few_.shrink_to_fit();
+}
+
 // Ids in a row become runs.
 void Postings::Pack() {
   many_->ids.runOptimize();

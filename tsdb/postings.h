@@ -22,6 +22,9 @@ class Postings {
   using Filter = std::function<bool(std::span<const SeriesId>)>;
 
   void Add(SeriesId id);
+  // Ascending ids that are not here yet; not packed until Finish().
+  void AddMany(std::span<const SeriesId> ids);
+  void Finish();
   void Remove(const Roaring& gone);
   size_t size() const { return many_ == nullptr ? few_.size() : many_->count; }
   bool empty() const { return size() == 0; }

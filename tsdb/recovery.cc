@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/code_pages.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
@@ -17,7 +18,7 @@
 
 namespace narthex::tsdb {
 namespace {
-constexpr int kFormatVersion = 3;  // what 1 and 2 lack: docs/storage-format.md
+constexpr int kFormatVersion = 4;  // what those before lack: docs/storage-format.md
 
 // The newest sample of an entry; time INT64_MIN if it has none.
 Sample LastRow(const SeriesRows& rows, const std::vector<int64_t>& times) {
@@ -86,6 +87,7 @@ absl::Status DbImpl::Init() {
   ASSIGN_OR_RETURN(store_,
                    RocksStore::Open(options_.path + "/store", options_.file_hooks, metrics_.bytes_written,
                                     options_.logger, [this](const std::string& what) { NoteDamage(what); }));
+  ReleaseUnusedCode();  // RocksDB's opening is a good part of it; the peak of memory is yet to come
   MutexLock lock(&maintain_mutex_);
   RETURN_IF_ERROR(LoadIndex());
   RETURN_IF_ERROR(LoadManifest());
@@ -97,54 +99,6 @@ absl::Status DbImpl::Init() {
   UpdateGauges();
   if (options_.background_work) thread_ = std::thread([this] { Background(); });
   return absl::OkStatus();
-}
-
-absl::Status DbImpl::LoadIndex() {
-  SeriesId newest = 0;
-  RETURN_IF_ERROR(store_->Scan("S", [&](std::string_view key, std::string_view value) {
-    if (key.size() != 5) return true;
-    const SeriesId id = GetBig32(key.data() + 1);
-    newest = std::max(newest, id);
-    if (Labels::IsWellFormed(value))
-      index_.Add(id, Labels::FromEncoded(std::string(value)));
-    else
-      NoteDamage(StrCat("labels of series ", id));
-    return true;
-  }));
-  {
-    MutexLock lock(&create_mutex_);
-    next_series_ = newest + 1;
-  }
-  MutexLock lock(&groups_mutex_);
-  RETURN_IF_ERROR(store_->Scan("G", [&](std::string_view key, std::string_view value) {
-    if (key.size() == 5 && Labels::IsWellFormed(value)) {
-      FindOrAddGroup(GetBig32(key.data() + 1), Labels::FromEncoded(std::string(value)));
-    } else {
-      NoteDamage("key of a group");
-    }
-    return true;
-  }));
-  RETURN_IF_ERROR(store_->Scan("B", [&](std::string_view key, std::string_view value) {
-    if (key.size() != 9) return true;
-    const uint32_t group = GetBig32(key.data() + 5);
-    NoteMembership(GetBig32(key.data() + 1), group);
-    next_group_ = std::max(next_group_, group + 1);
-    return true;
-  }));
-  return store_->Scan("L", [&](std::string_view key, std::string_view value) {
-    if (key.size() != 9 || value.size() != 4) {
-      NoteDamage("slot of a group");
-      return true;
-    }
-    const auto it = groups_.find(GetBig32(key.data() + 1));
-    const Slot slot = GetBig32(key.data() + 5);
-    if (it == groups_.end() || slot >= kMaxSlots) return true;
-    MutexLock group_lock(&it->second->mutex);
-    const SeriesId id = GetBig32(value.data());
-    it->second->LoadSlot(slot, id);
-    NoteMembership(id, it->first);
-    return true;
-  });
 }
 
 absl::Status DbImpl::LoadManifest() {
@@ -205,15 +159,20 @@ absl::Status DbImpl::OpenJournal() {
   uint64_t bad = 0;
   const int64_t start = options_.clock->MonotonicNs();
   Journal::OpenStats stats;
+  known_ids_ = Bits(index_.next_id());
+  for (SeriesId id : index_.All()) known_ids_.Set(id);
+  Record record;  // its room is used again
   ASSIGN_OR_RETURN(journal_, Journal::Open(
                                  options_.path + "/journal", options_.file_hooks, options_.logger,
                                  [&](uint64_t sequence, std::string_view payload) {
-                                   ReplayRecord(sequence, payload, &bad);
+                                   ReplayRecord(sequence, payload, &record, &bad);
                                  },
                                  &stats));
+  known_ids_ = Bits();
   uint64_t sealed = 0;
   for (const auto& group : AllGroups()) {
     MutexLock lock(&group->mutex);
+    bad += group->ReadOpenTile();
     sealed = std::max(sealed, group->sealed_sequence);
   }
   {
@@ -232,20 +191,22 @@ absl::Status DbImpl::OpenJournal() {
   return absl::OkStatus();
 }
 
-void DbImpl::ReplayRecord(uint64_t sequence, std::string_view payload, uint64_t* bad) {
-  Record record;
-  if (!DecodeRecordPayload(payload, &record)) {
+void DbImpl::ReplayRecord(uint64_t sequence, std::string_view payload, Record* record, uint64_t* bad) {
+  {
+    MutexLock lock(&loose_mutex_);
+    if (sequence <= loose_sealed_ && IsLooseOnly(payload)) return;
+  }
+  if (!DecodeRecordPayload(payload, record)) {
     ++*bad;
     return;
   }
-  if (record.has_round) ReplayRound(sequence, record, bad);
-  for (const SeriesExemplar& e : record.exemplars) {
+  if (record->has_round) ReplayRound(sequence, *record, bad);
+  for (const SeriesExemplar& e : record->exemplars) {
     if (sequence <= exemplars_sealed_) break;
     if (KnowsSeries(e.series, bad)) exemplars_.Add(e.series, e.exemplar, sequence);
   }
   MutexLock lock(&loose_mutex_);
-  if (sequence <= loose_sealed_) return;
-  ReplayLoose(sequence, record, bad);
+  if (sequence > loose_sealed_) ReplayLoose(sequence, *record, bad);
 }
 
 void DbImpl::ReplayLoose(uint64_t sequence, const Record& record, uint64_t* bad) {
@@ -275,15 +236,20 @@ void DbImpl::ReplayLoose(uint64_t sequence, const Record& record, uint64_t* bad)
     loose_->NoteRecord(sequence, f.link != 0, column);
   }
   if (lost) ++*bad;
+  LooseColumn* column = nullptr;  // of the series before, which mostly goes on
+  SeriesId series = 0;
   for (const LooseSample& s : record.loose) {
-    if (KnowsSeries(s.series, bad)) add(s.sample, loose_->ColumnOf(s.series));
+    if (s.series != series || column == nullptr)
+      column = KnowsSeries(s.series, bad) ? loose_->ColumnOf(s.series) : nullptr;
+    series = s.series;
+    if (column != nullptr) add(s.sample, column);
   }
 }
 
 // A power cut may take a series' row and leave journal records that name it. Its number must not go to
 // another series as long as they exist.
 bool DbImpl::KnowsSeries(SeriesId id, uint64_t* bad) {
-  if (index_.Has(id)) return true;
+  if (known_ids_.Get(id)) return true;
   ++*bad;
   lost_ids_.insert(id);
   return false;
@@ -301,18 +267,19 @@ void DbImpl::ReplayRound(uint64_t sequence, const Record& record, uint64_t* bad)
   if (sequence <= group->sealed_sequence) return;
   const bool keyframe = record.row == 0;
   if (keyframe) group->CloseTile();
-  Round round = group->open.last;
-  ByteReader in(record.round_bytes);
+  const int64_t before = group->open.times.empty() ? 0 : group->open.times.back();
+  int64_t t = 0;
+  size_t slots = 0;
   // A record that is missing breaks the chain until the next keyframe.
   if (record.row != group->open.rounds.size() || record.row >= kTileRows ||
-      !ReadRound(&in, keyframe, &round)) {
+      !ReadRoundHead(record.round_bytes, before, &t, &slots)) {
     ++*bad;
     return;
   }
   // Slots whose row is lost: nobody gets these numbers.
-  if (round.values.size() > group->slots.size()) group->slots.resize(round.values.size(), 0);
-  NoteTime(round.t);
-  group->AddRound(sequence, record.round_bytes, std::move(round));
+  if (slots > group->slots.size()) group->slots.resize(slots, 0);
+  NoteTime(t);
+  group->AddUnread(sequence, t, record.round_bytes);
 }
 
 // Numbers that nothing names.

@@ -20,7 +20,8 @@ absl::Status DbImpl::RemoveDead(bool force) {
   removal_mono_ms_ = mono_ms;
   for (const auto& group : AllGroups()) RETURN_IF_ERROR(FreeSlots(group.get()));
   RETURN_IF_ERROR(RemoveGroups());
-  return RemoveSeries();
+  RETURN_IF_ERROR(RemoveSeries());
+  return JoinRows();
 }
 
 // A slot is free again when its owner has let go of it and the rounds that had it are sealed.
@@ -51,13 +52,15 @@ absl::Status DbImpl::FreeSlots(Group* group) {
   manifest.last_t = group->last_t;
   manifest.tracked = group->tracked;
   IndexBatch batch;
+  std::vector<SeriesId> left = group->slots;
   for (Slot slot : slots) {
-    batch.deletes.push_back(SlotKey(group->id, slot));
+    left[slot] = 0;
     // Queries still have to look for the series in the group's stripes.
     batch.puts.emplace_back(MemberKey(group->slots[slot], group->id), "");
     if (slot < manifest.tracked.size()) manifest.tracked.Set(slot, false);
   }
   batch.puts.emplace_back(ManifestKey(group->id), manifest.Encode());
+  RETURN_IF_ERROR(RewriteSlots(group, left, &batch));
   // For good before the slot gets another series: rounds in the journal name it by its number.
   RETURN_IF_ERROR(store_->Write(batch, /*sync=*/true));
   RETURN_IF_ERROR(store_->Flush());
@@ -121,6 +124,7 @@ absl::Status DbImpl::RemoveSeries() {
   // Series are created under this lock: none gets the labels of one whose row is not deleted yet.
   MutexLock create(&create_mutex_);
   WriteIndexLocked();
+  if (has_unsaved_) return absl::OkStatus();  // rows that are not there yet may name them
   Roaring dead;
   const std::vector<SeriesId> all = index_.All();
   dead.addMany(all.size(), all.data());
@@ -136,7 +140,6 @@ absl::Status DbImpl::RemoveSeries() {
   {
     MutexLock lock(&groups_mutex_);
     for (SeriesId id : removed) {
-      batch.deletes.push_back(SeriesKey(id));
       batch.deletes.push_back(TombstoneKey(id));
       ForEachGroup(id, [&](uint32_t group) { batch.deletes.push_back(MemberKey(id, group)); });
       if (id < group_of_.size()) group_of_[id] = 0;
@@ -155,10 +158,12 @@ absl::Status DbImpl::RemoveSeries() {
   }
   exemplars_.Forget(removed);
   metrics_.series_removed->Add(static_cast<double>(removed.size()));
-  absl::Status s = has_unsaved_ ? absl::OkStatus() : store_->Write(batch, /*sync=*/true);
-  if (s.ok() && !has_unsaved_) s = store_->Flush();
-  if (has_unsaved_ || !s.ok()) {
+  absl::Status s = RewriteSeries(/*join=*/false, &batch);
+  if (s.ok()) s = store_->Write(batch, /*sync=*/true);
+  if (s.ok()) s = store_->Flush();
+  if (!s.ok()) {
     // Their ids are used again after the next open only.
+    std::move(batch.puts.begin(), batch.puts.end(), std::back_inserter(unsaved_.puts));
     unsaved_.deletes.insert(unsaved_.deletes.end(), batch.deletes.begin(), batch.deletes.end());
     has_unsaved_ = true;
     return s;

@@ -168,6 +168,11 @@ class RocksStoreImpl : public RocksStore {
     RETURN_IF_ERROR(CheckRoom());
     return Convert(db_->Flush(rocksdb::FlushOptions(), handles_[0]), "flush index");
   }
+  absl::Status Compact() override {
+    RETURN_IF_ERROR(CheckRoom());
+    return Convert(db_->CompactRange(rocksdb::CompactRangeOptions(), handles_[0], nullptr, nullptr),
+                   "compact index");
+  }
   absl::Status Sync() override { return Convert(db_->SyncWAL(), "sync index log"); }
   void Resume() override { (void)db_->Resume(); }
 
@@ -314,8 +319,9 @@ class RocksStoreImpl : public RocksStore {
       it->Seek(key);
       return it->status().ok();
     };
+    const uint64_t most = uint64_t{1} << std::min<size_t>(62, 8 * (from.size() - prefix.size()) - 1);
     uint64_t good = 1;
-    while (good < (uint64_t{1} << 31) && !seek(good)) good *= 2;
+    while (good < most && !seek(good)) good *= 2;
     for (uint64_t bad = good / 2; good - bad > 1;) {
       const uint64_t middle = bad + (good - bad) / 2;
       (seek(middle) ? good : bad) = middle;

@@ -69,6 +69,8 @@ class RocksStore {
   virtual absl::Status Sync() = 0;
   // What is in the index leaves RocksDB's log: a damaged log cannot take it back.
   virtual absl::Status Flush() = 0;
+  // The same, and what was deleted in the index costs its readers nothing any more.
+  virtual absl::Status Compact() = 0;
   // Whether the disk has room for writes.
   virtual absl::Status CheckRoom() const = 0;
   // Tries to leave the state after a failed write (disk full).

@@ -14,6 +14,9 @@
 namespace narthex::tsdb {
 namespace {
 
+// A seal is done in parts of about so much: what it makes is in memory beside what it is made of.
+constexpr size_t kSealBytes = 8 << 20;
+
 void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
   for (size_t i = 0; i < n; ++i) {
     if (from.stale.Get(i)) to->stale.Set(base + i);
@@ -67,6 +70,12 @@ struct DbImpl::SealPlan {
   std::vector<GroupSeal> groups;
   bool loose = false;
   uint64_t loose_sequence = 0;
+
+  size_t StripeBytes() const {
+    size_t bytes = 0;
+    for (const auto& [key, stripe] : stripes) bytes += stripe.size();
+    return bytes;
+  }
 };
 
 void DbImpl::PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan* plan) {
@@ -181,7 +190,12 @@ absl::Status DbImpl::Seal(bool force) {
   // Not to be encoded again and again for a disk that takes nothing.
   if (seal_failing_) RETURN_IF_ERROR(store_->CheckRoom());
   SealPlan plan;
-  for (const auto& group : AllGroups()) PlanGroup(group, force, &plan);
+  for (const auto& group : AllGroups()) {
+    PlanGroup(group, force, &plan);
+    if (plan.StripeBytes() < kSealBytes) continue;
+    RETURN_IF_ERROR(RunSeal(plan));
+    plan = SealPlan();
+  }
   PlanLoose(force, &plan);
   return RunSeal(plan);
 }
@@ -221,6 +235,21 @@ absl::Status DbImpl::SealForRoom() {
     Measure(/*may_flush=*/true);
   }
   return absl::OkStatus();
+}
+
+// Many loose samples are read from the journal at the next start for longer than it takes to seal them, which
+// has to be done anyway. If it fails, that start reads them.
+void DbImpl::SealForStop() {
+  constexpr size_t kManyLooseBytes = 4 << 20;
+  MutexLock maintain(&maintain_mutex_);
+  {
+    MutexLock lock(&loose_mutex_);
+    if (loose_->bytes() < kManyLooseBytes || has_unsaved_) return;
+  }
+  SealPlan plan;
+  PlanLoose(/*force=*/true, &plan);
+  const absl::Status s = RunSeal(plan);
+  if (!s.ok()) options_.logger->Error("Seal at the stop failed", {{"err", std::string(s.message())}});
 }
 
 absl::Status DbImpl::RunSeal(const SealPlan& plan) {

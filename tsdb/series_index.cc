@@ -9,9 +9,6 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr uint32_t kNone = 0xffffffff;
-constexpr size_t kNameBytes = 32;  // of an entry of the ordered names, nodes being three quarters full
-
 // Keeps those of `ids` that are listed (`in`), or those that are not. Both ascend.
 void KeepListed(bool in, const std::vector<SeriesId>& listed, std::vector<SeriesId>* ids) {
   auto at = listed.begin();
@@ -38,8 +35,6 @@ void SortUnique(size_t end, std::vector<SeriesId>* ids) {
   }
 }
 
-uint32_t ShortHash(const Labels& labels) { return static_cast<uint32_t>(labels.Hash()); }
-
 void KeepLargest(size_t limit, std::vector<CardinalityStat>* stats) {
   std::sort(stats->begin(), stats->end(), [](const CardinalityStat& a, const CardinalityStat& b) {
     return a.value != b.value ? a.value > b.value : a.name < b.name;
@@ -49,11 +44,18 @@ void KeepLargest(size_t limit, std::vector<CardinalityStat>* stats) {
 
 }  // namespace
 
-template <typename F>
-void SeriesIndex::ForEachPair(SeriesId id, F f) const {
-  if (id >= offsets_.size() || offsets_[id] == kNone) return;
-  ByteReader in(std::string_view(arena_).substr(offsets_[id]));
-  for (uint64_t n = in.Varint(); n > 0; --n) f(static_cast<PairId>(in.Varint()));
+uint32_t SeriesIndex::ShortHash(const Labels& labels) {
+  uint32_t hash = 0;
+  const Labels::Iterator end = labels.end();
+  for (Labels::Iterator label = labels.begin(); !(label == end); ++label)
+    hash = HashWith(hash, HashOfPair(label.encoded()));
+  return hash;
+}
+
+uint32_t SeriesIndex::ShortHash(SeriesId id) const {
+  uint32_t hash = 0;
+  ForEachPair(id, [&](PairId p) { hash = HashWith(hash, by_id_[p]->hash); });
+  return hash;
 }
 
 void SeriesIndex::AppendLabels(SeriesId id, std::string* encoded) const {
@@ -82,6 +84,28 @@ SeriesId SeriesIndex::next_id() const {
   return std::max<SeriesId>(1, static_cast<SeriesId>(offsets_.size()));
 }
 
+SeriesIndex::PairId SeriesIndex::PairOf(std::string_view encoded) {
+  if (const auto it = pair_ids_.find(encoded); it != pair_ids_.end()) return it->second;
+  PairId pair = static_cast<PairId>(pairs_.size());
+  if (free_pairs_.empty()) {
+    by_id_.push_back(&pairs_.emplace_back());
+  } else {
+    pair = free_pairs_.back();
+    free_pairs_.pop_back();
+  }
+  ByteReader in(encoded);
+  const std::string_view name = in.Bytes(), value = in.Bytes();
+  Pair& added = pairs_[pair];
+  added.encoded = encoded;
+  added.value_size = static_cast<uint32_t>(value.size());
+  added.hash = HashOfPair(encoded);
+  text_bytes_ += encoded.size();
+  pair_ids_.emplace(added.encoded, pair);
+  names_[std::string(name)].emplace(added.value(), pair);
+  pair_bytes_ += HeapBytes(added.encoded) + kNameBytes;
+  return pair;
+}
+
 void SeriesIndex::Add(SeriesId id, const Labels& labels) {
   MutexLock lock(&mutex_);
   if (id < offsets_.size() && offsets_[id] != kNone) return;
@@ -91,36 +115,21 @@ void SeriesIndex::Add(SeriesId id, const Labels& labels) {
     reused_ = true;
   std::string ids;
   size_t count = 0;
+  uint32_t h = 0;
   const Labels::Iterator end = labels.end();
   for (Labels::Iterator label = labels.begin(); !(label == end); ++label) {
-    auto it = pair_ids_.find(label.encoded());
-    if (it == pair_ids_.end()) {
-      PairId pair = static_cast<PairId>(pairs_.size());
-      if (free_pairs_.empty()) {
-        by_id_.push_back(&pairs_.emplace_back());
-      } else {
-        pair = free_pairs_.back();
-        free_pairs_.pop_back();
-      }
-      Pair& added = pairs_[pair];
-      added.encoded = label.encoded();
-      added.value_size = static_cast<uint32_t>(label->value.size());
-      text_bytes_ += added.encoded.size();
-      it = pair_ids_.emplace(added.encoded, pair).first;
-      names_[std::string(label->name)].emplace(added.value(), pair);
-      pair_bytes_ += HeapBytes(added.encoded) + kNameBytes;
-    }
-    Postings& postings = pairs_[it->second].postings;
+    const PairId pair = PairOf(label.encoded());
+    Postings& postings = pairs_[pair].postings;
     pair_bytes_ -= postings.MemoryBytes();
     postings.Add(id);
     pair_bytes_ += postings.MemoryBytes();
-    PutVarint(&ids, it->second);
+    h = HashWith(h, pairs_[pair].hash);
+    PutVarint(&ids, pair);
     ++count;
   }
   offsets_[id] = static_cast<uint32_t>(arena_.size());
   PutVarint(&arena_, count);
   arena_ += ids;
-  uint32_t h = ShortHash(labels);
   while (!by_hash_.emplace(h, id).second) ++h;
   ++count_;
   ++changes_;
@@ -154,7 +163,7 @@ void SeriesIndex::Remove(const std::vector<SeriesId>& ids) {
 
 // A series whose hash was taken sits at the next free one; those behind it move up.
 void SeriesIndex::ForgetHash(SeriesId id) {
-  uint32_t h = ShortHash(LabelsLocked(id));
+  uint32_t h = ShortHash(id);
   while (by_hash_.at(h) != id) ++h;
   by_hash_.erase(h);
   for (uint32_t next = h + 1;; ++next) {
@@ -162,7 +171,7 @@ void SeriesIndex::ForgetHash(SeriesId id) {
     if (it == by_hash_.end()) return;
     const SeriesId other = it->second;
     by_hash_.erase(it);
-    uint32_t place = ShortHash(LabelsLocked(other));
+    uint32_t place = ShortHash(other);
     while (!by_hash_.emplace(place, other).second) ++place;
   }
 }

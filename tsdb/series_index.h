@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,6 +19,8 @@
 #include "base/mutex.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "tsdb/format/bytes.h"
+#include "tsdb/format/index_rows.h"
 #include "tsdb/postings.h"
 #include "tsdb/tsdb.h"
 
@@ -30,6 +33,12 @@ class SeriesIndex {
   SeriesId next_id() const;
   void Add(SeriesId id, const Labels& labels);
   void Remove(const std::vector<SeriesId>& ids);
+  // At the start, row by row, and FinishLoad() behind the last one, before all else. Of a series that is in
+  // several rows (a file with changes was lost) the last one counts.
+  void Load(const SeriesRow& row);
+  void FinishLoad();
+  // These series (ascending), as far as they are known, as a row; it points into the index.
+  SeriesRow RowOf(std::span<const SeriesId> ids) const;
   Labels LabelsOf(SeriesId id) const;  // empty if unknown
   std::vector<Labels> LabelsOf(std::span<const SeriesId> ids) const;
   // Only the labels with these names.
@@ -63,16 +72,25 @@ class SeriesIndex {
   size_t NextStep() const;
 
  private:
+  static constexpr uint32_t kNone = 0xffffffff;  // in offsets_
+  static constexpr size_t kNameBytes =
+      32;  // of an entry of the ordered names, nodes being three quarters full
   struct Pair {
     std::string encoded;  // as a piece of Labels' form
     uint32_t value_size = 0;
+    uint32_t hash = 0;
     std::string_view value() const { return std::string_view(encoded).substr(encoded.size() - value_size); }
     Postings postings;
   };
   using PairId = uint32_t;
   // Calls f(PairId) for each label of the series, in their order.
   template <typename F>
-  void ForEachPair(SeriesId id, F f) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void ForEachPair(SeriesId id, F f) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    if (id >= offsets_.size() || offsets_[id] == kNone) return;
+    ByteReader in(std::string_view(arena_).substr(offsets_[id]));
+    for (uint64_t n = in.Varint(); n > 0; --n) f(static_cast<PairId>(in.Varint()));
+  }
+  PairId PairOf(std::string_view encoded) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // made if new
   void AppendLabels(SeriesId id, std::string* encoded) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   Labels LabelsLocked(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   std::vector<SeriesId> AllLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -93,6 +111,13 @@ class SeriesIndex {
 
   // By pair id: whether it is of one of these labels.
   std::vector<bool> PairsOf(const std::vector<std::string>& names) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Half of a series' hash, made of its pairs' hashes.
+  static uint32_t HashWith(uint32_t hash, uint32_t pair) { return (std::rotl(hash, 5) ^ pair) * 0x9e3779b1U; }
+  static uint32_t HashOfPair(std::string_view encoded) {
+    return static_cast<uint32_t>(std::hash<std::string_view>()(encoded));
+  }
+  static uint32_t ShortHash(const Labels& labels);
+  uint32_t ShortHash(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void ForgetHash(SeriesId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreePair(PairId pair) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t SizeInArena(SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -112,10 +137,11 @@ class SeriesIndex {
   absl::btree_map<std::string, absl::btree_map<std::string_view, PairId>> names_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint32_t> offsets_ ABSL_GUARDED_BY(mutex_);                    // by series id, into arena_
   std::string arena_ ABSL_GUARDED_BY(mutex_);                                // count and pair ids as varints
-  absl::flat_hash_map<uint32_t, SeriesId> by_hash_ ABSL_GUARDED_BY(mutex_);  // half of the hash: 9 bytes
+  absl::flat_hash_map<uint32_t, SeriesId> by_hash_ ABSL_GUARDED_BY(mutex_);  // 9 bytes each
   std::vector<PairId> free_pairs_ ABSL_GUARDED_BY(mutex_);
-  size_t dead_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the arena
-  mutable std::atomic<bool> reused_{false};        // an id was used again since the last sort
+  size_t dead_bytes_ ABSL_GUARDED_BY(mutex_) = 0;                           // of the arena
+  std::vector<std::pair<SeriesId, Labels>> again_ ABSL_GUARDED_BY(mutex_);  // while loading: known already
+  mutable std::atomic<bool> reused_{false};  // an id was used again since the last sort
   size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t text_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t pair_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // heap of pairs_' elements and names_

@@ -341,7 +341,7 @@ TEST_F(LooseAppenderTest, AJournalOfTheFirstFormatIsRead) {
   EXPECT_EQ(Select("m").at(Named(4).ToString()), (Points{{kStart, 5}, {kStart + 1, 6}}));
   std::string text;
   std::getline(std::ifstream(format) >> std::ws, text);
-  EXPECT_EQ(text, "narthex-storage 3");
+  EXPECT_EQ(text, "narthex-storage 4");
 }
 
 TEST_F(LooseAppenderTest, SteadySendersCostFewBytesASample) {

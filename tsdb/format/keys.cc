@@ -76,6 +76,22 @@ std::string GroupKey(uint32_t group) { return Numbered('G', group); }
 std::string ManifestKey(uint32_t group) { return Numbered('M', group); }
 std::string TombstoneKey(uint32_t id) { return Numbered('T', id); }
 
+std::string SeriesRowKey(uint64_t number) {
+  std::string key(1, 'I');
+  PutBig64(&key, number);
+  return key;
+}
+
+std::string SlotRowPrefix(uint32_t group) { return Numbered('K', group); }
+
+std::string SlotRowKey(uint32_t group, uint32_t number) {
+  std::string key = SlotRowPrefix(group);
+  PutBig32(&key, number);
+  return key;
+}
+
+std::string SlotKeyPrefix(uint32_t group) { return Numbered('L', group); }
+
 std::string SlotKey(uint32_t group, uint32_t slot) {
   std::string key = Numbered('L', group);
   PutBig32(&key, slot);

@@ -41,9 +41,13 @@ std::string DayPrefix(int64_t day);
 std::string DayGenerationPrefix(int64_t day, uint32_t generation);
 
 // Index keys: one letter, then the parts.
-std::string SeriesKey(uint32_t id);                  // 'S' -> encoded labels
+std::string SeriesRowKey(uint64_t number);                // 'I' -> series
+std::string SlotRowKey(uint32_t group, uint32_t number);  // 'K' -> slots of a group
+std::string SlotRowPrefix(uint32_t group);
+std::string SeriesKey(uint32_t id);                  // 'S' -> encoded labels; before format 4
 std::string GroupKey(uint32_t group);                // 'G' -> encoded key labels
-std::string SlotKey(uint32_t group, uint32_t slot);  // 'L' -> series id
+std::string SlotKey(uint32_t group, uint32_t slot);  // 'L' -> series id; before format 4
+std::string SlotKeyPrefix(uint32_t group);
 std::string ManifestKey(uint32_t group);             // 'M' -> what the seals have covered
 std::string WindowKey(int64_t window);               // 'W' -> series that have samples in the window
 std::string DayRowKey(int64_t day);                  // 'E' -> generation of its merge

@@ -142,6 +142,13 @@ bool ReadRound(ByteReader* in, bool keyframe, Round* round) {
   return in->ok();
 }
 
+bool ReadRoundHead(std::string_view bytes, int64_t before, int64_t* t, size_t* slots) {
+  ByteReader in(bytes);
+  *t = WrapAdd(before, in.SignedVarint());
+  *slots = in.Count(kMaxSlots);
+  return in.ok() && *slots / 8 <= in.left();
+}
+
 std::string EncodeRoundRecord(uint32_t group, uint32_t row, std::string_view round_bytes,
                               const std::vector<LooseSample>& loose) {
   constexpr size_t kHeads = 1 + 3 * 5 + 1;
@@ -201,9 +208,17 @@ std::string EncodeExemplarRecord(const std::vector<SeriesExemplar>& exemplars) {
   return out;
 }
 
+bool IsLooseOnly(std::string_view payload) {
+  return !payload.empty() && (payload[0] == kLooseRecord || payload[0] == kFloatsRecord);
+}
+
 bool DecodeRecordPayload(std::string_view payload, Record* record) {
   ByteReader in(payload);
-  *record = Record{};
+  record->has_round = false;
+  record->floats.floats.clear();
+  record->floats.values = {};
+  record->loose.clear();
+  record->exemplars.clear();
   const uint8_t type = in.Byte();
   if (type == kRoundRecord) {
     record->has_round = true;

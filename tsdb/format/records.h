@@ -38,6 +38,8 @@ struct Round {
 void PutRound(std::string* out, const Round& round, const Round* previous);
 // *round holds the previous round on entry (ignored by a keyframe) and this one on return.
 bool ReadRound(ByteReader* in, bool keyframe, Round* round);
+// Only its time and number of slots, `before` being the time of the round before it (0: none).
+bool ReadRoundHead(std::string_view bytes, int64_t before, int64_t* t, size_t* slots);
 
 struct SeriesExemplar {
   uint32_t series = 0;
@@ -61,6 +63,8 @@ std::string EncodeRoundRecord(uint32_t group, uint32_t row, std::string_view rou
 std::string EncodeLooseRecord(const std::vector<LooseSample>& loose);
 std::string EncodeFloatsRecord(uint64_t base, std::span<const RunFloat> floats,
                                const std::vector<LooseSample>& loose);
+// Whether it has nothing but loose samples and floats.
+bool IsLooseOnly(std::string_view payload);
 bool DecodeRecordPayload(std::string_view payload, Record* record);
 
 }  // namespace narthex::tsdb
