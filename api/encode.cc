@@ -1,6 +1,8 @@
 #include "api/encode.h"
 
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "api/point_text.h"
@@ -8,9 +10,33 @@
 #include "base/strings.h"
 
 namespace narthex::api {
+namespace {
+
+// Whether one of eight characters has to be escaped because of HTML; it may say so of others, too.
+bool MayHaveSpecial(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x80 * kOnes;
+  const auto has = [&](uint8_t c) {
+    const uint64_t zero = word ^ (c * kOnes);
+    return (zero - kOnes) & ~zero;
+  };
+  return ((has('<') | has('>') | has('&') | has(0xe2)) & kHigh) != 0;
+}
+
+bool HasSpecial(std::string_view text) {
+  uint64_t word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    if (MayHaveSpecial(word)) return true;
+  }
+  word = 0;
+  for (char c : text) word = word << 8 | static_cast<uint8_t>(c);
+  return MayHaveSpecial(word);
+}
+
+}  // namespace
 
 void WriteText(std::string_view text, JsonWriter* json) {
-  if (text.find_first_of("<>&\xe2") == text.npos) {
+  if (!HasSpecial(text)) {
     json->String(text);
     return;
   }

@@ -30,18 +30,21 @@ char* PutTwo(uint64_t n, char* out) {
   return out + 2;
 }
 
-// Below 10^10, from the end on.
+// From 10^4 and below 10^10, from the end on.
 char* PutMany(uint64_t n, char* out) {
-  char digits[10];
-  char* at = digits + sizeof digits;
+  char* const end = out + (n < 100'000         ? 5
+                           : n < 1'000'000     ? 6
+                           : n < 10'000'000    ? 7
+                           : n < 100'000'000   ? 8
+                           : n < 1'000'000'000 ? 9
+                                               : 10);
+  char* at = end;
   for (; n >= 100; n /= 100) PutTwo(n % 100, at -= 2);
   if (n >= 10)
-    PutTwo(n, at -= 2);
+    PutTwo(n, at - 2);
   else
-    PutOne(n, --at);
-  const size_t size = static_cast<size_t>(digits + sizeof digits - at);
-  std::memcpy(out, at, size);
-  return out + size;
+    PutOne(n, at - 1);
+  return end;
 }
 
 // Short numbers are most of what there is to write.
@@ -54,32 +57,28 @@ char* PutInteger(uint64_t n, char* out) {
   return std::to_chars(out, out + 20, n).ptr;
 }
 
-constexpr size_t kMaxValueText = 32;
-
-// Writes a positive value below 10^10 with so many digits behind the point; nullptr if it has others.
-template <int kDigits>
-char* PutWithDigits(double magnitude, char* out) {
-  constexpr uint64_t kPower = kDigits == 1 ? 10 : kDigits == 2 ? 100 : kDigits == 3 ? 1000 : 10'000;
-  const int64_t k = static_cast<int64_t>(magnitude * static_cast<double>(kPower) + 0.5);
-  if (static_cast<double>(k) / static_cast<double>(kPower) != magnitude) return nullptr;
-  const uint64_t whole = static_cast<uint64_t>(k) / kPower, rest = static_cast<uint64_t>(k) % kPower;
-  out = PutInteger(whole, out);
+char* PutFraction(uint32_t thousandths, char* out) {
+  if (thousandths == 0) return out;
   *out++ = '.';
-  if constexpr (kDigits == 1) return PutOne(rest, out);
-  if constexpr (kDigits == 2) return PutTwo(rest, out);
-  if constexpr (kDigits == 3) return PutTwo(rest % 100, PutOne(rest / 100, out));
-  return PutTwo(rest % 100, PutTwo(rest / 100, out));
+  return PutTwo(thousandths % 100, PutOne(thousandths / 100, out));
 }
 
-// Writes a positive value with a few digits behind the point, as most gauges have; nullptr if it is none. A
-// decimal of at most 15 digits that is the value is its shortest text.
+constexpr size_t kMaxValueText = 32;
+
+// Writes a positive value that is not whole with at most four digits behind the point, as most gauges have;
+// nullptr if it has more. A decimal of at most 15 digits that is the value is its shortest text.
 char* PutDecimal(double magnitude, char* out) {
-  const double all = magnitude * 1e4;
-  if (magnitude >= 1e10 || std::fabs(all - std::floor(all + 0.5)) > all * 0x1p-51) return nullptr;
-  if (char* end = PutWithDigits<1>(magnitude, out)) return end;
-  if (char* end = PutWithDigits<2>(magnitude, out)) return end;
-  if (char* end = PutWithDigits<3>(magnitude, out)) return end;
-  return PutWithDigits<4>(magnitude, out);
+  if (magnitude >= 1e10) return nullptr;
+  // Of 10^4 parts; what has fewer digits ends with zeros then.
+  const int64_t k = static_cast<int64_t>(magnitude * 1e4 + 0.5);
+  if (static_cast<double>(k) / 1e4 != magnitude) return nullptr;
+  const uint64_t rest = static_cast<uint64_t>(k) % 10'000, last = rest % 100;
+  out = PutInteger(static_cast<uint64_t>(k) / 10'000, out);
+  *out++ = '.';
+  PutTwo(rest / 100, out);
+  PutTwo(last, out + 2);
+  if (last == 0) return out + (rest % 1000 == 0 ? 1 : 2);
+  return out + (last % 10 == 0 ? 3 : 4);
 }
 
 // Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are
@@ -87,9 +86,10 @@ char* PutDecimal(double magnitude, char* out) {
 char* PutValue(double value, char* out) {
   const double magnitude = std::fabs(value);
   // Whole numbers, mostly counters: cheaper as integers.
-  if (magnitude < 1e15 && value == std::floor(value) && (value != 0 || !std::signbit(value))) {
+  if (const int64_t whole = magnitude < 1e15 ? static_cast<int64_t>(magnitude) : -1;
+      static_cast<double>(whole) == magnitude && (value != 0 || !std::signbit(value))) {
     if (value < 0) *out++ = '-';
-    return PutInteger(static_cast<uint64_t>(static_cast<int64_t>(magnitude)), out);
+    return PutInteger(static_cast<uint64_t>(whole), out);
   }
   if (!(magnitude >= 1e-6 && magnitude < 1e15)) return nullptr;
   if (value < 0) *out++ = '-';
@@ -101,27 +101,23 @@ char* PutValue(double value, char* out) {
 
 }  // namespace
 
+// The seconds but for their last four digits, and what of them is the same for 10^4 seconds.
+void PointText::SetHead(int64_t ms) {
+  head_ms_ = ms - ms % kHeadMs;
+  head_size_ = static_cast<size_t>(PutInteger(static_cast<uint64_t>(ms / kHeadMs), head_text_) - head_text_);
+}
+
 char* PointText::PutTimestamp(int64_t ms, char* out) {
-  constexpr int64_t kTail = 10'000;
-  const uint64_t magnitude = ms < 0 ? uint64_t{0} - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
-  if (ms < 0) *out++ = '-';
-  const int64_t seconds = static_cast<int64_t>(magnitude / 1000);
-  if (seconds < kTail) {
-    out = PutInteger(static_cast<uint64_t>(seconds), out);
-  } else {
-    if (const int64_t head = seconds / kTail; head != head_) {
-      head_ = head;
-      head_size_ = static_cast<size_t>(PutInteger(static_cast<uint64_t>(head), head_text_) - head_text_);
-    }
-    const uint64_t tail = static_cast<uint64_t>(seconds % kTail);
-    std::memcpy(out, head_text_, kHeadBytes);
-    out = PutTwo(tail % 100, PutTwo(tail / 100, out + head_size_));
+  if (ms < kHeadMs) {
+    const uint64_t magnitude = ms < 0 ? uint64_t{0} - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
+    if (ms < 0) *out++ = '-';
+    return PutFraction(static_cast<uint32_t>(magnitude % 1000), PutInteger(magnitude / 1000, out));
   }
-  if (const uint64_t fraction = magnitude % 1000; fraction != 0) {
-    *out++ = '.';
-    out = PutTwo(fraction % 100, PutOne(fraction / 100, out));
-  }
-  return out;
+  if (ms < head_ms_ || ms - head_ms_ >= kHeadMs) SetHead(ms);
+  const uint32_t behind = static_cast<uint32_t>(ms - head_ms_), tail = behind / 1000;
+  std::memcpy(out, head_text_, kHeadBytes);
+  out = PutTwo(tail % 100, PutTwo(tail / 100, out + head_size_));
+  return PutFraction(behind % 1000, out);
 }
 
 char* PointText::Put(const FloatPoint& point, char* out) {

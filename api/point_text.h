@@ -22,7 +22,9 @@ class PointText {
 
  private:
   static constexpr size_t kHeadBytes = 16;
-  int64_t head_ = -1;  // the whole seconds but for the last four digits, and their text
+  static constexpr int64_t kHeadMs = 10'000'000;
+  void SetHead(int64_t ms);
+  int64_t head_ms_ = -kHeadMs;  // the time without its last four digits of seconds, and its text
   size_t head_size_ = 0;
   char head_text_[kHeadBytes] = {};
 };

@@ -493,10 +493,12 @@ absl::StatusOr<std::string> UrlUnescape(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
+    const size_t begin = i;
+    while (i < text.size() && text[i] != '+' && text[i] != '%') ++i;
+    out.append(text.substr(begin, i - begin));
+    if (i == text.size()) break;
     if (text[i] == '+') {
       out.push_back(' ');
-    } else if (text[i] != '%') {
-      out.push_back(text[i]);
     } else {
       auto digit = [&](size_t k) {
         char c = k < text.size() ? text[k] : '\0';

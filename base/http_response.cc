@@ -1,12 +1,16 @@
 #include "base/http_response.h"
 
-#include "absl/time/civil_time.h"
-#include "absl/time/time.h"
+#include <algorithm>
+#include <chrono>
+
 #include "base/http_status.h"
 #include "base/strings.h"
 
 namespace narthex {
 namespace {
+
+constexpr size_t kHeadBytes = 256;                                                        // mostly enough
+constexpr int64_t kFirstDateMs = -62'135'596'800'000, kLastDateMs = 253'402'300'799'999;  // years 1 to 9999
 
 absl::Status Result(bool ok) { return ok ? absl::OkStatus() : absl::CancelledError("the client went away"); }
 
@@ -19,15 +23,30 @@ bool AcceptsGzip(const HttpRequest& request) {
 }
 
 std::string HttpDate(int64_t ms) {
-  static constexpr const char *kDays[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"},
+  static constexpr const char *kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"},
                               *kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const absl::CivilSecond at = absl::ToCivilSecond(absl::FromUnixMillis(ms), absl::UTCTimeZone());
-  const int64_t days = absl::CivilDay(at) - absl::CivilDay(1970, 1, 1);
-  auto two = [](int n) { return absl::Dec(n, absl::kZeroPad2); };
-  return StrCat(kDays[((days % 7) + 7) % 7], ", ", two(at.day()), " ", kMonths[at.month() - 1], " ",
-                absl::Dec(at.year(), absl::kZeroPad4), " ", two(at.hour()), ":", two(at.minute()), ":",
-                two(at.second()), " GMT");
+  // Years of four digits; no zone is looked up.
+  const std::chrono::sys_time<std::chrono::milliseconds> at{
+      std::chrono::milliseconds(std::clamp(ms, kFirstDateMs, kLastDateMs))};
+  const auto midnight = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date(midnight);
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(at - midnight));
+  std::string out = "Thu, 01 Jan 1970 00:00:00 GMT";
+  const auto put_two = [&out](size_t to, unsigned n) {
+    out[to] = static_cast<char>('0' + n / 10);
+    out[to + 1] = static_cast<char>('0' + n % 10);
+  };
+  out.replace(0, 3, kDays[std::chrono::weekday(midnight).c_encoding()]);
+  put_two(5, static_cast<unsigned>(date.day()));
+  out.replace(8, 3, kMonths[static_cast<unsigned>(date.month()) - 1]);
+  const unsigned year = static_cast<unsigned>(static_cast<int>(date.year()));
+  put_two(12, year / 100);
+  put_two(14, year % 100);
+  put_two(17, static_cast<unsigned>(time.hours().count()));
+  put_two(20, static_cast<unsigned>(time.minutes().count()));
+  put_two(23, static_cast<unsigned>(time.seconds().count()));
+  return out;
 }
 
 ResponseWriter::ResponseWriter(ByteSink* sink, ResponseShape shape) : sink_(sink), shape_(shape) {}
@@ -44,7 +63,7 @@ void ResponseWriter::Send(int status, std::string_view content_type, std::string
     body = GzipStream().Compress(body, Z_FINISH);
     SetHeader("Content-Encoding", "gzip");
   }
-  std::string out = Head(status, content_type);
+  std::string out = Head(status, content_type, body.size());
   if (status != 204 && status != 304) StrAppend(&out, "Content-Length: ", body.size(), "\r\n");
   out += "\r\n";
   if (!shape_.head) out += body;
@@ -94,12 +113,14 @@ absl::Status ResponseWriter::WriteRaw(std::string_view bytes) {
   return Result(sink_->Enqueue(StrCat(absl::Hex(bytes.size()), "\r\n", bytes, "\r\n")));
 }
 
-std::string ResponseWriter::Head(int status, std::string_view content_type) {
-  std::string out = StrCat("HTTP/1.1 ", HttpReason(status), "\r\n");
-  if (!content_type.empty()) StrAppend(&out, "Content-Type: ", content_type, "\r\n");
-  for (const auto& [name, value] : headers_) StrAppend(&out, name, ": ", value, "\r\n");
+std::string ResponseWriter::Head(int status, std::string_view content_type, size_t body_bytes) {
+  std::string out;
+  out.reserve(kHeadBytes + body_bytes);
+  out += status == 200 ? "HTTP/1.1 200 OK\r\n" : StrCat("HTTP/1.1 ", HttpReason(status), "\r\n");
+  if (!content_type.empty()) ((out += "Content-Type: ") += content_type) += "\r\n";
+  for (const auto& [name, value] : headers_) (((out += name) += ": ") += value) += "\r\n";
   if (shape_.gzip) out += "Vary: Accept-Encoding\r\n";
-  if (shape_.now_ms != 0) StrAppend(&out, "Date: ", HttpDate(shape_.now_ms), "\r\n");
+  if (shape_.now_ms != 0) ((out += "Date: ") += HttpDate(shape_.now_ms)) += "\r\n";
   if (!shape_.keep_alive) out += "Connection: close\r\n";
   return out;
 }

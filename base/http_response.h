@@ -52,7 +52,8 @@ class ResponseWriter : public HttpResponseWriter {
  private:
   bool HasHeader(std::string_view name) const;
   absl::Status WriteRaw(std::string_view bytes);
-  std::string Head(int status, std::string_view content_type);
+  std::string Head(int status, std::string_view content_type,
+                   size_t body_bytes = 0);  // room for so much behind it
 
   ByteSink* const sink_;
   ResponseShape shape_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/http_client.h"
+#include "base/http_response.h"
 #include "base/http_server.h"
 #include "base/mutex.h"
 #include "base/strings.h"
@@ -365,6 +366,14 @@ TEST(HttpClientTest, ConnectionRefusedReadsAsGoSaysIt) {
   absl::Status status = client.Fetch(request).status();
   EXPECT_EQ(status.message(),
             "Get \"http://127.0.0.1:1/metrics\": dial tcp 127.0.0.1:1: connect: connection refused");
+}
+
+TEST(HttpDateTest, IsWhatTheStandardSays) {
+  EXPECT_EQ(HttpDate(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+  EXPECT_EQ(HttpDate(784'111'777'999), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(HttpDate(1'709'164'800'000), "Thu, 29 Feb 2024 00:00:00 GMT");
+  EXPECT_EQ(HttpDate(-1), "Wed, 31 Dec 1969 23:59:59 GMT");
+  EXPECT_EQ(HttpDate(INT64_MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
 }
 
 TEST(UrlTest, EscapesAndUnescapes) {
