@@ -169,6 +169,8 @@ absl::StatusOr<std::unique_ptr<RangeSource>> PlanRange(const Expr& expr, QuerySt
 absl::StatusOr<OperatorPtr> PlanQuery(const Expr& expr, QueryState* state, Steps steps) {
   ASSIGN_OR_RETURN(OperatorPtr root, PlanNode(expr, state, steps));
   if (TypeOf(expr) != ValueType::kVector) return root;
+  // A selector keeps the names, by which its series differ.
+  if (Unwrapped(expr).kind == ExprKind::kVectorSelector) return root;
   return NewDropNames(std::move(root), state, steps);
 }
 

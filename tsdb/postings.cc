@@ -115,11 +115,27 @@ void Postings::Keep(bool in, std::vector<SeriesId>* ids) const {
   });
 }
 
+std::vector<SeriesId> Postings::Common(const Postings& other) const {
+  std::vector<SeriesId> out;
+  if (many_ == nullptr || other.many_ == nullptr) {
+    const Postings& shorter = many_ == nullptr ? *this : other;
+    shorter.AppendTo(&out);
+    (many_ == nullptr ? other : *this).Keep(true, &out);
+    return out;
+  }
+  const Roaring both = many_->ids & other.many_->ids;
+  out.resize(both.cardinality());
+  both.toUint32Array(out.data());
+  return out;
+}
+
 bool Postings::Any(const Filter& filter) const {
   if (many_ == nullptr) return filter(few_);
   roaring_uint32_iterator_t at;
   roaring_init_iterator(&many_->ids.roaring, &at);
-  // Mostly the first ones pass; else fewer and larger questions.
+  // Mostly the first one passes; else fewer and larger questions.
+  if (at.has_value && filter(std::span(&at.current_value, 1))) return true;
+  roaring_advance_uint32_iterator(&at);
   std::vector<SeriesId> some(16);
   while (true) {
     const uint32_t n = roaring_read_uint32_iterator(&at, some.data(), static_cast<uint32_t>(some.size()));

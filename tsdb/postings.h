@@ -31,6 +31,8 @@ class Postings {
   void AppendTo(std::vector<SeriesId>* out) const;
   // Keeps those of `ids` (ascending) that are here (`in`), or those that are not.
   void Keep(bool in, std::vector<SeriesId>* ids) const;
+  // Those that are here and there.
+  std::vector<SeriesId> Common(const Postings& other) const;
   // Asks for some series after the other until one passes.
   bool Any(const Filter& filter) const;
   // On the heap.

@@ -79,7 +79,9 @@ class QuerierImpl : public Querier {
       return std::any_of(ids.begin(), ids.end(), [&](SeriesId id) { return in_range.InWindows(id); });
     };
     std::vector<std::string> out;
-    for (SeriesIndex::Candidate& c : read(passes)) {
+    std::vector<SeriesIndex::Candidate> candidates = read(passes);
+    out.reserve(query.limit > 0 ? std::min(candidates.size(), query.limit + 1) : candidates.size());
+    for (SeriesIndex::Candidate& c : candidates) {
       if (!c.unsure.empty()) {
         if (!all) continue;
         in_range.Keep(&c.unsure);

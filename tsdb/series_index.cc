@@ -485,8 +485,12 @@ std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
   }
   // The fewest first: what is longer is only looked into.
   std::sort(picks.begin(), picks.end(), [](const Pick& a, const Pick& b) { return a.series < b.series; });
-  std::vector<SeriesId> out = picks.empty() ? AllLocked() : SeriesOf(picks[0]);
-  for (size_t i = 1; i < picks.size() && !out.empty(); ++i) KeepPicked(true, picks[i], &out);
+  const bool pairs = picks.size() > 1 && picks[0].pairs.size() == 1 && picks[1].pairs.size() == 1;
+  std::vector<SeriesId> out =
+      pairs           ? by_id_[picks[0].pairs[0]]->postings.Common(by_id_[picks[1].pairs[0]]->postings)
+      : picks.empty() ? AllLocked()
+                      : SeriesOf(picks[0]);
+  for (size_t i = pairs ? 2 : 1; i < picks.size() && !out.empty(); ++i) KeepPicked(true, picks[i], &out);
   for (const Matcher& m : matchers) {
     if (m.MatchesEmpty() && !out.empty()) KeepPicked(false, WithValue(m, false), &out);
   }
@@ -516,10 +520,12 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, c
   std::vector<Candidate> out;
   const auto it = names_.find(std::string(name));
   if (it == names_.end()) return out;
+  out.reserve(it->second.size());
   for (const auto& [value, pair] : it->second) {
-    if (pairs_[pair].postings.empty()) continue;
+    const Postings& postings = pairs_[pair].postings;
+    if (postings.empty()) continue;
     out.push_back({std::string(value), {}});
-    if (!pairs_[pair].postings.Any(filter)) pairs_[pair].postings.AppendTo(&out.back().unsure);
+    if (!postings.Any(filter)) postings.AppendTo(&out.back().unsure);
   }
   return out;
 }

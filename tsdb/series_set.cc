@@ -1,7 +1,7 @@
 // Rows of the selected series, read from a view that was pinned when the set was made.
 #include <algorithm>
-#include <deque>
 #include <limits>
+#include <list>
 #include <map>
 
 #include "absl/container/flat_hash_map.h"
@@ -30,20 +30,32 @@ struct Timeline {
   bool Thin(const SelectHints::Instants& instants, int64_t mint, int64_t maxt) {
     size_t all = 0;
     for (const Times& column : columns) all += column->size();
+    const size_t most = std::min(all, static_cast<size_t>(instants.count));
+    kept.reserve(most);
+    times.reserve(most);
     int step = 0;
     int64_t next = instants.first;  // the first instant at or after what has been looked at
+    size_t stride = 0;              // mostly the same number of samples lies between two instants
     for (size_t c = 0; c < columns.size(); ++c) {
       first_kept.push_back(kept.size());
       const std::vector<int64_t>& t = *columns[c];
-      for (size_t i = 0; i < t.size() && t[i] <= maxt; ++i) {
+      const auto is_newest = [&](size_t i) { return t[i] <= next && (i + 1 == t.size() || t[i + 1] > next); };
+      // What is too old counts for nothing.
+      size_t i = static_cast<size_t>(std::lower_bound(t.begin(), t.end(), mint) - t.begin());
+      while (i < t.size() && t[i] <= maxt) {
         while (step < instants.count && next < t[i]) next = instants.first + instants.step * ++step;
         if (step == instants.count) break;
-        // Not the newest, if the one behind it is there by then as well.
-        const bool last = i + 1 == t.size();
-        const bool more = !last || c + 1 < columns.size();
-        if (t[i] < mint || (more && (last ? columns[c + 1]->front() : t[i + 1]) <= next)) continue;
-        kept.push_back(static_cast<uint32_t>(i));
-        times.push_back(t[i]);
+        const size_t begin = i;
+        if (i + stride < t.size() && is_newest(i + stride)) i += stride;
+        while (!is_newest(i)) ++i;
+        stride = i - begin;
+        // Not the newest, if the first one of the next column is there by then as well.
+        const bool newer = i + 1 == t.size() && c + 1 < columns.size() && columns[c + 1]->front() <= next;
+        if (!newer && t[i] <= maxt) {
+          kept.push_back(static_cast<uint32_t>(i));
+          times.push_back(t[i]);
+        }
+        ++i;
       }
     }
     first_kept.push_back(kept.size());
@@ -561,10 +573,10 @@ class SeriesSetImpl : public SeriesSet {
   absl::flat_hash_set<uint64_t> must_read_;  // stripes of whose bytes some row has to be decoded here
   std::unique_ptr<double[]> values_;
   size_t values_size_ = 0, values_used_ = 0;
-  std::deque<Timeline> timelines_;
-  std::deque<std::vector<int64_t>> own_times_;
-  std::deque<std::vector<double>> own_values_;
-  std::deque<std::vector<HistogramPoint>> histograms_;
+  std::list<Timeline> timelines_;
+  std::list<std::vector<int64_t>> own_times_;
+  std::list<std::vector<double>> own_values_;
+  std::list<std::vector<HistogramPoint>> histograms_;
 };
 
 }  // namespace

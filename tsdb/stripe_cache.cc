@@ -7,7 +7,8 @@
 namespace narthex::tsdb {
 
 size_t ParsedStripe::MemoryBytes() const {
-  size_t all = sizeof(*this) + HeapBytes(bytes) + VectorBytes(columns) + VectorBytes(entries);
+  size_t all = sizeof(*this) + HeapBytes(bytes) + VectorBytes(columns) + VectorBytes(column_hashes) +
+               VectorBytes(entries);
   for (const Times& column : columns) all += sizeof(*column) + VectorBytes(*column);
   return all;
 }

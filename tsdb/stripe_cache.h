@@ -20,6 +20,7 @@ namespace narthex::tsdb {
 struct ParsedStripe {
   std::string bytes;
   std::vector<Times> columns;
+  std::vector<uint64_t> column_hashes;  // TimeColumns::HashOf
   std::vector<StripeView::Entry> entries;
   size_t MemoryBytes() const;
 };

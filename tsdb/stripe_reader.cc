@@ -245,8 +245,10 @@ std::shared_ptr<const ParsedStripe> StripeReader::Parse(int64_t window, uint32_t
     corrupt_(window, group, stripe);
     return nullptr;
   }
-  for (std::vector<int64_t>& column : view.columns)
+  for (std::vector<int64_t>& column : view.columns) {
+    parsed->column_hashes.push_back(TimeColumns::HashOf(column));
     parsed->columns.push_back(columns_.Intern(std::move(column)));
+  }
   parsed->entries = std::move(view.entries);
   return parsed;
 }
@@ -300,7 +302,9 @@ void StripeReader::Add(int64_t window, std::shared_ptr<const ParsedStripe> parse
   Stripe stripe;
   stripe.window = window;
   stripe.id = IdOf(*out, window);
-  for (const Times& column : parsed->columns) stripe.columns.push_back(columns_.Intern(column));
+  stripe.columns.reserve(parsed->columns.size());
+  for (size_t i = 0; i < parsed->columns.size(); ++i)
+    stripe.columns.push_back(columns_.Intern(parsed->columns[i], parsed->column_hashes[i]));
   out->bytes += parsed->bytes.size();
   stripe.parsed = std::move(parsed);
   out->windows.push_back(std::move(stripe));

@@ -16,10 +16,13 @@ class TimeColumns {
  public:
   Times Intern(std::vector<int64_t> times);
   // The same of a column that others share already.
-  Times Intern(Times times);
+  Times Intern(Times times) { return Intern(times, HashOf(*times)); }
+  // The same if its hash is known.
+  Times Intern(Times times, uint64_t hash);
+  static uint64_t HashOf(const std::vector<int64_t>& times);
 
  private:
-  std::weak_ptr<const std::vector<int64_t>>& SlotOf(const std::vector<int64_t>& times);
+  std::weak_ptr<const std::vector<int64_t>>& SlotOf(uint64_t hash);
 
   absl::flat_hash_map<uint64_t, std::weak_ptr<const std::vector<int64_t>>> known_;
 };

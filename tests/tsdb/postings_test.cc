@@ -56,6 +56,27 @@ TEST(Postings, AreAnAscendingSetWhileSeriesComeAndGo) {
   }
 }
 
+TEST(Postings, WhatTwoHaveInCommon) {
+  std::mt19937 random(11);
+  for (const size_t one : {0u, 1u, 30u, 500u, 20'000u}) {
+    for (const size_t other : {0u, 20u, 33u, 3'000u, 40'000u}) {
+      Postings a, b;
+      std::set<SeriesId> in_a, expected;
+      for (size_t i = 0; i < one; ++i) in_a.insert(static_cast<SeriesId>(random() % 90'000));
+      for (const SeriesId id : in_a) a.Add(id);
+      std::set<SeriesId> in_b;
+      const SeriesId stride = random() % 3 + 1;
+      for (size_t i = 0; i < other; ++i) in_b.insert(static_cast<SeriesId>(i * stride));
+      for (const SeriesId id : in_b) {
+        b.Add(id);
+        if (in_a.contains(id)) expected.insert(id);
+      }
+      EXPECT_EQ(a.Common(b), Sorted(expected));
+      EXPECT_EQ(b.Common(a), Sorted(expected));
+    }
+  }
+}
+
 TEST(Postings, SeriesAreAskedForUntilOnePasses) {
   for (const SeriesId last : {1u, 16u, 17u, 32u, 33u, 80u, 81u, 100'000u}) {
     Postings postings;
