@@ -41,6 +41,9 @@ class HistogramOperator : public WholeMatrixOperator {
     children_.push_back(std::move(vector));
   }
 
+  // Groups differ in their labels; histogram_quantiles writes over one of them.
+  bool SeriesDiffer() const override { return Outputs() == 1; }
+
  protected:
   absl::StatusOr<Matrix> Compute() override {
     RETURN_IF_ERROR(Prepare());
@@ -95,24 +98,49 @@ class HistogramOperator : public WholeMatrixOperator {
     std::string text;  // the last bound: neighbours often have the same
     std::optional<double> bound = ParseGoFloat(text);
     for (const SeriesMeta& meta : series) {
-      const std::string_view le = meta.labels.Get("le");
-      if (le != text) {
-        text = le;
-        bound = ParseGoFloat(le);
+      const Split split = SplitLabels(meta.labels);
+      if (split.bound != text) {
+        text = split.bound;
+        bound = ParseGoFloat(text);
       }
-      const size_t group = GroupOf(meta, /*with_bound=*/!bound.has_value());
+      const bool with_bound = !bound.has_value() && !split.bound.empty();
+      const size_t group = with_bound ? GroupWithBound(meta) : GroupOfKey(split.metric);
       ++groups_[group].waiting;
       members_.push_back({group, bound});
     }
   }
 
-  // The group of a series, whose bound is part of the group's labels or not.
-  size_t GroupOf(const SeriesMeta& meta, bool with_bound) {
-    static const std::vector<std::string> kBound = {"le"}, kNothing;
-    // With delayed name removal the name tells histograms apart; else it is no part of the group.
+  struct Split {
+    std::string_view bound, metric;
+  };
+  // What is neither goes into key_. Labels are sorted: behind the bound nothing has to be looked at.
+  Split SplitLabels(const Labels& labels) {
+    constexpr std::string_view kBound = "le";
+    static_assert(kMetricName < kBound);
+    Split split;
     key_.clear();
-    AppendGroup(meta.labels, with_bound ? kNothing : kBound, /*without=*/true, &key_);
-    const std::string_view metric = meta.labels.MetricName();
+    const char *begin = labels.encoded().data(), *end = begin + labels.encoded().size();
+    for (auto it = labels.begin(); !(it == labels.end()) && it->name <= kBound; ++it) {
+      const bool is_metric = it->name == kMetricName, is_bound = it->name == kBound;
+      if (!is_metric && !is_bound) continue;
+      (is_metric ? split.metric : split.bound) = it->value;
+      key_.append(begin, it.encoded().data());
+      begin = it.encoded().data() + it.encoded().size();
+    }
+    key_.append(begin, end);
+    return split;
+  }
+
+  // The group of a series whose bound is a label like others.
+  size_t GroupWithBound(const SeriesMeta& meta) {
+    key_.clear();
+    AppendGroup(meta.labels, {}, /*without=*/true, &key_);
+    return GroupOfKey(meta.labels.MetricName());
+  }
+
+  // key_: the labels of the group, without the name.
+  size_t GroupOfKey(std::string_view metric) {
+    // With delayed name removal the name tells histograms apart; else it is no part of the group.
     if (state_->delayed_name_removal && !metric.empty()) {
       key_ = LabelsBuilder(Labels::FromEncoded(key_)).Set(kMetricName, metric).Build().encoded();
     }
@@ -134,14 +162,18 @@ class HistogramOperator : public WholeMatrixOperator {
     } else if (any_float) {
       RETURN_IF_ERROR(Hold(std::count(cells, end, Batch::kFloat), &groups_[member.group]));
       HistogramGroup& group = groups_[member.group];
+      if (group.buckets.empty()) {
+        group.buckets.reserve(group.waiting);
+        group.cells.reserve(group.waiting * columns());
+        group.counts.reserve(group.waiting * columns());
+      }
       group.buckets.push_back({*member.bound, group.counts.size()});
       group.cells.insert(group.cells.end(), cells, end);
       group.counts.insert(group.counts.end(), batch.values(r), batch.values(r) + columns());
     }
     // Native histograms of a series with a bound are a group of their own.
     if (any_native) {
-      RETURN_IF_ERROR(
-          TakeNatives(batch, r, member.bound ? GroupOf(meta, /*with_bound=*/true) : member.group));
+      RETURN_IF_ERROR(TakeNatives(batch, r, member.bound ? GroupWithBound(meta) : member.group));
     }
     if (--groups_[member.group].waiting == 0) Finish(member.group);
     return absl::OkStatus();

@@ -152,6 +152,10 @@ class VectorBinary : public WholeMatrixOperator {
 
   SeriesMeta ResultSeries(size_t many, size_t one) const {
     const SeriesMeta& base = many != kNone ? many_.series[many] : one_.series[one];
+    if (row_is_group_) {
+      const size_t group = many != kNone ? groups_.left[many] : groups_.right[one];
+      return {Labels::FromEncoded(std::string(groups_.Text(group))), true};
+    }
     const bool drop = DropsName(binary_);
     const bool without_name = drop && !state_->delayed_name_removal;
     std::string kept;

@@ -58,14 +58,23 @@ Labels MatchLabels(const Labels& labels, const VectorMatching& matching) {
 MatchGroups MatchSeries(const std::vector<SeriesMeta>& left, const std::vector<SeriesMeta>& right,
                         const VectorMatching& matching) {
   MatchGroups out;
-  absl::flat_hash_map<std::string, size_t> index;  // by the encoded labels
-  std::string group;
+  absl::flat_hash_map<std::string_view, size_t> index;  // by their texts
+  size_t most = 0;
+  for (const SeriesMeta& meta : left) most += meta.labels.encoded().size();
+  for (const SeriesMeta& meta : right) most += meta.labels.encoded().size();
+  std::string& texts = out.texts;
+  texts.reserve(most);  // so that they stay where they are
   auto number = [&](const std::vector<SeriesMeta>& side, std::vector<size_t>* of) {
     of->reserve(side.size());
     for (const SeriesMeta& meta : side) {
-      group.clear();
-      AppendGroup(meta.labels, matching.labels, !matching.on, &group);
-      of->push_back(index.try_emplace(group, index.size()).first->second);
+      const size_t begin = texts.size();
+      AppendGroup(meta.labels, matching.labels, !matching.on, &texts);
+      const auto [it, fresh] = index.try_emplace(std::string_view(texts).substr(begin), index.size());
+      of->push_back(it->second);
+      if (fresh)
+        out.ends.push_back(texts.size());
+      else
+        texts.resize(begin);
     }
   };
   index.reserve(left.size());
