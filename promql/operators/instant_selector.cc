@@ -39,7 +39,8 @@ class SelectorRows : public BatchFiller {
 
   absl::Status Fill(size_t first, size_t count, Batch* batch, FillNotes* notes) override {
     notes_ = notes;
-    const size_t at_once = steps_.count == 1 ? kBatchSeries : kRowsAtOnce;
+    const size_t row_bytes = sizeof(double) * static_cast<size_t>(std::max(steps_.count, 1));
+    const size_t at_once = std::clamp(kBytesAtOnce / row_bytes, kFewestAtOnce, kBatchSeries);
     for (size_t r = 0; r < count; r += at_once) {
       RETURN_IF_ERROR(state_->Check());
       RETURN_IF_ERROR(FillRows(first + r, std::min(at_once, count - r), r, batch));
@@ -48,8 +49,8 @@ class SelectorRows : public BatchFiller {
   }
 
  private:
-  // Of long rows: so few that their samples stay in the cache.
-  static constexpr size_t kRowsAtOnce = 16;
+  // So few rows that their samples stay in the cache.
+  static constexpr size_t kBytesAtOnce = 128 << 10, kFewestAtOnce = 16;
 
   // Series [first, first + count) into the rows from `to` on.
   absl::Status FillRows(size_t first, size_t count, size_t to, Batch* batch) {
