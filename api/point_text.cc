@@ -72,13 +72,15 @@ char* PutDecimal(double magnitude, char* out) {
   // Of 10^4 parts; what has fewer digits ends with zeros then.
   const int64_t k = static_cast<int64_t>(magnitude * 1e4 + 0.5);
   if (static_cast<double>(k) / 1e4 != magnitude) return nullptr;
-  const uint64_t rest = static_cast<uint64_t>(k) % 10'000, last = rest % 100;
-  out = PutInteger(static_cast<uint64_t>(k) / 10'000, out);
+  const uint64_t whole = static_cast<uint64_t>(k) / 10'000;
+  const uint32_t rest = static_cast<uint32_t>(static_cast<uint64_t>(k) - whole * 10'000), first = rest / 100;
+  out = PutInteger(whole, out);
   *out++ = '.';
-  PutTwo(rest / 100, out);
-  PutTwo(last, out + 2);
-  if (last == 0) return out + (rest % 1000 == 0 ? 1 : 2);
-  return out + (last % 10 == 0 ? 3 : 4);
+  PutTwo(first, out);
+  PutTwo(rest - first * 100, out + 2);
+  out += 4;
+  while (out[-1] == '0') --out;
+  return out;
 }
 
 // Writes a value without quotes to at least kMaxValueText bytes; nullptr if it is none of those that are
@@ -113,16 +115,21 @@ char* PointText::PutTimestamp(int64_t ms, char* out) {
     if (ms < 0) *out++ = '-';
     return PutFraction(static_cast<uint32_t>(magnitude % 1000), PutInteger(magnitude / 1000, out));
   }
-  if (ms < head_ms_ || ms - head_ms_ >= kHeadMs) SetHead(ms);
-  const uint32_t behind = static_cast<uint32_t>(ms - head_ms_), tail = behind / 1000;
+  if (!InHead(ms)) SetHead(ms);
+  return PutBehindHead(ms, out);
+}
+
+// Of a time that InHead.
+inline char* PointText::PutBehindHead(int64_t ms, char* out) const {
+  const uint32_t behind = static_cast<uint32_t>(ms - head_ms_), tail = behind / 1000, pair = tail / 100;
   std::memcpy(out, head_text_, kHeadBytes);
-  out = PutTwo(tail % 100, PutTwo(tail / 100, out + head_size_));
-  return PutFraction(behind % 1000, out);
+  out = PutTwo(tail - pair * 100, PutTwo(pair, out + head_size_));
+  return PutFraction(behind - tail * 1000, out);
 }
 
 char* PointText::Put(const FloatPoint& point, char* out) {
   *out++ = '[';
-  out = PutTimestamp(point.t, out);
+  out = InHead(point.t) ? PutBehindHead(point.t, out) : PutTimestamp(point.t, out);
   *out++ = ',';
   *out++ = '"';
   if (char* end = PutValue(point.v, out); end != nullptr) {

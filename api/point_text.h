@@ -24,9 +24,13 @@ class PointText {
   static constexpr size_t kHeadBytes = 16;
   static constexpr int64_t kHeadMs = 10'000'000;
   void SetHead(int64_t ms);
-  int64_t head_ms_ = -kHeadMs;  // the time without its last four digits of seconds, and its text
-  size_t head_size_ = 0;
-  char head_text_[kHeadBytes] = {};
+  bool InHead(int64_t ms) const {
+    return static_cast<uint64_t>(ms) - static_cast<uint64_t>(head_ms_) < static_cast<uint64_t>(kHeadMs);
+  }
+  char* PutBehindHead(int64_t ms, char* out) const;
+  int64_t head_ms_ = kHeadMs;  // the time without its last four digits of seconds, and its text
+  size_t head_size_ = 1;
+  char head_text_[kHeadBytes] = {'1'};
 };
 
 }  // namespace narthex::api

@@ -21,11 +21,16 @@ void SetPoints(const Batch& batch, size_t row, const Steps& steps, ResultSeries*
   const Batch::Cell* cells = batch.cells(row);
   out->floats.clear();
   out->histograms.clear();
-  out->floats.reserve(static_cast<size_t>(std::count(cells, cells + steps.count, Batch::kFloat)));
+  out->floats.resize(static_cast<size_t>(std::count(cells, cells + steps.count, Batch::kFloat)));
+  const double* values = batch.values(row);
+  FloatPoint* point = out->floats.data();
   for (int i = 0; i < steps.count; ++i) {
-    size_t step = static_cast<size_t>(i);
-    if (cells[i] == Batch::kFloat) out->floats.push_back({steps.Time(i), batch.values(row)[step]});
-    if (cells[i] == Batch::kHistogram) out->histograms.push_back({steps.Time(i), batch.histogram(row, step)});
+    if (cells[i] == Batch::kFloat) *point++ = {steps.Time(i), values[i]};
+  }
+  if (!batch.has_histograms()) return;
+  for (int i = 0; i < steps.count; ++i) {
+    if (cells[i] != Batch::kHistogram) continue;
+    out->histograms.push_back({steps.Time(i), batch.histogram(row, static_cast<size_t>(i))});
   }
 }
 
