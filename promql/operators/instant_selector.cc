@@ -80,8 +80,9 @@ class SelectorRows : public BatchFiller {
     sample_of_.resize(static_cast<size_t>(steps_.count));
     uint32_t next = 0;
     int64_t reference = shift_.Reference(steps_.Time(0));
-    const int64_t step = shift_.Reference(steps_.Time(1)) - reference;
-    for (size_t i = 0; i < sample_of_.size(); ++i, reference += step) {
+    const int64_t step = shift_.fixed ? 0 : steps_.step_ms;
+    for (size_t i = 0; i < sample_of_.size(); ++i) {
+      if (i > 0) reference += step;
       while (next < t.size() && t[next] <= reference) ++next;
       const bool some = next > 0 && t[next - 1] > reference - state_->lookback_ms;
       sample_of_[i] = some ? next - 1 : kNone;
