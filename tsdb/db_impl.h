@@ -210,7 +210,8 @@ class DbImpl : public Db {
   struct SealPlan;
   absl::Status Seal(bool force) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void SealForStop();
-  absl::Status RunSeal(const SealPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status RunSeal(SealPlan* plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status FailSeal(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   // memory.cc
   MemoryUse MeasureMemory() const;
   size_t CacheBytes() const;  // without RocksDB's

@@ -8,10 +8,15 @@
 namespace narthex::tsdb {
 namespace {
 
-// Whether two ascending lists have an id in common.
-bool Overlap(std::span<const SeriesId> a, std::span<const SeriesId> b) {
+// Asks for what two ascending lists have in common until something passes.
+template <typename Passes>
+bool AnyCommon(std::span<const SeriesId> a, std::span<const SeriesId> b, Passes passes) {
   while (!a.empty() && !b.empty()) {
-    if (a.front() == b.front()) return true;
+    if (a.front() == b.front()) {
+      if (passes(a.front())) return true;
+      a = a.subspan(1);
+      continue;
+    }
     if (a.front() > b.front()) std::swap(a, b);
     a = a.subspan(static_cast<size_t>(std::lower_bound(a.begin(), a.end(), b.front()) - a.begin()));
   }
@@ -73,17 +78,33 @@ class QuerierImpl : public Querier {
     RangeFilter in_range(db_, query.mint, query.maxt);
     const bool all = query.match.empty();
     if (query.on_long && db_->index_.series_count() > kManySeries) query.on_long();
-    const std::vector<SeriesId> matching = all ? std::vector<SeriesId>() : MatchingIds(query);
+    // Where series are in windows, few of those that match have to be asked whether they are in range.
+    const bool ask_few = !all && in_range.HasWindows();
+    std::vector<SeriesId> matching;
+    if (!all) matching = SelectedIds(query);
+    if (!all && !ask_few) in_range.Keep(&matching);
+    std::vector<SeriesId> elsewhere;  // those that match and are in no window
+    const auto in_window = [&](SeriesId id) {
+      const bool in = !ask_few || in_range.InWindows(id);
+      if (!in) elsewhere.push_back(id);
+      return in;
+    };
     const auto passes = [&](std::span<const SeriesId> ids) {
-      if (!all) return Overlap(ids, matching);
+      if (!all) return AnyCommon(ids, matching, in_window);
       return std::any_of(ids.begin(), ids.end(), [&](SeriesId id) { return in_range.InWindows(id); });
     };
     std::vector<std::string> out;
     std::vector<SeriesIndex::Candidate> candidates = read(passes);
+    std::sort(elsewhere.begin(), elsewhere.end());
     out.reserve(query.limit > 0 ? std::min(candidates.size(), query.limit + 1) : candidates.size());
     for (SeriesIndex::Candidate& c : candidates) {
       if (!c.unsure.empty()) {
-        if (!all) continue;
+        if (!all && elsewhere.empty()) continue;
+        if (!all) {
+          std::erase_if(c.unsure, [&](SeriesId id) {
+            return !std::binary_search(elsewhere.begin(), elsewhere.end(), id);
+          });
+        }
         in_range.Keep(&c.unsure);
         if (c.unsure.empty()) continue;
       }
@@ -104,8 +125,14 @@ class QuerierImpl : public Querier {
     return ranks;
   }
 
-  // Ascending.
   std::vector<SeriesId> MatchingIds(const LabelQuery& query) const {
+    std::vector<SeriesId> ids = SelectedIds(query);
+    RangeFilter(db_, query.mint, query.maxt).Keep(&ids);
+    return ids;
+  }
+
+  // Whenever they have samples. Ascending.
+  std::vector<SeriesId> SelectedIds(const LabelQuery& query) const {
     std::vector<SeriesId> ids;
     if (query.match.empty()) {
       ids = db_->index_.All();
@@ -119,7 +146,6 @@ class QuerierImpl : public Querier {
       std::sort(ids.begin(), ids.end());
       ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     }
-    RangeFilter(db_, query.mint, query.maxt).Keep(&ids);
     return ids;
   }
 

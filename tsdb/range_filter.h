@@ -14,6 +14,7 @@ namespace narthex::tsdb {
 class RangeFilter {
  public:
   RangeFilter(const DbImpl* db, int64_t mint, int64_t maxt);
+  bool HasWindows() const { return !windows_.empty(); }
   // Sealed samples only. Takes no locks.
   bool InWindows(SeriesId id) const;
   // Keeps those of *ids that are in range, in their order.

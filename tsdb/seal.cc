@@ -14,7 +14,7 @@
 namespace narthex::tsdb {
 namespace {
 
-// A seal is done in parts of about so much: what it makes is in memory beside what it is made of.
+// A seal is done in parts of about so much, each a file: what a part is made of leaves memory behind it.
 constexpr size_t kSealBytes = 8 << 20;
 
 void AppendRows(const SeriesRows& from, size_t n, size_t base, SeriesRows* to) {
@@ -65,16 +65,43 @@ struct DbImpl::SealPlan {
     size_t tiles = 0;
     Manifest manifest;
   };
-  std::map<std::string, std::string> stripes;
-  std::map<int64_t, Roaring> members;  // by window
+  std::map<std::string, std::string> stripes;  // but for those in `file`
+  std::map<int64_t, Roaring> members;          // by window
   std::vector<GroupSeal> groups;
   bool loose = false;
   uint64_t loose_sequence = 0;
 
+  // The stripes of a window, group by group: memory never holds more than one group's.
+  std::unique_ptr<StripeFile> file;
+  int64_t file_window = 0;
+  std::string last_key;
+  size_t file_bytes = 0;
+
   size_t StripeBytes() const {
-    size_t bytes = 0;
+    size_t bytes = file_bytes;
     for (const auto& [key, stripe] : stripes) bytes += stripe.size();
     return bytes;
+  }
+
+  // Moves the stripes to the file, if they are of its window and come behind what it has.
+  absl::Status WriteOut(RocksStore* store) {
+    if (stripes.empty()) return absl::OkStatus();
+    StripeKey first, last;
+    DecodeStripeKey(stripes.begin()->first, &first);
+    DecodeStripeKey(stripes.rbegin()->first, &last);
+    if (first.window != last.window) return absl::OkStatus();
+    if (file == nullptr) {
+      ASSIGN_OR_RETURN(file, store->NewFile(Family::kHours));
+      file_window = first.window;
+    }
+    if (first.window != file_window || stripes.begin()->first <= last_key) return absl::OkStatus();
+    for (const auto& [key, stripe] : stripes) {
+      RETURN_IF_ERROR(file->Add(key, stripe));
+      file_bytes += stripe.size();
+    }
+    last_key = stripes.rbegin()->first;
+    stripes.clear();
+    return absl::OkStatus();
   }
 };
 
@@ -189,15 +216,18 @@ absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
 absl::Status DbImpl::Seal(bool force) {
   // Not to be encoded again and again for a disk that takes nothing.
   if (seal_failing_) RETURN_IF_ERROR(store_->CheckRoom());
+  std::vector<std::shared_ptr<Group>> groups = AllGroups();
+  std::sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a->id < b->id; });
   SealPlan plan;
-  for (const auto& group : AllGroups()) {
+  for (const auto& group : groups) {
     PlanGroup(group, force, &plan);
+    if (absl::Status s = plan.WriteOut(store_.get()); !s.ok()) return FailSeal(std::move(s));
     if (plan.StripeBytes() < kSealBytes) continue;
-    RETURN_IF_ERROR(RunSeal(plan));
+    RETURN_IF_ERROR(RunSeal(&plan));
     plan = SealPlan();
   }
   PlanLoose(force, &plan);
-  return RunSeal(plan);
+  return RunSeal(&plan);
 }
 
 // Over the limit, what is in memory goes to disk before its window is over: a few groups at a time, those
@@ -230,7 +260,7 @@ absl::Status DbImpl::SealForRoom() {
     }
     // Small change is not worth a file.
     if (taken < batch / 4) break;
-    RETURN_IF_ERROR(RunSeal(plan));
+    RETURN_IF_ERROR(RunSeal(&plan));
     metrics_.early_seals->Add();
     Measure(/*may_flush=*/true);
   }
@@ -248,25 +278,28 @@ void DbImpl::SealForStop() {
   }
   SealPlan plan;
   PlanLoose(/*force=*/true, &plan);
-  const absl::Status s = RunSeal(plan);
+  const absl::Status s = RunSeal(&plan);
   if (!s.ok()) options_.logger->Error("Seal at the stop failed", {{"err", std::string(s.message())}});
 }
 
-absl::Status DbImpl::RunSeal(const SealPlan& plan) {
-  if (plan.groups.empty() && !plan.loose) return absl::OkStatus();
+// Everything is in memory still; the next round tries again.
+absl::Status DbImpl::FailSeal(absl::Status status) {
+  seal_failing_ = true;
+  metrics_.seal_failures->Add();
+  return status;
+}
+
+absl::Status DbImpl::RunSeal(SealPlan* plan) {
+  if (plan->groups.empty() && !plan->loose) return absl::OkStatus();
   const int64_t start = options_.clock->MonotonicNs();
   // Series that the stripes name must be in the store for good before them.
   absl::Status s = store_->Sync();
-  if (s.ok()) {
-    s = IngestHours(plan.stripes);
-  }
-  if (s.ok()) s = NoteSeal(plan);
-  seal_failing_ = !s.ok();
-  if (!s.ok()) {
-    metrics_.seal_failures->Add();
-    return s;  // everything is in memory still; the next round tries again
-  }
-  MoveSealed(plan);
+  if (s.ok() && plan->file != nullptr) s = store_->Ingest(std::move(plan->file));
+  if (s.ok()) s = IngestHours(plan->stripes);
+  if (s.ok()) s = NoteSeal(*plan);
+  if (!s.ok()) return FailSeal(std::move(s));
+  seal_failing_ = false;
+  MoveSealed(*plan);
   RETURN_IF_ERROR(SaveExemplars());
   FreeJournal();
   metrics_.seals->Add();

@@ -17,13 +17,17 @@ TEST_F(LabelValues, AreThoseOfTheSeriesThatMatch) {
     LabelsBuilder labels;
     labels.Set("__name__", any("m", 5)).Set("a", any("a", 40)).Set("b", any("b", 3));
     if (random() % 3 == 0) labels.Set("c" + std::to_string(random() % 4), any("c", 100));
-    Append(labels.Build(), kStart, i);
-    if (i == 150) ASSERT_TRUE(db_->Maintain(/*force_seal=*/true).ok());
+    // Some in one sealed window, some in another, some in the head only.
+    constexpr int64_t kLaterMs = 3 * 3600'000;
+    Append(labels.Build(), kStart + (i > 100 ? kLaterMs : 0), i);
+    if (i == 200) ASSERT_TRUE(db_->Maintain(/*force_seal=*/true).ok());
   }
   auto querier = *db_->NewQuerier(0, kMaxTime);
   for (int round = 0; round < 200; ++round) {
     LabelQuery query;
     query.maxt = kMaxTime;
+    if (round % 3 == 1) query.mint = kStart + 3600'000;
+    if (round % 3 == 2) query.maxt = kStart + 3600'000;
     for (uint64_t i = 0; i <= random() % 2; ++i) {
       query.match.push_back({Matcher::Equal("__name__", any("m", 6))});
       if (random() % 2 == 0) query.match.back().push_back(Matcher::Equal("a", any("a", 40)));
