@@ -145,6 +145,28 @@ bool Postings::Any(const Filter& filter) const {
   }
 }
 
+bool Postings::AnyOf(std::span<const SeriesId> among, const Filter& filter) const {
+  if (many_ == nullptr) {
+    return std::any_of(few_.begin(), few_.end(), [&](SeriesId id) {
+      return std::binary_search(among.begin(), among.end(), id) && filter(std::span(&id, 1));
+    });
+  }
+  roaring_uint32_iterator_t at;
+  roaring_init_iterator(&many_->ids.roaring, &at);
+  while (at.has_value && !among.empty()) {
+    if (at.current_value < among.front()) {
+      roaring_move_uint32_iterator_equalorlarger(&at, among.front());
+    } else if (at.current_value > among.front()) {
+      const auto next = std::lower_bound(among.begin(), among.end(), at.current_value);
+      among = among.subspan(static_cast<size_t>(next - among.begin()));
+    } else {
+      if (filter(among.first(1))) return true;
+      among = among.subspan(1);
+    }
+  }
+  return false;
+}
+
 size_t Postings::MemoryBytes() const {
   if (many_ == nullptr) return VectorBytes(few_);
   return many_->bytes + HeapBytes(sizeof(Many));

@@ -35,6 +35,8 @@ class Postings {
   std::vector<SeriesId> Common(const Postings& other) const;
   // Asks for some series after the other until one passes.
   bool Any(const Filter& filter) const;
+  // The same of those that are among others (ascending), one by one.
+  bool AnyOf(std::span<const SeriesId> among, const Filter& filter) const;
   // On the heap.
   size_t MemoryBytes() const;
 

@@ -8,21 +8,6 @@
 namespace narthex::tsdb {
 namespace {
 
-// Asks for what two ascending lists have in common until something passes.
-template <typename Passes>
-bool AnyCommon(std::span<const SeriesId> a, std::span<const SeriesId> b, Passes passes) {
-  while (!a.empty() && !b.empty()) {
-    if (a.front() == b.front()) {
-      if (passes(a.front())) return true;
-      a = a.subspan(1);
-      continue;
-    }
-    if (a.front() > b.front()) std::swap(a, b);
-    a = a.subspan(static_cast<size_t>(std::lower_bound(a.begin(), a.end(), b.front()) - a.begin()));
-  }
-  return false;
-}
-
 class QuerierImpl : public Querier {
  public:
   QuerierImpl(const DbImpl* db, int64_t mint, int64_t maxt) : db_(db), mint_(mint), maxt_(maxt) {}
@@ -39,12 +24,16 @@ class QuerierImpl : public Querier {
   }
 
   absl::StatusOr<std::vector<std::string>> LabelNames(const LabelQuery& query) override {
-    return Texts(query, [&](const SeriesIndex::Filter& filter) { return db_->index_.Names(filter); });
+    return Texts(query, [&](const SeriesIndex::Filter& filter, SeriesIndex::Among among) {
+      return db_->index_.Names(filter, among);
+    });
   }
 
   absl::StatusOr<std::vector<std::string>> LabelValues(std::string_view name,
                                                        const LabelQuery& query) override {
-    return Texts(query, [&](const SeriesIndex::Filter& filter) { return db_->index_.Values(name, filter); });
+    return Texts(query, [&](const SeriesIndex::Filter& filter, SeriesIndex::Among among) {
+      return db_->index_.Values(name, filter, among);
+    });
   }
 
   absl::StatusOr<std::vector<Labels>> Series(const LabelQuery& query) override {
@@ -84,17 +73,16 @@ class QuerierImpl : public Querier {
     if (!all) matching = SelectedIds(query);
     if (!all && !ask_few) in_range.Keep(&matching);
     std::vector<SeriesId> elsewhere;  // those that match and are in no window
-    const auto in_window = [&](SeriesId id) {
-      const bool in = !ask_few || in_range.InWindows(id);
-      if (!in) elsewhere.push_back(id);
+    const auto passes = [&](std::span<const SeriesId> ids) {
+      if (!all && !ask_few) return true;
+      const bool in =
+          std::any_of(ids.begin(), ids.end(), [&](SeriesId id) { return in_range.InWindows(id); });
+      if (!in && ask_few) elsewhere.push_back(ids.front());
       return in;
     };
-    const auto passes = [&](std::span<const SeriesId> ids) {
-      if (!all) return AnyCommon(ids, matching, in_window);
-      return std::any_of(ids.begin(), ids.end(), [&](SeriesId id) { return in_range.InWindows(id); });
-    };
     std::vector<std::string> out;
-    std::vector<SeriesIndex::Candidate> candidates = read(passes);
+    std::vector<SeriesIndex::Candidate> candidates =
+        read(passes, all ? SeriesIndex::Among() : SeriesIndex::Among(matching));
     std::sort(elsewhere.begin(), elsewhere.end());
     out.reserve(query.limit > 0 ? std::min(candidates.size(), query.limit + 1) : candidates.size());
     for (SeriesIndex::Candidate& c : candidates) {

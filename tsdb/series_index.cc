@@ -497,14 +497,22 @@ std::vector<SeriesId> SeriesIndex::Select(const Matchers& matchers) const {
   return out;
 }
 
-std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter) const {
+namespace {
+
+bool AnyPasses(const Postings& postings, const Postings::Filter& filter, const SeriesIndex::Among& among) {
+  return among ? postings.AnyOf(*among, filter) : postings.Any(filter);
+}
+
+}  // namespace
+
+std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter, Among among) const {
   ReaderMutexLock lock(&mutex_);
   std::vector<Candidate> out;
   for (const auto& [name, values] : names_) {
     Candidate candidate{name, {}};
     bool passes = false;
     for (auto it = values.begin(); it != values.end() && !passes; ++it)
-      passes = pairs_[it->second].postings.Any(filter);
+      passes = AnyPasses(pairs_[it->second].postings, filter, among);
     if (!passes) {
       for (const auto& [value, pair] : values) {
         pairs_[pair].postings.AppendTo(&candidate.unsure);
@@ -515,7 +523,8 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Names(const Filter& filter) con
   return out;
 }
 
-std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, const Filter& filter) const {
+std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, const Filter& filter,
+                                                        Among among) const {
   ReaderMutexLock lock(&mutex_);
   std::vector<Candidate> out;
   const auto it = names_.find(std::string(name));
@@ -525,7 +534,7 @@ std::vector<SeriesIndex::Candidate> SeriesIndex::Values(std::string_view name, c
     const Postings& postings = pairs_[pair].postings;
     if (postings.empty()) continue;
     out.push_back({std::string(value), {}});
-    if (!postings.Any(filter)) postings.AppendTo(&out.back().unsure);
+    if (!AnyPasses(postings, filter, among)) postings.AppendTo(&out.back().unsure);
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,8 +64,11 @@ class SeriesIndex {
     std::vector<SeriesId> unsure;
   };
   using Filter = Postings::Filter;
-  std::vector<Candidate> Names(const Filter& filter) const;
-  std::vector<Candidate> Values(std::string_view name, const Filter& filter) const;
+  // `among` (ascending): the filter is asked for no other series.
+  using Among = std::optional<std::span<const SeriesId>>;
+  std::vector<Candidate> Names(const Filter& filter, Among among = std::nullopt) const;
+  std::vector<Candidate> Values(std::string_view name, const Filter& filter,
+                                Among among = std::nullopt) const;
   void FillStatus(size_t limit, Status* status) const;
   uint64_t text_bytes() const;
   // What it holds on the heap; and how much one more series may add at once, because a table is full.

@@ -1,6 +1,8 @@
 // Series of a label pair: few and many, in a row and scattered, against a plain set.
 #include "tsdb/postings.h"
 
+#include <algorithm>
+#include <iterator>
 #include <random>
 #include <set>
 
@@ -74,6 +76,28 @@ TEST(Postings, WhatTwoHaveInCommon) {
       EXPECT_EQ(a.Common(b), Sorted(expected));
       EXPECT_EQ(b.Common(a), Sorted(expected));
     }
+  }
+}
+
+TEST(Postings, OfOthersOnlyThoseInCommonAreAskedFor) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    Postings postings;
+    std::set<SeriesId> here, among;
+    const uint32_t range = 1 + random() % 3000;
+    for (uint32_t i = 0, n = random() % 200; i < n; ++i) here.insert(1 + random() % range);
+    for (uint32_t i = 0, n = random() % 200; i < n; ++i) among.insert(1 + random() % range);
+    for (const SeriesId id : here) postings.Add(id);
+    std::vector<SeriesId> common, asked;
+    std::set_intersection(here.begin(), here.end(), among.begin(), among.end(), std::back_inserter(common));
+    const std::vector<SeriesId> list(among.begin(), among.end());
+    EXPECT_FALSE(postings.AnyOf(list, [&](std::span<const SeriesId> some) {
+      asked.insert(asked.end(), some.begin(), some.end());
+      return false;
+    }));
+    EXPECT_EQ(asked, common);
+    const auto last = [&](std::span<const SeriesId> some) { return some.back() == common.back(); };
+    EXPECT_EQ(postings.AnyOf(list, last), !common.empty());
   }
 }
 
