@@ -17,11 +17,7 @@ void Postings::Add(SeriesId id) {
     if (at != few_.end() && *at == id) return;
     few_.insert(at, id);
     if (few_.size() <= kFew) return;
-    many_ = std::make_unique<Many>();
-    many_->ids.addMany(few_.size(), few_.data());
-    many_->count = few_.size();
-    many_->last = few_.back();
-    few_ = {};
+    BecomeMany();
     Pack();
     return;
   }
@@ -46,12 +42,7 @@ void Postings::AddMany(std::span<const SeriesId> ids) {
     few_.insert(few_.end(), ids.begin(), ids.end());
     if (middle > 0 && few_[static_cast<size_t>(middle) - 1] > ids.front())
       std::inplace_merge(few_.begin(), few_.begin() + middle, few_.end());
-    if (few_.size() <= kFew) return;
-    many_ = std::make_unique<Many>();
-    many_->ids.addMany(few_.size(), few_.data());
-    many_->count = few_.size();
-    many_->last = few_.back();
-    few_ = {};
+    if (few_.size() > kFew) BecomeMany();
     return;
   }
   if (ids.back() - ids.front() + 1 == ids.size())
@@ -60,6 +51,14 @@ void Postings::AddMany(std::span<const SeriesId> ids) {
     many_->ids.addMany(ids.size(), ids.data());
   many_->count += ids.size();
   many_->last = std::max(many_->last, ids.back());
+}
+
+void Postings::BecomeMany() {
+  many_ = std::make_unique<Many>();
+  many_->ids.addMany(few_.size(), few_.data());
+  many_->count = few_.size();
+  many_->last = few_.back();
+  few_ = {};
 }
 
 void Postings::Finish() {

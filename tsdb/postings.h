@@ -49,6 +49,7 @@ class Postings {
     size_t bytes = 0;   // on the heap, about
     size_t packed = 0;  // how many they were at the last Pack()
   };
+  void BecomeMany();  // not packed
   void Pack();
   std::vector<SeriesId> few_;
   std::unique_ptr<Many> many_;

@@ -1,11 +1,11 @@
 // Codecs over the values where integers, decimals and doubles part ways; the bytes of each kind of record.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <map>
 #include <random>
 
+#include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
 #include "tests/tsdb/workload.h"
 #include "tsdb/format/directory.h"
@@ -394,34 +394,24 @@ TEST(Codecs, FloatRunsAreExact) {
   }
 }
 
-std::string Hex(std::string_view bytes) {
-  std::string out;
-  char b[3];
-  for (unsigned char c : bytes) {
-    std::snprintf(b, sizeof b, "%02x", c);
-    out += b;
-  }
-  return out;
-}
-
 // What is on disks out there: if one of these changes, FORMAT's version must, too.
 TEST(GoldenBytes, EachKindOfRecord) {
-  EXPECT_EQ(Hex(EncodeSegmentHeader({3, 7})),
+  EXPECT_EQ(absl::BytesToHexString(EncodeSegmentHeader({3, 7})),
             "4e584a4c010000000300000000000000070000000000000093327ae600000000");
-  EXPECT_EQ(Hex(EncodeRecord(3, 8, "ab")), "02000000b37e878d08000000000000006162");
+  EXPECT_EQ(absl::BytesToHexString(EncodeRecord(3, 8, "ab")), "02000000b37e878d08000000000000006162");
   LooseSample loose;
   loose.series = 300;
   loose.sample = {1000, 2.5, nullptr, 400};
-  EXPECT_EQ(Hex(EncodeLooseRecord({loose})), "010102ac02d00faf09c90101");
+  EXPECT_EQ(absl::BytesToHexString(EncodeLooseRecord({loose})), "010102ac02d00faf09c90101");
   LooseSample next_loose = loose, last_loose = loose;
   next_loose.sample = {2000, 2.5, nullptr, 0};
   last_loose.sample = {3000, 3, nullptr, 0};
-  EXPECT_EQ(Hex(EncodeLooseRecord({loose, next_loose, last_loose})),
+  EXPECT_EQ(absl::BytesToHexString(EncodeLooseRecord({loose, next_loose, last_loose})),
             "010302ac02d00faf09c90101"
             "0c0101"
             "0c18");
   EXPECT_EQ(
-      Hex(EncodeFloatsRecord(
+      absl::BytesToHexString(EncodeFloatsRecord(
           22, std::vector<RunFloat>{{7, 1000, 0, 0, 5}, {8, 1000, 0, 0, 6.5}, {9, 1000, 20, 5, 5}}, {})),
       "0416030e03d00f0300020201030028890401");
   Round round;
@@ -433,17 +423,17 @@ TEST(GoldenBytes, EachKindOfRecord) {
   round.stale = {1};
   std::string key, delta;
   PutRound(&key, round, nullptr);
-  EXPECT_EQ(Hex(key), "d00f030200010101000508c90101");
+  EXPECT_EQ(absl::BytesToHexString(key), "d00f030200010101000508c90101");
   Round next = round;
   next.t = 2000;
   next.values[0] = 3;
   next.stale.clear();
   next.tracked_only = {1};
   PutRound(&delta, next, &round);
-  EXPECT_EQ(Hex(delta),
+  EXPECT_EQ(absl::BytesToHexString(delta),
             "d00f030000010101"
             "10");
-  EXPECT_EQ(Hex(EncodeRoundRecord(2, 1, delta, {})),
+  EXPECT_EQ(absl::BytesToHexString(EncodeRoundRecord(2, 1, delta, {})),
             "02020109"
             "d00f03000001010110"
             "00");
@@ -453,7 +443,7 @@ TEST(GoldenBytes, EachKindOfRecord) {
   e.exemplar.has_t = true;
   e.exemplar.value = 4;
   e.exemplar.labels = Labels({{"a", "b"}});
-  EXPECT_EQ(Hex(EncodeExemplarRecord({e})), "030101010a200401610162");
+  EXPECT_EQ(absl::BytesToHexString(EncodeExemplarRecord({e})), "030101010a200401610162");
   SeriesRows rows;
   rows.present = rows.stale = Bits(3);
   rows.present.Set(0);
@@ -461,21 +451,23 @@ TEST(GoldenBytes, EachKindOfRecord) {
   rows.present.Set(2);
   rows.values = {1, 0, 2};
   const std::string entry = EncodeEntry(rows, 3);
-  EXPECT_EQ(Hex(entry),
+  EXPECT_EQ(absl::BytesToHexString(entry),
             "03050101050201"
             "01");
-  EXPECT_EQ(Hex(EncodeStripe({{10, 20, 30}}, {{5, 0, entry}})),
+  EXPECT_EQ(absl::BytesToHexString(EncodeStripe({{10, 20, 30}}, {{5, 0, entry}})),
             "03010403141400010a0008030501010502010140752022");
-  EXPECT_EQ(Hex(EncodeDirectory({{5, 9}, {2}})), "0202020a080104ac3ddc65");
+  EXPECT_EQ(absl::BytesToHexString(EncodeDirectory({{5, 9}, {2}})), "0202020a080104ac3ddc65");
   Manifest manifest;
   manifest.sealed_sequence = 300;
   manifest.last_t = 1000;
   manifest.tracked = Bits(3);
   manifest.tracked.Set(1);
-  EXPECT_EQ(Hex(manifest.Encode()), "ac02d00f0302");
-  EXPECT_EQ(Hex(EncodeIntervals({{1, -1}})), "0100000000000000ffffffffffffffff");
-  EXPECT_EQ(Hex(EncodeStripeKey({0, 1, 2, 3})), "800000000000000000000001000000000000000200000003");
-  EXPECT_EQ(Hex(EncodeDayKey({0, 1, 2, 3, 4})), "80000000000000000000000100000002000000038000000000000004");
+  EXPECT_EQ(absl::BytesToHexString(manifest.Encode()), "ac02d00f0302");
+  EXPECT_EQ(absl::BytesToHexString(EncodeIntervals({{1, -1}})), "0100000000000000ffffffffffffffff");
+  EXPECT_EQ(absl::BytesToHexString(EncodeStripeKey({0, 1, 2, 3})),
+            "800000000000000000000001000000000000000200000003");
+  EXPECT_EQ(absl::BytesToHexString(EncodeDayKey({0, 1, 2, 3, 4})),
+            "80000000000000000000000100000002000000038000000000000004");
 }
 
 }  // namespace

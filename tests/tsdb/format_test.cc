@@ -3,6 +3,7 @@
 #include <limits>
 #include <random>
 
+#include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
 #include "tsdb/format/crc.h"
 #include "tsdb/format/journal_format.h"
@@ -14,16 +15,6 @@
 
 namespace narthex::tsdb {
 namespace {
-
-std::string Hex(std::string_view bytes) {
-  std::string out;
-  char b[3];
-  for (unsigned char c : bytes) {
-    std::snprintf(b, sizeof b, "%02x", c);
-    out += b;
-  }
-  return out;
-}
 
 void ExpectNx(const std::vector<double>& values) {
   std::string bytes;
@@ -97,15 +88,15 @@ TEST(Nx, GoldenBytes) {
   std::string bytes;
   const double constant[] = {1.5, 1.5, 1.5};
   PutNxChunk(&bytes, constant, 3);
-  EXPECT_EQ(Hex(bytes), "101e");
+  EXPECT_EQ(absl::BytesToHexString(bytes), "101e");
   bytes.clear();
   const double counter[] = {10, 20, 40};
   PutNxChunk(&bytes, counter, 3);
-  EXPECT_EQ(Hex(bytes), "01140a0209");
+  EXPECT_EQ(absl::BytesToHexString(bytes), "01140a0209");
   bytes.clear();
   const double steady[] = {0, 1000, 2001, 3003, 4004, 5005};
   PutNxChunk(&bytes, steady, 6);
-  EXPECT_EQ(Hex(bytes), "050043e8076401");
+  EXPECT_EQ(absl::BytesToHexString(bytes), "050043e8076401");
 }
 
 TEST(Nx, BlocksWithABaseThatAreCutOrMaskedAreRefused) {
@@ -133,7 +124,7 @@ TEST(Nx, ChunksOfEarlierFormatsAreRead) {
 TEST(TimeColumn, RoundTripAndGolden) {
   std::string bytes;
   PutTimeColumn(&bytes, {1000, 2000, 3000, 4001});
-  EXPECT_EQ(Hex(bytes), "04d00fd00f0208");
+  EXPECT_EQ(absl::BytesToHexString(bytes), "04d00fd00f0208");
   for (const std::vector<int64_t>& times :
        {std::vector<int64_t>{}, {5}, {INT64_MIN, INT64_MAX}, {1, 3, 2, 100, -7}}) {
     std::string b;

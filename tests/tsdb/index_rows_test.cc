@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
 #include "model/labels.h"
 #include "tsdb/format/bytes.h"
@@ -13,16 +14,6 @@
 
 namespace narthex::tsdb {
 namespace {
-
-std::string Hex(std::string_view bytes) {
-  std::string out;
-  char b[3];
-  for (unsigned char c : bytes) {
-    std::snprintf(b, sizeof b, "%02x", c);
-    out += b;
-  }
-  return out;
-}
 
 std::string Resealed(std::string body) {
   PutFixed32(&body, Crc32c(0, body));
@@ -43,7 +34,7 @@ std::string SmallRow() {
 
 // What is on disks out there: if one of these changes, FORMAT's version must, too.
 TEST(IndexRows, GoldenBytes) {
-  EXPECT_EQ(Hex(SmallRow()),
+  EXPECT_EQ(absl::BytesToHexString(SmallRow()),
             "01"
             "04"
             "085f5f6e616d655f5f"
@@ -66,7 +57,7 @@ TEST(IndexRows, GoldenBytes) {
   for (uint32_t slot : {0, 1, 2, 9, 10}) AddSlotTo(&runs, slot, 100 + slot);
   AddSlotTo(&runs, 11, 5);
   EXPECT_EQ(runs, (std::vector<SlotRun>{{0, 100, 3}, {9, 109, 2}, {11, 5, 1}}));
-  EXPECT_EQ(Hex(EncodeSlotRow(runs.data(), runs.size())),
+  EXPECT_EQ(absl::BytesToHexString(EncodeSlotRow(runs.data(), runs.size())),
             "0103"
             "00c80103"
             "060c02"
