@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/decimal_text.h"
 #include "base/strings.h"
 
 namespace narthex {
@@ -149,6 +150,10 @@ void AppendFloatF(std::string* out, double value) {
     return;
   }
   char buffer[400];
+  if (const char* end = PutFloat(value, buffer); end != nullptr) {
+    out->append(buffer, static_cast<size_t>(end - buffer));
+    return;
+  }
   // Above 2^53 to_chars writes all digits of the exact value; Go writes the shortest ones and fills with
   // zeros.
   bool large = std::fabs(value) >= 9007199254740992.0;

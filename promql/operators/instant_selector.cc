@@ -87,9 +87,17 @@ class SelectorRows : public BatchFiller {
       const bool some = next > 0 && t[next - 1] > reference - state_->lookback_ms;
       sample_of_[i] = some ? next - 1 : kNone;
     }
-    one_a_step_ = !sample_of_.empty() && sample_of_[0] != kNone;
-    for (size_t i = 1; i < sample_of_.size() && one_a_step_; ++i) {
-      one_a_step_ = sample_of_[i] == sample_of_[0] + i;
+    SetRun();
+  }
+
+  // The longest run of steps that show one sample each behind those at the beginning that show none.
+  void SetRun() {
+    run_begin_ = 0;
+    while (run_begin_ < sample_of_.size() && sample_of_[run_begin_] == kNone) ++run_begin_;
+    run_end_ = run_begin_;
+    while (run_end_ < sample_of_.size() &&
+           sample_of_[run_end_] == sample_of_[run_begin_] + (run_end_ - run_begin_)) {
+      ++run_end_;
     }
   }
 
@@ -98,15 +106,15 @@ class SelectorRows : public BatchFiller {
     if (row.t.data() != shared_times_.data() || row.t.size() != shared_times_.size()) SetTimes(row.t);
     Batch::Cell* cells = batch->cells(r);
     double* values = batch->values(r);
-    int64_t all = 0;
-    const size_t steps = sample_of_.size();
-    const bool plain = one_a_step_ && !MachineKernels().has_stale(row.v.data() + sample_of_[0], steps);
+    const size_t run = run_end_ - run_begin_;
+    const double* in_run = run == 0 ? nullptr : row.v.data() + sample_of_[run_begin_];
+    const bool plain = run > 0 && !MachineKernels().has_stale(in_run, run);
     if (plain) {
-      std::memcpy(values, row.v.data() + sample_of_[0], steps * sizeof(double));
-      std::memset(cells, Batch::kFloat, steps);
-      all = static_cast<int64_t>(steps);
+      std::memcpy(values + run_begin_, in_run, run * sizeof(double));
+      std::memset(cells + run_begin_, Batch::kFloat, run);
     }
-    for (size_t i = 0; i < steps && !plain; ++i) {
+    int64_t all = plain ? static_cast<int64_t>(run) : 0;
+    for (size_t i = plain ? run_end_ : run_begin_; i < sample_of_.size(); ++i) {
       if (sample_of_[i] == kNone) continue;
       values[i] = row.v[sample_of_[i]];
       const bool some = !IsStale(values[i]);
@@ -212,7 +220,7 @@ class SelectorRows : public BatchFiller {
   static constexpr uint32_t kNone = 0xffffffff;
   std::span<const int64_t> shared_times_;  // those that sample_of_ was made for, while they are valid
   std::vector<uint32_t> sample_of_;
-  bool one_a_step_ = false;  // storage has left out all others
+  size_t run_begin_ = 0, run_end_ = 0;  // most steps, as storage has left out what none of them shows
 };
 
 class InstantSelector : public Operator {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tsdb/format/block_kernels.h"
 #include "tsdb/format/int_blocks.h"
 #include "tsdb/format/short_array.h"
 
@@ -159,19 +160,9 @@ class ValueOf {
     return ordered_ ? FromOrderedBits(k) : static_cast<double>(k) / power_;
   }
 
-  // `span` has all bits that are set in any of the integers' distance from -2^51.
-  void Convert(const int64_t* ints, size_t n, uint64_t span, double* values) const {
-    if (ordered_ || (span >> 52) != 0) {
-      for (size_t i = 0; i < n; ++i) values[i] = (*this)(ints[i]);
-      return;
-    }
-    // Below 2^51 an integer becomes a double by adding it to the bits of 1.5 * 2^52: unlike the conversion
-    // instruction this is a vector operation on every machine.
-    constexpr int64_t kMagicBits = 0x4338000000000000;
-    constexpr double kMagic = 6755399441055744.0;
-    for (size_t i = 0; i < n; ++i) values[i] = std::bit_cast<double>(ints[i] + kMagicBits) - kMagic;
-    if (power_ == 1) return;
-    for (size_t i = 0; i < n; ++i) values[i] /= power_;
+  void Convert(const BlockKernels& kernels, const uint64_t* ints, size_t n, double* values) const {
+    if (!ordered_ && kernels.divide(ints, n, power_, values)) return;
+    for (size_t i = 0; i < n; ++i) values[i] = (*this)(static_cast<int64_t>(ints[i]));
   }
 
  private:
@@ -179,68 +170,61 @@ class ValueOf {
   const double power_;
 };
 
-template <bool kIsMonotonic>
-uint64_t DeltaOf(uint64_t code) {
-  return kIsMonotonic ? code : static_cast<uint64_t>(UnZigZag(code));
-}
+// The integers of a block from the one before it on, and which of them those of its places are.
+class BlockIntegers {
+ public:
+  // `current` is the integer before the block.
+  void Set(const IntBlock& block, size_t n, DeltaCoding coding, int64_t current) {
+    changed_ = block.changed;
+    changes_ = CountOnes(changed_);
+    n_ = n;
+    kernels_.sums(block.codes, changes_, coding, static_cast<uint64_t>(current), sums_);
+  }
+  int64_t last() const { return static_cast<int64_t>(sums_[changes_]); }
 
-// The integers of a block of up to 32 deltas behind *current. Returns all bits that are set in any of their
-// distances from -2^51.
-template <bool kIsMonotonic>
-uint64_t DecodeInts(const IntBlock& block, size_t n, uint64_t gcd, int64_t* current, int64_t* ints) {
-  const size_t changes = CountOnes(block.changed);
-  uint64_t span = 0, sum = static_cast<uint64_t>(*current);
-  if (changes == n) {
-    for (size_t i = 0; i < n; ++i) {
-      sum += DeltaOf<kIsMonotonic>(block.codes[i]) * gcd;
-      ints[i] = static_cast<int64_t>(sum);
-      span |= sum + (uint64_t{1} << 51);
+  // The values at up to kIntBlock places at[i] - first.
+  void ConvertAt(std::span<const uint32_t> at, size_t first, const ValueOf& value_of, double* values) const {
+    uint64_t ints[kIntBlock];
+    if (changes_ == n_) {
+      for (size_t i = 0; i < at.size(); ++i) ints[i] = sums_[at[i] - first + 1];
+    } else {
+      kernels_.pick(sums_, changed_, at.data(), static_cast<uint32_t>(first), at.size(), ints);
     }
-  } else {
-    // Without a branch: which values change is not to be foreseen.
-    uint64_t deltas[kIntBlock + 1] = {};
-    for (size_t k = 0; k < changes; ++k) deltas[k] = DeltaOf<kIsMonotonic>(block.codes[k]) * gcd;
-    for (size_t i = 0, k = 0; i < n; ++i) {
-      const uint64_t bit = block.changed >> i & 1;
-      sum += deltas[k] & (0 - bit);
-      k += bit;
-      ints[i] = static_cast<int64_t>(sum);
-      span |= sum + (uint64_t{1} << 51);
+    value_of.Convert(kernels_, ints, at.size(), values);
+  }
+
+  void Convert(const ValueOf& value_of, double* values) const {
+    if (changes_ == n_) {
+      value_of.Convert(kernels_, sums_ + 1, n_, values);
+    } else if (changes_ < n_ / 4) {
+      ConvertRuns(value_of, values);
+    } else {
+      // Without a branch: which values change is not to be foreseen.
+      uint64_t ints[kIntBlock];
+      for (size_t i = 0, k = 0; i < n_; ++i) {
+        k += changed_ >> i & 1;
+        ints[i] = sums_[k];
+      }
+      value_of.Convert(kernels_, ints, n_, values);
     }
   }
-  *current = static_cast<int64_t>(sum);
-  return span;
-}
 
-// Calls put(begin, end, integer) for the runs of one value in a block of few changes.
-template <bool kIsMonotonic, typename Put>
-void DecodeRuns(const IntBlock& block, size_t n, uint64_t gcd, int64_t* current, Put put) {
-  size_t i = 0, k = 0;
-  for (uint32_t mask = block.changed; mask != 0; mask &= mask - 1, ++k) {
-    const size_t at = static_cast<size_t>(std::countr_zero(mask));
-    put(i, at, *current);
-    *current =
-        static_cast<int64_t>(static_cast<uint64_t>(*current) + DeltaOf<kIsMonotonic>(block.codes[k]) * gcd);
-    i = at;
+ private:
+  void ConvertRuns(const ValueOf& value_of, double* values) const {
+    size_t i = 0, k = 0;
+    for (uint32_t mask = changed_;; mask &= mask - 1, ++k) {
+      const size_t end = mask == 0 ? n_ : static_cast<size_t>(std::countr_zero(mask));
+      if (i < end) std::fill(values + i, values + end, value_of(static_cast<int64_t>(sums_[k])));
+      if (mask == 0) return;
+      i = end;
+    }
   }
-  put(i, n, *current);
-}
 
-bool HasFewChanges(const IntBlock& block, size_t n) { return CountOnes(block.changed) < n / 4; }
-
-template <bool kIsMonotonic>
-void DecodeBlock(const IntBlock& block, size_t n, uint64_t gcd, const ValueOf& value_of, int64_t* current,
-                 double* values) {
-  if (HasFewChanges(block, n)) {
-    DecodeRuns<kIsMonotonic>(block, n, gcd, current, [&](size_t begin, size_t end, int64_t k) {
-      if (begin < end) std::fill(values + begin, values + end, value_of(k));
-    });
-    return;
-  }
-  int64_t ints[kIntBlock];
-  const uint64_t span = DecodeInts<kIsMonotonic>(block, n, gcd, current, ints);
-  value_of.Convert(ints, n, span, values);
-}
+  const BlockKernels& kernels_ = MachineBlockKernels();
+  uint32_t changed_ = 0;
+  size_t changes_ = 0, n_ = 0;
+  uint64_t sums_[BlockKernels::kRoom];
+};
 
 // What all chunks begin with.
 struct ChunkHead {
@@ -261,34 +245,25 @@ struct ChunkHead {
   uint64_t gcd = 0;
 };
 
-// What the codes [begin, end) of a block add up to.
-template <bool kIsMonotonic>
-uint64_t SumOf(const IntBlock& block, size_t begin, size_t end) {
-  uint64_t sum = 0;
-  for (size_t k = begin; k < end; ++k) sum += DeltaOf<kIsMonotonic>(block.codes[k]);
-  return sum;
-}
+DeltaCoding CodingOf(const ChunkHead& head) { return {head.mode != kMonotonic, head.gcd}; }
 
-int64_t Behind(int64_t before, uint64_t delta) {
-  return static_cast<int64_t>(static_cast<uint64_t>(before) + delta);
-}
-
-template <bool kIsMonotonic>
 bool ReadBlocksOf(ByteReader* in, size_t n, const ChunkHead& head, size_t begin, size_t end, double* values) {
   const ValueOf value_of(head.ordered, head.exponent);
+  const DeltaCoding coding = CodingOf(head);
   int64_t current = head.first;
   if (begin == 0 && end > 0) values[0] = value_of(current);
   IntBlock block;
+  BlockIntegers integers;
   double part[kIntBlock];
   for (size_t i = 1; i < n && i < end; i += kIntBlock) {
     const size_t m = std::min(kIntBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
-    if (i + m <= begin) {
-      current = Behind(current, SumOf<kIsMonotonic>(block, 0, CountOnes(block.changed)) * head.gcd);
-    } else if (i >= begin && i + m <= end) {
-      DecodeBlock<kIsMonotonic>(block, m, head.gcd, value_of, &current, values + (i - begin));
-    } else {
-      DecodeBlock<kIsMonotonic>(block, m, head.gcd, value_of, &current, part);
+    integers.Set(block, m, coding, current);
+    current = integers.last();
+    if (i >= begin && i + m <= end) {
+      integers.Convert(value_of, values + (i - begin));
+    } else if (i + m > begin) {
+      integers.Convert(value_of, part);
       const size_t from = std::max(i, begin), to = std::min(i + m, end);
       std::copy(part + (from - i), part + (to - i), values + (from - begin));
     }
@@ -296,32 +271,24 @@ bool ReadBlocksOf(ByteReader* in, size_t n, const ChunkHead& head, size_t begin,
   return in->ok();
 }
 
-template <bool kIsMonotonic>
 bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<const uint32_t> at,
                   double* values) {
   const ValueOf value_of(head.ordered, head.exponent);
+  const DeltaCoding coding = CodingOf(head);
   int64_t current = head.first;
   size_t next = 0;  // into `at`
   if (!at.empty() && at[0] == 0) values[next++] = value_of(current);
   IntBlock block;
+  BlockIntegers integers;
   for (size_t i = 1; i < n && next < at.size(); i += kIntBlock) {
     const size_t m = std::min(kIntBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
-    const size_t changes = CountOnes(block.changed);
-    if (at[next] >= i + m) {
-      current = Behind(current, SumOf<kIsMonotonic>(block, 0, changes) * head.gcd);
-      continue;
-    }
-    // Integers are worked out at the places only; between them deltas add up.
-    uint64_t sums[kIntBlock + 1];
-    sums[0] = 0;
-    for (size_t k = 0; k < changes; ++k) sums[k + 1] = sums[k] + DeltaOf<kIsMonotonic>(block.codes[k]);
-    for (; next < at.size() && at[next] < i + m; ++next) {
-      const size_t place = at[next] - i;
-      const size_t end = changes == m ? place + 1 : CountOnes(block.changed & ((uint32_t{2} << place) - 1));
-      values[next] = value_of(Behind(current, sums[end] * head.gcd));
-    }
-    current = Behind(current, sums[changes] * head.gcd);
+    integers.Set(block, m, coding, current);
+    current = integers.last();
+    size_t count = 0;
+    while (next + count < at.size() && at[next + count] < i + m) ++count;
+    integers.ConvertAt(at.subspan(next, count), i, value_of, values + next);
+    next += count;
   }
   return in->ok();
 }
@@ -336,8 +303,7 @@ bool ReadNxChunkRange(ByteReader* in, size_t n, size_t begin, size_t end, double
     std::fill(values, values + (end - begin), ValueOf(head.ordered, head.exponent)(head.first));
     return true;
   }
-  return head.mode == kMonotonic ? ReadBlocksOf<true>(in, n, head, begin, end, values)
-                                 : ReadBlocksOf<false>(in, n, head, begin, end, values);
+  return ReadBlocksOf(in, n, head, begin, end, values);
 }
 
 bool ReadNxChunkAt(ByteReader* in, size_t n, std::span<const uint32_t> at, double* values) {
@@ -348,32 +314,10 @@ bool ReadNxChunkAt(ByteReader* in, size_t n, std::span<const uint32_t> at, doubl
     std::fill(values, values + at.size(), ValueOf(head.ordered, head.exponent)(head.first));
     return true;
   }
-  return head.mode == kMonotonic ? ReadBlocksAt<true>(in, n, head, at, values)
-                                 : ReadBlocksAt<false>(in, n, head, at, values);
+  return ReadBlocksAt(in, n, head, at, values);
 }
 
-bool ReadNxChunk(ByteReader* in, double* values, size_t n) {
-  if (n == 0) return in->ok();
-  ChunkHead head;
-  if (!head.Read(in)) return false;
-  const ValueOf value_of(head.ordered, head.exponent);
-  int64_t current = head.first;
-  if (head.mode == kConstant) {
-    std::fill(values, values + n, value_of(current));
-    return true;
-  }
-  values[0] = value_of(current);
-  IntBlock block;
-  for (size_t i = 1; i < n; i += kIntBlock) {
-    const size_t m = std::min(kIntBlock, n - i);
-    if (!ReadBlock(in, m, &block)) return false;
-    if (head.mode == kMonotonic)
-      DecodeBlock<true>(block, m, head.gcd, value_of, &current, values + i);
-    else
-      DecodeBlock<false>(block, m, head.gcd, value_of, &current, values + i);
-  }
-  return in->ok();
-}
+bool ReadNxChunk(ByteReader* in, double* values, size_t n) { return ReadNxChunkRange(in, n, 0, n, values); }
 
 namespace {
 
