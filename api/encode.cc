@@ -2,41 +2,26 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <string>
 
 #include "api/point_text.h"
 #include "base/go_format.h"
 #include "base/strings.h"
+#include "base/word_scan.h"
 
 namespace narthex::api {
 namespace {
 
 // Whether one of eight characters has to be escaped because of HTML; it may say so of others, too.
-bool MayHaveSpecial(uint64_t word) {
-  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x80 * kOnes;
-  const auto has = [&](uint8_t c) {
-    const uint64_t zero = word ^ (c * kOnes);
-    return (zero - kOnes) & ~zero;
-  };
-  return ((has('<') | has('>') | has('&') | has(0xe2)) & kHigh) != 0;
-}
-
-bool HasSpecial(std::string_view text) {
-  uint64_t word = 0;
-  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
-    std::memcpy(&word, text.data(), sizeof word);
-    if (MayHaveSpecial(word)) return true;
-  }
-  word = 0;
-  for (char c : text) word = word << 8 | static_cast<uint8_t>(c);
-  return MayHaveSpecial(word);
+bool MayBeSpecial(uint64_t word) {
+  return (HighBitsWhere(word, '<') | HighBitsWhere(word, '>') | HighBitsWhere(word, '&') |
+          HighBitsWhere(word, '\xe2')) != 0;
 }
 
 }  // namespace
 
 void WriteText(std::string_view text, JsonWriter* json) {
-  if (!HasSpecial(text)) {
+  if (!AnyWord(text, 'x', MayBeSpecial)) {
     json->String(text);
     return;
   }

@@ -24,6 +24,13 @@ uint64_t EightDigits(uint32_t n) {
   return tens | (pairs - tens * 10) << 8;
 }
 
+// The same of n < 10^4.
+uint32_t FourDigits(uint32_t n) {
+  const uint32_t pairs = n / 100 | (n % 100) << 16;
+  const uint32_t tens = ((pairs * 103) >> 10) & 0x000f'000f;
+  return tens | (pairs - tens * 10) << 8;
+}
+
 void Store(uint64_t bytes, char* out) {
   if constexpr (std::endian::native == std::endian::big) bytes = __builtin_bswap64(bytes);
   std::memcpy(out, &bytes, sizeof bytes);
@@ -49,20 +56,20 @@ char* PutShortDecimal(double magnitude, char* out) {
   if (magnitude >= 1e10) return nullptr;
   const uint64_t k = static_cast<uint64_t>(static_cast<int64_t>(magnitude * 1e4 + 0.5));
   if (static_cast<double>(static_cast<int64_t>(k)) / 1e4 != magnitude) return nullptr;
-  uint64_t digits;  // four, of which the last but zeros are to be written
+  uint32_t digits;  // four, of which the last but zeros are to be written
   if (k < 100'000'000) {
     const uint64_t all = EightDigits(static_cast<uint32_t>(k));
     const int zeros = std::countr_zero(all | uint64_t{1} << 24) / 8;
     Store((all + kZeros) >> (8 * zeros), out);
     out += 4 - zeros;
-    digits = all >> 32;
+    digits = static_cast<uint32_t>(all >> 32);
   } else {
     out = PutInteger(k / 10'000, out);
-    digits = EightDigits(static_cast<uint32_t>(k % 10'000)) >> 32;
+    digits = FourDigits(static_cast<uint32_t>(k % 10'000));
   }
   *out++ = '.';
   Store(digits + kZeros, out);
-  return out + 4 - std::countl_zero(static_cast<uint32_t>(digits)) / 8;
+  return out + 4 - std::countl_zero(digits) / 8;
 }
 
 constexpr auto kPowers = [] {
@@ -101,7 +108,7 @@ char* PutInteger(uint64_t n, char* out) {
 }
 
 char* PutFourDigits(uint32_t n, char* out) {
-  Store((EightDigits(n) + kZeros) >> 32, out);
+  Store(FourDigits(n) + kZeros, out);
   return out + 4;
 }
 

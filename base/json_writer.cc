@@ -2,44 +2,26 @@
 
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
 #include "base/go_format.h"
 #include "base/strings.h"
+#include "base/word_scan.h"
 
 namespace narthex {
 namespace {
 
-// Whether eight characters stand for themselves; it may say no for some that do.
-bool ArePlain(uint64_t word) {
-  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x80 * kOnes;
-  const auto has = [](uint64_t bytes, char c) {
-    const uint64_t zero = bytes ^ (static_cast<uint8_t>(c) * kOnes);
-    return (zero - kOnes) & ~zero;
-  };
-  const uint64_t control = (word - 0x20 * kOnes) & ~word;
-  return ((word | control | has(word, '"') | has(word, '\\') | has(word, 0x7f)) & kHigh) == 0;
+// Whether one of eight characters may not stand for itself; it may say so of others, too.
+bool MayNeedEscape(uint64_t word) {
+  const uint64_t control = (word - 0x20 * kEachByte) & ~word;
+  return ((word | control | HighBitsWhere(word, '"') | HighBitsWhere(word, '\\') |
+           HighBitsWhere(word, 0x7f)) &
+          kEachHighBit) != 0;
 }
 
-bool IsPlain(std::string_view text) {
-  size_t i = 0;
-  uint64_t word = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    std::memcpy(&word, text.data() + i, 8);
-    if (!ArePlain(word)) return false;
-  }
-  char rest[8] = {'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x'};
-  for (size_t k = 0; i < text.size(); ++i, ++k) rest[k] = text[i];
-  std::memcpy(&word, rest, 8);
-  return ArePlain(word);
-}
+bool IsPlain(std::string_view text) { return !AnyWord(text, 'x', MayNeedEscape); }
 
 // Prometheus's escapes for label values: control characters, quotes and backslashes, no HTML characters.
 void AppendEscaped(std::string_view text, std::string* out) {
-  if (IsPlain(text)) {
-    out->append(text);
-    return;
-  }
   bool valid = IsValidUtf8(text);
   for (size_t i = 0; i < text.size(); ++i) {
     unsigned char c = static_cast<unsigned char>(text[i]);
@@ -73,54 +55,52 @@ void AppendEscaped(std::string_view text, std::string* out) {
 }  // namespace
 
 void JsonWriter::Separate() {
-  if (after_key_) {
-    after_key_ = false;
-    return;
+  if (comma_) out_.push_back(',');
+  comma_ = true;
+}
+
+JsonWriter& JsonWriter::Begin(char bracket) {
+  Separate();
+  out_.push_back(bracket);
+  comma_ = false;
+  return *this;
+}
+
+JsonWriter& JsonWriter::End(char bracket) {
+  out_.push_back(bracket);
+  comma_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::BeginObject() { return Begin('{'); }
+JsonWriter& JsonWriter::EndObject() { return End('}'); }
+JsonWriter& JsonWriter::BeginArray() { return Begin('['); }
+JsonWriter& JsonWriter::EndArray() { return End(']'); }
+
+// Short texts that need no escapes, as most are, go to the buffer in one piece.
+JsonWriter& JsonWriter::Quote(std::string_view text, bool is_key) {
+  constexpr size_t kShort = 252;
+  if (text.size() > kShort || !IsPlain(text)) {
+    Separate();
+    out_.push_back('"');
+    AppendEscaped(text, &out_);
+    out_.append("\":", is_key ? 2 : 1);
+  } else {
+    char piece[kShort + 4];
+    char* end = piece;
+    if (comma_) *end++ = ',';
+    *end++ = '"';
+    end += text.copy(end, kShort);
+    *end++ = '"';
+    if (is_key) *end++ = ':';
+    out_.append(piece, static_cast<size_t>(end - piece));
   }
-  if (!first_.back()) out_.push_back(',');
-  first_.back() = false;
-}
-
-JsonWriter& JsonWriter::BeginObject() {
-  Separate();
-  out_.push_back('{');
-  first_.push_back(true);
+  comma_ = !is_key;
   return *this;
 }
 
-JsonWriter& JsonWriter::EndObject() {
-  out_.push_back('}');
-  first_.pop_back();
-  return *this;
-}
-
-JsonWriter& JsonWriter::BeginArray() {
-  Separate();
-  out_.push_back('[');
-  first_.push_back(true);
-  return *this;
-}
-
-JsonWriter& JsonWriter::EndArray() {
-  out_.push_back(']');
-  first_.pop_back();
-  return *this;
-}
-
-JsonWriter& JsonWriter::Key(std::string_view key) {
-  String(key);
-  out_.push_back(':');
-  after_key_ = true;
-  return *this;
-}
-
-JsonWriter& JsonWriter::String(std::string_view value) {
-  Separate();
-  out_.push_back('"');
-  AppendEscaped(value, &out_);
-  out_.push_back('"');
-  return *this;
-}
+JsonWriter& JsonWriter::Key(std::string_view key) { return Quote(key, true); }
+JsonWriter& JsonWriter::String(std::string_view value) { return Quote(value, false); }
 
 JsonWriter& JsonWriter::Int(int64_t value) { return Raw(absl::StrCat(value)); }
 JsonWriter& JsonWriter::Uint(uint64_t value) { return Raw(absl::StrCat(value)); }

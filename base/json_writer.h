@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace narthex {
 
@@ -31,9 +30,11 @@ class JsonWriter {
 
  private:
   void Separate();
+  JsonWriter& Begin(char bracket);
+  JsonWriter& End(char bracket);
+  JsonWriter& Quote(std::string_view text, bool is_key);
   std::string out_;
-  std::vector<bool> first_{true};
-  bool after_key_ = false;
+  bool comma_ = false;  // a value stands before the next one
 };
 
 }  // namespace narthex
