@@ -7,6 +7,7 @@
 #include <hwy/highway.h>
 
 #include <bit>
+#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace narthex::tsdb {
@@ -28,18 +29,65 @@ Vec AddFromBefore(Vec v) {
   return hn::Add(v, hn::IfThenElseZero(hn::RebindMask(d, has_one), before));
 }
 
+// Hands out the packed codes of a block in order, a vector at a time.
+class Codes {
+ public:
+  explicit Codes(const PackedBlock& block) : block_(block), width_(static_cast<size_t>(block.width)) {
+    const D d;
+    const size_t lanes = hn::Lanes(d);
+    // A word that begins anywhere in a byte has this much of what follows.
+    constexpr size_t kSure = 57;
+    words_ = lanes * width_ <= kSure ? 1 : lanes > 1 && lanes / 2 * width_ <= kSure ? 2 : 0;
+    if (words_ == 0) {
+      UnpackCodes(block, wide_);
+      return;
+    }
+    at_once_ = lanes / words_;
+    const Vec number = hn::And(hn::Iota(d, 0), hn::Set(d, at_once_ - 1));
+    shifts_ = hn::Mul(number, hn::Set(d, width_));
+    mask_ = hn::Set(d, (uint64_t{1} << width_) - 1);
+  }
+
+  // Those from number i on, a multiple of the vector's lanes.
+  Vec At(size_t i) const {
+    const D d;
+    if (words_ == 0) return hn::LoadU(d, wide_ + i);
+    Vec word = hn::Set(d, Word(i));
+    if (words_ == 2) {
+      const auto in_first = hn::FirstN(d, at_once_);
+      word = hn::IfThenElse(in_first, word, hn::Set(d, Word(i + at_once_)));
+    }
+    return hn::And(hn::Shr(word, shifts_), mask_);
+  }
+
+ private:
+  // With the packed code `i` in its lowest bits.
+  uint64_t Word(size_t i) const {
+    uint64_t word;
+    std::memcpy(&word, block_.bytes + i * width_ / 8, sizeof word);
+    return LittleEndian(word) >> (i * width_ % 8);
+  }
+
+  const PackedBlock& block_;
+  const size_t width_;
+  size_t words_ = 0, at_once_ = 0;  // words that have the codes of a vector, and codes that each of them has
+  Vec shifts_, mask_;
+  uint64_t wide_[kIntBlock];  // if one or two words do not do
+};
+
 template <bool kZigZag, bool kMultiply>
-void SumsOf(const uint64_t* codes, size_t n, uint64_t gcd, uint64_t start, uint64_t* sums) {
+void SumsOf(const PackedBlock& block, uint64_t gcd, uint64_t start, uint64_t* sums) {
   const D d;
-  const size_t lanes = hn::Lanes(d);
-  const Vec one = hn::Set(d, 1), factor = hn::Set(d, gcd);
+  const size_t lanes = hn::Lanes(d), n = CountOnes(block.changed);
+  const Vec one = hn::Set(d, 1), factor = hn::Set(d, gcd), base = hn::Set(d, block.base);
   HWY_ALIGN uint64_t last[8];
   for (uint64_t& lane : last) lane = lanes - 1;
   const auto to_last = hn::SetTableIndices(d, last);
+  const Codes codes(block);
   Vec carry = hn::Set(d, start);
   sums[0] = start;
   for (size_t i = 0; i < n; i += lanes) {
-    Vec v = hn::LoadU(d, codes + i);
+    Vec v = hn::Add(codes.At(i), base);
     if (kZigZag) v = hn::Xor(hn::ShiftRight<1>(v), hn::Sub(hn::Zero(d), hn::And(v, one)));
     if (kMultiply) v = hn::Mul(v, factor);
     if (lanes > 1) v = AddFromBefore<1>(v);
@@ -51,13 +99,12 @@ void SumsOf(const uint64_t* codes, size_t n, uint64_t gcd, uint64_t start, uint6
   }
 }
 
-void DeltaSums(const uint64_t* codes, size_t n, DeltaCoding coding, uint64_t start, uint64_t* sums) {
+void Sums(const PackedBlock& block, DeltaCoding coding, uint64_t start, uint64_t* sums) {
   if (coding.gcd == 1) {
-    coding.zigzag ? SumsOf<true, false>(codes, n, 1, start, sums)
-                  : SumsOf<false, false>(codes, n, 1, start, sums);
+    coding.zigzag ? SumsOf<true, false>(block, 1, start, sums) : SumsOf<false, false>(block, 1, start, sums);
   } else {
-    coding.zigzag ? SumsOf<true, true>(codes, n, coding.gcd, start, sums)
-                  : SumsOf<false, true>(codes, n, coding.gcd, start, sums);
+    coding.zigzag ? SumsOf<true, true>(block, coding.gcd, start, sums)
+                  : SumsOf<false, true>(block, coding.gcd, start, sums);
   }
 }
 
@@ -103,7 +150,7 @@ bool Divide(const uint64_t* integers, size_t n, double power, double* values) {
                     : ValuesOf<true>(integers, n, power, values);
 }
 
-void FillKernels(BlockKernels* out) { *out = {DeltaSums, Pick, Divide}; }
+void FillKernels(BlockKernels* out) { *out = {Sums, Pick, Divide}; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -21,9 +21,9 @@ struct BlockKernels {
   // Room for what vectors write beyond the last of up to kIntBlock integers.
   static constexpr size_t kRoom = kIntBlock + 1;
 
-  // sums[k] = start + the first k of n <= kIntBlock deltas, k = 0 .. n, without regard to overflow. `codes`
-  // and `sums` have room for kIntBlock and kRoom, whatever n is; what is behind the last sum means nothing.
-  void (*sums)(const uint64_t* codes, size_t n, DeltaCoding coding, uint64_t start, uint64_t* sums);
+  // sums[k] = start + the first k of the deltas that are packed in the block, k = 0 .. their number, without
+  // regard to overflow. What is behind the last sum, up to kRoom, means nothing.
+  void (*sums)(const PackedBlock& block, DeltaCoding coding, uint64_t start, uint64_t* sums);
 
   // out[i] = sums[bits set in `changed` up to the place at[i] - first], i = 0 .. n - 1.
   void (*pick)(const uint64_t* sums, uint32_t changed, const uint32_t* at, uint32_t first, size_t n,

@@ -93,24 +93,6 @@ void UnpackWords(const char* bytes, uint64_t* codes, size_t n, int width) {
   }
 }
 
-bool Unpack(ByteReader* in, uint64_t* codes, size_t n, int width) {
-  if (width == 0) {
-    std::fill(codes, codes + n, 0);
-    return in->ok();
-  }
-  const std::string_view bytes = in->Take(PackedBytes(n, width));
-  if (!in->ok()) return false;
-  if (in->left() >= 9) {
-    UnpackWords(bytes.data(), codes, n, width);
-    return true;
-  }
-  // Near the end of the input: a padded copy lets every code be read with whole-word loads.
-  char buffer[kBlock * 8 + 16] = {};
-  std::memcpy(buffer, bytes.data(), bytes.size());
-  UnpackWords(buffer, codes, n, width);
-  return true;
-}
-
 // Codes that are all far from 0 and near each other, as those of a steady counter, against the smallest.
 // False if `limit` bytes would not do.
 bool PutBasedBlock(std::string* out, const uint64_t* codes, size_t n, size_t limit) {
@@ -162,44 +144,64 @@ void PutBlocks(std::string* out, const uint64_t* codes, size_t n) {
 
 namespace {
 
-bool ReadBasedBlock(ByteReader* in, size_t n, int width, IntBlock* block) {
-  const uint64_t base = in->Varint();
-  block->changed = n == 32 ? ~uint32_t{0} : (uint32_t{1} << n) - 1;
-  if (!in->ok() || !Unpack(in, block->codes, n, width)) return false;
-  for (size_t i = 0; i < n; ++i) block->codes[i] += base;
+uint32_t AllOf(size_t n) { return n == 32 ? ~uint32_t{0} : (uint32_t{1} << n) - 1; }
+
+bool TakePacked(ByteReader* in, PackedBlock* block) {
+  const std::string_view bytes = in->Take(PackedBytes(CountOnes(block->changed), block->width));
+  if (!in->ok()) return false;
+  block->bytes = bytes.data();
+  if (in->left() < PackedBlock::kPadding) {
+    std::memcpy(block->padded, bytes.data(), bytes.size());
+    std::memset(block->padded + bytes.size(), 0, PackedBlock::kPadding);
+    block->bytes = block->padded;
+  }
   return true;
 }
 
 }  // namespace
 
-bool ReadBlock(ByteReader* in, size_t n, IntBlock* block) {
+bool ReadBlock(ByteReader* in, size_t n, PackedBlock* block) {
   const uint8_t head = in->Byte();
-  const int width = head & 0x7f;
-  if (head >= kBased && head < kMasked) return ReadBasedBlock(in, n, head - kBased, block);
-  if (width > 64) in->Fail();
+  const bool based = head >= kBased && head < kMasked;
+  block->width = based ? head - kBased : head & 0x7f;
+  block->base = based ? in->Varint() : 0;
+  if (block->width > 64) in->Fail();
   if (!in->ok()) return false;
-  block->changed = width == 0 ? 0 : n == 32 ? ~uint32_t{0} : (uint32_t{1} << n) - 1;
+  block->changed = AllOf(n);
   if ((head & kMasked) != 0) {
-    const std::string_view mask_bytes = in->Take(4);
+    const std::string_view mask = in->Take(4);
     if (!in->ok()) return false;
-    const uint32_t mask = GetFixed32(mask_bytes.data());
-    if (n < 32 && (mask >> n) != 0) {
+    block->changed = GetFixed32(mask.data());
+    if ((block->changed & ~AllOf(n)) != 0) {
       in->Fail();
       return false;
     }
-    block->changed = width == 0 ? 0 : mask;
   }
-  return width == 0 || Unpack(in, block->codes, CountOnes(block->changed), width);
+  if (block->width > 0) return TakePacked(in, block);
+  if (!based) block->changed = 0;
+  return true;
+}
+
+void UnpackCodes(const PackedBlock& block, uint64_t* codes) {
+  const size_t n = CountOnes(block.changed);
+  if (block.width == 0)
+    std::fill(codes, codes + n, 0);
+  else
+    UnpackWords(block.bytes, codes, n, block.width);
 }
 
 bool ReadBlocks(ByteReader* in, uint64_t* codes, size_t n) {
-  IntBlock block;
+  PackedBlock block;
+  uint64_t packed[kIntBlock];
   for (size_t i = 0; i < n; i += kBlock) {
     const size_t m = std::min(kBlock, n - i);
     if (!ReadBlock(in, m, &block)) return false;
+    UnpackCodes(block, packed);
     std::fill(codes + i, codes + i + m, 0);
     uint32_t mask = block.changed;
-    for (size_t k = 0; mask != 0; ++k, mask &= mask - 1) codes[i + std::countr_zero(mask)] = block.codes[k];
+    for (size_t k = 0; mask != 0; ++k, mask &= mask - 1) {
+      codes[i + static_cast<size_t>(std::countr_zero(mask))] = packed[k] + block.base;
+    }
   }
   return in->ok();
 }

@@ -21,12 +21,21 @@ inline uint32_t CountOnes(uint32_t v) {
 }
 
 inline constexpr size_t kIntBlock = 32;
-// A block as it stands: the codes that may be other than 0, in order, and which they are.
-struct IntBlock {
-  uint32_t changed = 0;
-  uint64_t codes[kIntBlock];
+// A block as it stands. Codes that are not packed are 0.
+struct PackedBlock {
+  uint32_t changed = 0;  // which codes are packed
+  int width = 0;         // bits of a packed code
+  uint64_t base = 0;     // is to be added to each of them
+  // The packed codes, lowest bit first, or no bytes if their width is 0. Kept in `padded` if the input ends
+  // behind them: kPadding bytes behind the last code can be read always.
+  const char* bytes = padded;
+  static constexpr size_t kPadding = 9;
+  char padded[kIntBlock * 8 + 16];
 };
-// Reads a block of n <= 32 codes.
-bool ReadBlock(ByteReader* in, size_t n, IntBlock* block);
+// Reads a block of n <= 32 codes. It refers to the input.
+bool ReadBlock(ByteReader* in, size_t n, PackedBlock* block);
+// The packed codes of a block without what is to be added to them, at most kIntBlock; there is room for as
+// many.
+void UnpackCodes(const PackedBlock& block, uint64_t* codes);
 
 }  // namespace narthex::tsdb

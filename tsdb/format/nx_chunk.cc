@@ -174,11 +174,11 @@ class ValueOf {
 class BlockIntegers {
  public:
   // `current` is the integer before the block.
-  void Set(const IntBlock& block, size_t n, DeltaCoding coding, int64_t current) {
+  void Set(const PackedBlock& block, size_t n, DeltaCoding coding, int64_t current) {
     changed_ = block.changed;
     changes_ = CountOnes(changed_);
     n_ = n;
-    kernels_.sums(block.codes, changes_, coding, static_cast<uint64_t>(current), sums_);
+    kernels_.sums(block, coding, static_cast<uint64_t>(current), sums_);
   }
   int64_t last() const { return static_cast<int64_t>(sums_[changes_]); }
 
@@ -196,8 +196,8 @@ class BlockIntegers {
   void Convert(const ValueOf& value_of, double* values) const {
     if (changes_ == n_) {
       value_of.Convert(kernels_, sums_ + 1, n_, values);
-    } else if (changes_ < n_ / 4) {
-      ConvertRuns(value_of, values);
+    } else if (changes_ == 0) {
+      std::fill(values, values + n_, value_of(last()));
     } else {
       // Without a branch: which values change is not to be foreseen.
       uint64_t ints[kIntBlock];
@@ -210,16 +210,6 @@ class BlockIntegers {
   }
 
  private:
-  void ConvertRuns(const ValueOf& value_of, double* values) const {
-    size_t i = 0, k = 0;
-    for (uint32_t mask = changed_;; mask &= mask - 1, ++k) {
-      const size_t end = mask == 0 ? n_ : static_cast<size_t>(std::countr_zero(mask));
-      if (i < end) std::fill(values + i, values + end, value_of(static_cast<int64_t>(sums_[k])));
-      if (mask == 0) return;
-      i = end;
-    }
-  }
-
   const BlockKernels& kernels_ = MachineBlockKernels();
   uint32_t changed_ = 0;
   size_t changes_ = 0, n_ = 0;
@@ -252,7 +242,7 @@ bool ReadBlocksOf(ByteReader* in, size_t n, const ChunkHead& head, size_t begin,
   const DeltaCoding coding = CodingOf(head);
   int64_t current = head.first;
   if (begin == 0 && end > 0) values[0] = value_of(current);
-  IntBlock block;
+  PackedBlock block;
   BlockIntegers integers;
   double part[kIntBlock];
   for (size_t i = 1; i < n && i < end; i += kIntBlock) {
@@ -278,7 +268,7 @@ bool ReadBlocksAt(ByteReader* in, size_t n, const ChunkHead& head, std::span<con
   int64_t current = head.first;
   size_t next = 0;  // into `at`
   if (!at.empty() && at[0] == 0) values[next++] = value_of(current);
-  IntBlock block;
+  PackedBlock block;
   BlockIntegers integers;
   for (size_t i = 1; i < n && next < at.size(); i += kIntBlock) {
     const size_t m = std::min(kIntBlock, n - i);
