@@ -5,23 +5,22 @@
 #include <string>
 
 #include "api/point_text.h"
+#include "base/byte_scan.h"
 #include "base/go_format.h"
 #include "base/strings.h"
-#include "base/word_scan.h"
 
 namespace narthex::api {
 namespace {
 
-// Whether one of eight characters has to be escaped because of HTML; it may say so of others, too.
-bool MayBeSpecial(uint64_t word) {
-  return (HighBitsWhere(word, '<') | HighBitsWhere(word, '>') | HighBitsWhere(word, '&') |
-          HighBitsWhere(word, '\xe2')) != 0;
+// Whether a character has to be escaped because of HTML; it may say so of others, too.
+bool HasSpecial(std::string_view text) {
+  return AnyByte(text, [](Bytes16 c) { return (c == '<') | (c == '>') | (c == '&') | (c == 0xe2); });
 }
 
 }  // namespace
 
 void WriteText(std::string_view text, JsonWriter* json) {
-  if (!AnyWord(text, 'x', MayBeSpecial)) {
+  if (!HasSpecial(text)) {
     json->String(text);
     return;
   }

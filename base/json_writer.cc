@@ -3,22 +3,17 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/byte_scan.h"
 #include "base/go_format.h"
 #include "base/strings.h"
-#include "base/word_scan.h"
 
 namespace narthex {
 namespace {
 
-// Whether one of eight characters may not stand for itself; it may say so of others, too.
-bool MayNeedEscape(uint64_t word) {
-  const uint64_t control = (word - 0x20 * kEachByte) & ~word;
-  return ((word | control | HighBitsWhere(word, '"') | HighBitsWhere(word, '\\') |
-           HighBitsWhere(word, 0x7f)) &
-          kEachHighBit) != 0;
+// Whether all characters stand for themselves; it may say no for some that do.
+bool IsPlain(std::string_view text) {
+  return !AnyByte(text, [](Bytes16 c) { return (c - 0x20 >= 0x7f - 0x20) | (c == '"') | (c == '\\'); });
 }
-
-bool IsPlain(std::string_view text) { return !AnyWord(text, 'x', MayNeedEscape); }
 
 // Prometheus's escapes for label values: control characters, quotes and backslashes, no HTML characters.
 void AppendEscaped(std::string_view text, std::string* out) {
