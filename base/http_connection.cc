@@ -16,9 +16,16 @@ using Tcp = asio::ip::tcp;
 constexpr size_t kMaxQueuedBytes = 256 << 10;  // a streaming handler blocks beyond this
 constexpr size_t kFrameBytes = 64 << 10;       // read or written at once with HTTP/2, and of a body
 constexpr size_t kHeadBytes = 4 << 10;         // read at once otherwise
-constexpr size_t kKeptBytes = 64 << 10;        // of room for answers, from one to the next
 constexpr int64_t kWriteTimeoutMs = 300'000;
 constexpr unsigned char kTlsAlert = 0x15;  // first byte of a record that ends a connection
+
+template <typename Buffers>
+void DropFirst(size_t bytes, Buffers* buffers) {
+  auto left = buffers->begin();
+  for (; left != buffers->end() && bytes >= left->size(); ++left) bytes -= left->size();
+  if (left != buffers->end()) *left += bytes;
+  buffers->erase(buffers->begin(), left);
+}
 
 }  // namespace
 
@@ -294,50 +301,41 @@ void HttpConnection::Close() {
 }
 
 bool HttpConnection::TakeQueued() {
-  writing_bytes_.clear();
+  sending_.clear();
   MutexLock lock(&mutex_);
-  if (queue_.size() == 1) {
-    writing_bytes_ = std::move(queue_.front());
-  } else {
-    for (std::string& piece : queue_) writing_bytes_ += piece;
-  }
-  queue_.clear();
+  std::swap(sending_, queue_);
   queued_bytes_ = 0;
-  return !writing_bytes_.empty();
+  return !sending_.empty();
 }
 
 void HttpConnection::WriteNext() {
   if (writing_ || gone_) return;
-  size_t sent = 0;
-  while (sent == writing_bytes_.size()) {
-    if (!TakeQueued()) {
-      if (finished_) AfterAnswer();
-      return;
-    }
-    sent = 0;
-    if (tls_) break;
+  while (TakeQueued()) {
+    Buffers rest;
+    for (const std::string& piece : sending_) rest.push_back(asio::buffer(piece));
     Error error;  // mostly the socket takes it all at once
-    sent = socket_.write_some(asio::buffer(writing_bytes_), error);
+    if (!tls_) DropFirst(socket_.write_some(rest, error), &rest);
     if (error && error != asio::error::would_block) return MarkGone();
+    if (!rest.empty()) return WriteRest(rest);
   }
+  if (finished_) AfterAnswer();
+}
+
+void HttpConnection::WriteRest(const Buffers& rest) {
   writing_ = true;
   ExpireIn(kWriteTimeoutMs);
-  OnStream([this, sent](auto& stream) {
-    asio::async_write(stream, asio::buffer(writing_bytes_) + sent,
-                      [self = shared_from_this()](Error error, size_t) {
-                        self->writing_ = false;
-                        self->ExpireNever();
-                        if (error) return self->MarkGone();
-                        self->writing_bytes_.clear();
-                        self->WriteNext();
-                      });
+  OnStream([this, &rest](auto& stream) {
+    asio::async_write(stream, rest, [self = shared_from_this()](Error error, size_t) {
+      self->writing_ = false;
+      self->ExpireNever();
+      if (error) return self->MarkGone();
+      self->WriteNext();
+    });
   });
 }
 
 void HttpConnection::AfterAnswer() {
   finished_ = false;
-  writing_bytes_.clear();
-  if (writing_bytes_.capacity() > kKeptBytes) std::string().swap(writing_bytes_);
   Error ignored;
   if (std::exchange(watching_, false)) socket_.cancel(ignored);
   if (keep_alive_) return Listen();

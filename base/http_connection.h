@@ -9,14 +9,15 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/ssl.hpp>
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "base/elastic_pool.h"
 #include "base/http1_request.h"
 #include "base/http2_session.h"
@@ -104,7 +105,9 @@ class HttpConnection : public ByteSink,
   void WatchForDisconnect();
   // The answer is complete: read the next request once everything is written, or close. Any thread.
   void Finish(bool keep_alive);
+  using Buffers = absl::InlinedVector<boost::asio::const_buffer, 4>;
   void WriteNext();
+  void WriteRest(const Buffers& rest);
   bool TakeQueued();
   void AfterAnswer();
   void MarkGone();
@@ -132,7 +135,7 @@ class HttpConnection : public ByteSink,
   HttpShared::Connections::iterator self_place_ = self_.begin();
   Phase phase_ = Phase::kIdle;
   bool listed_ = false, writing_ = false, watching_ = false, finished_ = false, keep_alive_ = false;
-  std::string writing_bytes_;
+  std::vector<std::string> sending_;     // until it is written
   std::unique_ptr<Http2Session> http2_;  // null: HTTP/1.1
   std::optional<boost::asio::steady_timer> http2_timer_;
 
@@ -140,7 +143,7 @@ class HttpConnection : public ByteSink,
   bool on_loop_ = false;  // the handler's: it runs on the loop
   std::atomic<bool> gone_{false}, wake_posted_{false};
   Mutex mutex_;
-  std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -9,7 +9,8 @@
 namespace narthex {
 namespace {
 
-constexpr size_t kHeadBytes = 256;                                                        // mostly enough
+constexpr size_t kOwnPiece = 4 << 10;  // a body so long is not copied behind its head
+constexpr size_t kHeadBytes = 256;     // mostly enough
 constexpr int64_t kFirstDateMs = -62'135'596'800'000, kLastDateMs = 253'402'300'799'999;  // years 1 to 9999
 
 absl::Status Result(bool ok) { return ok ? absl::OkStatus() : absl::CancelledError("the client went away"); }
@@ -63,11 +64,13 @@ void ResponseWriter::Send(int status, std::string_view content_type, std::string
     body = GzipStream().Compress(body, Z_FINISH);
     SetHeader("Content-Encoding", "gzip");
   }
-  std::string out = Head(status, content_type, body.size());
+  const bool is_short = body.size() < kOwnPiece;
+  std::string out = Head(status, content_type, is_short ? body.size() : 0);
   if (status != 204 && status != 304) StrAppend(&out, "Content-Length: ", body.size(), "\r\n");
   out += "\r\n";
-  if (!shape_.head) out += body;
+  if (!shape_.head && is_short) out += body;
   sink_->EnqueueLast(std::move(out));
+  if (!shape_.head && !is_short) sink_->EnqueueLast(std::move(body));
 }
 
 absl::Status ResponseWriter::Start(int status, std::string_view content_type) {

@@ -19,7 +19,7 @@ class ByteSink {
   virtual bool Enqueue(std::string bytes) = 0;  // false: the client is gone
   // The handler may take long from here on.
   virtual void ExpectLong() {}
-  // The end of an answer, whose handler is about to return: it may go out only then.
+  // A piece of the end of an answer, whose handler is about to return: it may go out only then.
   virtual bool EnqueueLast(std::string bytes) { return Enqueue(std::move(bytes)); }
 };
 
