@@ -1,4 +1,4 @@
-// The store: scrape rounds committed to the journal, and reading them back.
+// The store: scrape rounds committed to the journal, sealed, replayed and read.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -13,19 +13,22 @@ struct Store {
   Store() : clock(1'700'000'000'000), logger(LogLevel::kError, LogFormat::kLogfmt, &clock) {
     folder = std::filesystem::temp_directory_path() /
              ("narthex-bench." + std::to_string(SystemClock().MonotonicNs()));
-    Options options;
-    options.path = folder.string();
-    options.background_work = false;
-    options.clock = &clock;
-    options.logger = &logger;
-    options.metrics = &metrics;
-    db = std::move(Db::Open(options)).value();
+    db = Open(folder, &metrics);
     group = std::move(db->OpenGroup(Labels({{"job", "bench"}}))).value();
   }
   ~Store() {
     group.reset();
     db.reset();
     std::filesystem::remove_all(folder);
+  }
+  std::unique_ptr<Db> Open(const std::filesystem::path& path, MetricsRegistry* registry) const {
+    Options options;
+    options.path = path.string();
+    options.background_work = false;
+    options.clock = &clock;
+    options.logger = &logger;
+    options.metrics = registry;
+    return std::move(Db::Open(options)).value();
   }
   void AddSeries(int count) {
     for (int i = 0; i < count; ++i) {
@@ -86,6 +89,42 @@ void BM_SelectHour(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 240'000);  // samples
 }
 BENCHMARK(BM_SelectHour)->Arg(0)->Arg(1);
+
+// An hour of a group of 1,000 series goes from the head into stripes.
+void BM_Seal(benchmark::State& state) {
+  Store store;
+  store.AddSeries(1000);
+  int n = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (int i = 0; i < 240; ++i) store.Round(++n);
+    state.ResumeTiming();
+    if (!store.db->Maintain(/*force_seal=*/true).ok()) state.SkipWithError("not sealed");
+  }
+  state.SetItemsProcessed(state.iterations() * 240'000);  // samples
+}
+BENCHMARK(BM_Seal);
+
+// Opening what a killed process left: 120 rounds of 1,000 series in the journal.
+void BM_Replay(benchmark::State& state) {
+  Store store;
+  store.AddSeries(1000);
+  for (int n = 1; n <= 120; ++n) store.Round(n);
+  const std::filesystem::path copy = store.folder.string() + ".copy";
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::filesystem::copy(store.folder, copy, std::filesystem::copy_options::recursive);
+    MetricsRegistry metrics;
+    state.ResumeTiming();
+    std::unique_ptr<Db> db = store.Open(copy, &metrics);
+    state.PauseTiming();
+    db.reset();
+    std::filesystem::remove_all(copy);
+    state.ResumeTiming();
+  }
+  state.SetItemsProcessed(state.iterations() * 120'000);  // samples
+}
+BENCHMARK(BM_Replay);
 
 }  // namespace
 }  // namespace narthex::tsdb
