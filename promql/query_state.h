@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -89,7 +89,7 @@ struct QueryState {
   bool profile = false;  // whether operators count what they do
   int64_t current_samples = 0, peak_samples = 0;
   // Of the query (the first), and of parts that upstream counts apart.
-  std::deque<SampleCounts> all_counts;
+  std::list<SampleCounts> all_counts;
   SampleCounts* counts = nullptr;   // those of the part that is being planned; not null
   QueryThreads* threads = nullptr;  // null: one core does it all
   int64_t min_shared_samples = 0;   // selections of so many samples, about, are worth sharing out

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,7 +73,7 @@ class ByteArena {
 
  private:
   static constexpr size_t kChunk = 64 << 10;
-  std::deque<std::string> chunks_;
+  std::vector<std::string> chunks_;  // on the heap: their bytes stay where they are
   size_t used_ = 0;
 };
 
