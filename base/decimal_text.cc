@@ -12,6 +12,7 @@
 namespace narthex {
 namespace {
 
+constexpr uint64_t kEight = 100'000'000;
 constexpr uint64_t kZeros = 0x3030303030303030;  // '0' eight times
 
 // The digits of n < 10^8, one a byte, the first in the lowest byte: halves, then pairs, then digits are split
@@ -57,7 +58,7 @@ char* PutShortDecimal(double magnitude, char* out) {
   const uint64_t k = static_cast<uint64_t>(static_cast<int64_t>(magnitude * 1e4 + 0.5));
   if (static_cast<double>(static_cast<int64_t>(k)) / 1e4 != magnitude) return nullptr;
   uint32_t digits;  // four, of which the last but zeros are to be written
-  if (k < 100'000'000) {
+  if (k < kEight) {
     const uint64_t all = EightDigits(static_cast<uint32_t>(k));
     const int zeros = std::countr_zero(all | uint64_t{1} << 24) / 8;
     Store((all + kZeros) >> (8 * zeros), out);
@@ -85,22 +86,26 @@ char* PutShortest(double magnitude, char* out) {
   const auto [significand, exponent] = fmt::detail::dragonbox::to_decimal(magnitude);
   const size_t behind = static_cast<size_t>(-exponent);  // the point: 1 to 22 digits
   const uint64_t whole = behind < kPowers.size() ? significand / kPowers[behind] : 0;
-  const uint64_t fraction = behind < kPowers.size() ? significand % kPowers[behind] : significand;
+  uint64_t fraction = behind < kPowers.size() ? significand % kPowers[behind] : significand;
   out = PutInteger(whole, out);
   *out++ = '.';
-  constexpr uint64_t kEight = 100'000'000;
-  char digits[24 + 24];
-  PutEightDigits(static_cast<uint32_t>(fraction / kEight / kEight), digits);
-  PutEightDigits(static_cast<uint32_t>(fraction / kEight % kEight), digits + 8);
-  PutEightDigits(static_cast<uint32_t>(fraction % kEight), digits + 16);
-  std::memcpy(out, digits + 24 - behind, 24);
-  return out + behind;
+  // Digits in eights, but for the first ones.
+  const size_t first = behind % 8, eights = behind / 8;
+  uint64_t part = fraction / kPowers[eights * 8];
+  fraction -= part * kPowers[eights * 8];
+  Store((EightDigits(static_cast<uint32_t>(part)) + kZeros) >> (8 * (8 - first) % 64), out);
+  out += first;
+  if (eights > 1) {
+    part = fraction / kEight;
+    fraction -= part * kEight;
+    out = PutEightDigits(static_cast<uint32_t>(part), out);
+  }
+  return eights > 0 ? PutEightDigits(static_cast<uint32_t>(fraction), out) : out;
 }
 
 }  // namespace
 
 char* PutInteger(uint64_t n, char* out) {
-  constexpr uint64_t kEight = 100'000'000;
   if (n < kEight) return PutShort(static_cast<uint32_t>(n), out);
   const uint64_t rest = n / kEight;
   out = rest < kEight ? PutShort(static_cast<uint32_t>(rest), out) : PutInteger(rest, out);
