@@ -35,8 +35,10 @@ class Codes {
   explicit Codes(const PackedBlock& block) : block_(block), width_(static_cast<size_t>(block.width)) {
     const D d;
     const size_t lanes = hn::Lanes(d);
-    // A word that begins anywhere in a byte has this much of what follows.
+    // A word that begins anywhere in a byte has this much of what follows. The second of two may begin 57
+    // bits behind the last code.
     constexpr size_t kSure = 57;
+    static_assert(PackedBlock::kPadding >= (kSure + 7) / 8 + sizeof(uint64_t));
     words_ = lanes * width_ <= kSure ? 1 : lanes > 1 && lanes / 2 * width_ <= kSure ? 2 : 0;
     if (words_ == 0) {
       UnpackCodes(block, wide_);

@@ -26,11 +26,11 @@ struct PackedBlock {
   uint32_t changed = 0;  // which codes are packed
   int width = 0;         // bits of a packed code
   uint64_t base = 0;     // is to be added to each of them
-  // The packed codes, lowest bit first, or no bytes if their width is 0. Kept in `padded` if the input ends
-  // behind them: kPadding bytes behind the last code can be read always.
+  // The packed codes, lowest bit first; nothing if their width is 0. kPadding bytes behind the last one can
+  // be read, too, as vectors load whole words: if the input ends before that, the codes are kept in `padded`.
   const char* bytes = padded;
-  static constexpr size_t kPadding = 9;
-  char padded[kIntBlock * 8 + 16];
+  static constexpr size_t kPadding = 16;
+  char padded[kIntBlock * 8 + kPadding];
 };
 // Reads a block of n <= 32 codes. It refers to the input.
 bool ReadBlock(ByteReader* in, size_t n, PackedBlock* block);
