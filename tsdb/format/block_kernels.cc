@@ -29,29 +29,32 @@ Vec AddFromBefore(Vec v) {
   return hn::Add(v, hn::IfThenElseZero(hn::RebindMask(d, has_one), before));
 }
 
-// Hands out the packed codes of a block in order, a vector at a time.
+// Hands out the packed codes of a block in order, a vector at a time. It has no vectors itself: some are of
+// no size that a compiler knows.
 class Codes {
  public:
   explicit Codes(const PackedBlock& block) : block_(block), width_(static_cast<size_t>(block.width)) {
-    const D d;
-    const size_t lanes = hn::Lanes(d);
+    const size_t lanes = hn::Lanes(D());
     // A word that begins anywhere in a byte has this much of what follows. The second of two may begin 57
     // bits behind the last code.
     constexpr size_t kSure = 57;
     static_assert(PackedBlock::kPadding >= (kSure + 7) / 8 + sizeof(uint64_t));
     words_ = lanes * width_ <= kSure ? 1 : lanes > 1 && lanes / 2 * width_ <= kSure ? 2 : 0;
-    if (words_ == 0) {
+    if (words_ == 0)
       UnpackCodes(block, wide_);
-      return;
-    }
-    at_once_ = lanes / words_;
-    const Vec number = hn::And(hn::Iota(d, 0), hn::Set(d, at_once_ - 1));
-    shifts_ = hn::Mul(number, hn::Set(d, width_));
-    mask_ = hn::Set(d, (uint64_t{1} << width_) - 1);
+    else
+      at_once_ = lanes / words_;
   }
 
+  // Where in its word each lane's code begins, and what its bits are: for At().
+  Vec Shifts() const {
+    const D d;
+    return hn::Mul(hn::And(hn::Iota(d, 0), hn::Set(d, at_once_ - 1)), hn::Set(d, width_));
+  }
+  Vec Mask() const { return hn::Set(D(), words_ == 0 ? 0 : (uint64_t{1} << width_) - 1); }
+
   // Those from number i on, a multiple of the vector's lanes.
-  Vec At(size_t i) const {
+  Vec At(size_t i, Vec shifts, Vec mask) const {
     const D d;
     if (words_ == 0) return hn::LoadU(d, wide_ + i);
     Vec word = hn::Set(d, Word(i));
@@ -59,7 +62,7 @@ class Codes {
       const auto in_first = hn::FirstN(d, at_once_);
       word = hn::IfThenElse(in_first, word, hn::Set(d, Word(i + at_once_)));
     }
-    return hn::And(hn::Shr(word, shifts_), mask_);
+    return hn::And(hn::Shr(word, shifts), mask);
   }
 
  private:
@@ -72,9 +75,8 @@ class Codes {
 
   const PackedBlock& block_;
   const size_t width_;
-  size_t words_ = 0, at_once_ = 0;  // words that have the codes of a vector, and codes that each of them has
-  Vec shifts_, mask_;
-  uint64_t wide_[kIntBlock];  // if one or two words do not do
+  size_t words_ = 0, at_once_ = 1;  // words that have the codes of a vector, and codes that each of them has
+  uint64_t wide_[kIntBlock];        // if one or two words do not do
 };
 
 template <bool kZigZag, bool kMultiply>
@@ -86,10 +88,11 @@ void SumsOf(const PackedBlock& block, uint64_t gcd, uint64_t start, uint64_t* su
   for (uint64_t& lane : last) lane = lanes - 1;
   const auto to_last = hn::SetTableIndices(d, last);
   const Codes codes(block);
+  const Vec shifts = codes.Shifts(), mask = codes.Mask();
   Vec carry = hn::Set(d, start);
   sums[0] = start;
   for (size_t i = 0; i < n; i += lanes) {
-    Vec v = hn::Add(codes.At(i), base);
+    Vec v = hn::Add(codes.At(i, shifts, mask), base);
     if (kZigZag) v = hn::Xor(hn::ShiftRight<1>(v), hn::Sub(hn::Zero(d), hn::And(v, one)));
     if (kMultiply) v = hn::Mul(v, factor);
     if (lanes > 1) v = AddFromBefore<1>(v);
