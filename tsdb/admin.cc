@@ -131,8 +131,10 @@ absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool 
   std::error_code ec;
   std::filesystem::create_directories(path + "/store", ec);
   if (ec) return absl::InternalError(StrCat("snapshot: create ", path, ": ", ec.message()));
+  LeanWork lean;
   if (!skip_head) SealForSnapshot();
   RETURN_IF_ERROR(SyncAll());
+  lean.Step();
   {
     // No commit meanwhile: journal and index belong together.
     MutexLock commit(&commit_mutex_);

@@ -139,15 +139,15 @@ std::set<uint32_t> DayMerge::FindGroups() const {
   return groups;
 }
 
-absl::Status DayMerge::WriteTo(StripeFile* file) {
+absl::Status DayMerge::WriteTo(StripeFile* file, LeanWork* lean) {
   const std::set<uint32_t> groups = FindGroups();
   RETURN_IF_ERROR(view_->hours->status());
   RETURN_IF_ERROR(view_->days->status());
-  for (uint32_t group : groups) RETURN_IF_ERROR(MergeGroup(group, file));
+  for (uint32_t group : groups) RETURN_IF_ERROR(MergeGroup(group, file, lean));
   return absl::OkStatus();
 }
 
-absl::Status DayMerge::MergeGroup(uint32_t group, StripeFile* file) {
+absl::Status DayMerge::MergeGroup(uint32_t group, StripeFile* file, LeanWork* lean) {
   StripeReader reader(view_, index_->RanksByLabels(),
                       [this](int64_t, uint32_t, uint32_t) { corrupt_ = true; });
   const std::vector<SeriesId> all = reader.SeriesOf(group);
@@ -157,6 +157,8 @@ absl::Status DayMerge::MergeGroup(uint32_t group, StripeFile* file) {
     const uint32_t number = static_cast<uint32_t>(directory.size());
     RETURN_IF_ERROR(MergeStripe(group, number, std::span(all).subspan(begin, n), &reader, file,
                                 &directory.emplace_back()));
+    reader.NextBlockOnward();
+    lean->Step();
   }
   if (corrupt_) return absl::DataLossError(StrCat("group ", group, " has stripes that do not check"));
   if (directory.empty()) return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include <roaring/roaring.hh>
 
 #include "absl/status/status.h"
+#include "base/lean_work.h"
 #include "tsdb/read_view.h"
 #include "tsdb/rocks_store.h"
 #include "tsdb/series_index.h"
@@ -38,13 +39,13 @@ class DayMerge {
       : view_(view), index_(index), day_(day), generation_(generation) {}
 
   // DataLoss if something in the day does not check: then it must stay as it is.
-  absl::Status WriteTo(StripeFile* file);
+  absl::Status WriteTo(StripeFile* file, LeanWork* lean);
   // Series with samples left, by window.
   const std::map<int64_t, Roaring>& members() const { return members_; }
 
  private:
   std::set<uint32_t> FindGroups() const;
-  absl::Status MergeGroup(uint32_t group, StripeFile* file);
+  absl::Status MergeGroup(uint32_t group, StripeFile* file, LeanWork* lean);
   // Writes stripe `number` in all windows; *left gets the series with samples left.
   absl::Status MergeStripe(uint32_t group, uint32_t number, std::span<const SeriesId> series,
                            StripeReader* reader, StripeFile* file, std::vector<SeriesId>* left);

@@ -18,6 +18,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "base/lean_work.h"
 #include "base/mutex.h"
 #include "tsdb/exemplars.h"
 #include "tsdb/format/index_rows.h"
@@ -210,7 +211,7 @@ class DbImpl : public Db {
   struct SealPlan;
   absl::Status Seal(bool force) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void SealForStop();
-  absl::Status RunSeal(SealPlan* plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
+  absl::Status RunSeal(SealPlan* plan, LeanWork* lean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   absl::Status FailSeal(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   // memory.cc
   MemoryUse MeasureMemory() const;
@@ -220,7 +221,7 @@ class DbImpl : public Db {
   absl::Status CheckRoomForSamples();
   absl::Status SealForRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintain_mutex_);
   void PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan* plan);
-  void PlanLoose(bool force, SealPlan* plan);
+  absl::Status PlanLoose(bool force, SealPlan* plan, LeanWork* lean);
   absl::Status IngestHours(const std::map<std::string, std::string>& stripes);
   absl::Status NoteSeal(const SealPlan& plan);
   void MoveSealed(const SealPlan& plan);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -71,11 +72,20 @@ absl::Status Files::Remove(const std::string& path) const {
 }
 
 absl::Status Files::WriteWhole(const std::string& path, std::string_view bytes) const {
+  return WriteWhole(path, [&] { return std::exchange(bytes, {}); });
+}
+
+absl::Status Files::WriteWhole(const std::string& path, const Pieces& pieces) const {
   const std::string next = path + ".tmp";
   std::error_code ec;
   if (std::filesystem::exists(next, ec)) RETURN_IF_ERROR(Remove(next));
   ASSIGN_OR_RETURN(const int fd, Open(next));
-  absl::Status s = Write(fd, next, 0, bytes);
+  absl::Status s;
+  uint64_t written = 0;
+  for (std::string_view piece = pieces(); s.ok() && !piece.empty(); piece = pieces()) {
+    s = Write(fd, next, written, piece);
+    written += piece.size();
+  }
   if (s.ok()) s = Sync(fd, next);
   ::close(fd);
   if (s.ok()) s = Rename(next, path);

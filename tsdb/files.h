@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ class Files {
   absl::Status Remove(const std::string& path) const;
   // All or nothing, and for good, even over a power cut.
   absl::Status WriteWhole(const std::string& path, std::string_view bytes) const;
+  // The same of pieces, until one is empty.
+  using Pieces = std::function<std::string_view()>;
+  absl::Status WriteWhole(const std::string& path, const Pieces& pieces) const;
 
  private:
   FileHooks* const hooks_;

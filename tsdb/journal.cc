@@ -255,39 +255,4 @@ size_t Journal::segment_count() const {
   return segments_.size();
 }
 
-// The place behind the records below `needed`, and the one behind the last record; what does not check is
-// taken for a record.
-std::string_view Journal::RecordsFrom(const Segment& segment, std::string_view bytes, uint64_t needed) {
-  size_t begin = kSegmentHeaderSize, end = begin;
-  uint64_t sequence = 0;
-  std::string_view payload;
-  while (sequence < segment.last_sequence && end < bytes.size()) {
-    if (DecodeRecord(segment.number, bytes.substr(end), &sequence, &payload) != RecordState::kOk) {
-      end = bytes.size();
-      break;
-    }
-    end += kRecordHeaderSize + payload.size();
-    if (sequence < needed) begin = end;
-  }
-  return bytes.substr(begin, end - begin);
-}
-
-absl::Status Journal::CopyTo(const std::string& directory, uint64_t needed) const {
-  MutexLock lock(&mutex_);
-  std::error_code ec;
-  fs::create_directories(directory, ec);
-  const auto write = [&](uint64_t number, uint64_t first, std::string_view records) {
-    const std::string name = fs::path(SegmentPath(number)).filename().string();
-    return files_.WriteWhole(StrCat(directory, "/", name),
-                             StrCat(EncodeSegmentHeader({number, first}), records));
-  };
-  for (const Segment& s : segments_) {
-    if (s.last_sequence < needed) continue;
-    ASSIGN_OR_RETURN(const std::string bytes, ReadWhole(SegmentPath(s.number)));
-    RETURN_IF_ERROR(write(s.number, std::max(s.first_sequence, needed), RecordsFrom(s, bytes, needed)));
-  }
-  // No sequence is given twice, even if no record is left.
-  return write(next_number_, sequence_ + 1, {});
-}
-
 }  // namespace narthex::tsdb

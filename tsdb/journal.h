@@ -57,7 +57,8 @@ class Journal {
   absl::Status ReplayAll(const Replay& replay, OpenStats* stats);
   bool ReplaySegment(uint64_t number, std::string_view bytes, const Replay& replay, OpenStats* stats,
                      size_t* end);
-  static std::string_view RecordsFrom(const Segment& segment, std::string_view bytes, uint64_t needed);
+  // Writes the segment's records from `needed` on to another file. (journal_copy.cc)
+  absl::Status CopySegment(const Segment& segment, uint64_t needed, const std::string& path) const;
   absl::Status StartSegment(size_t record_size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string SegmentPath(uint64_t number) const;
   std::string SparePath(uint64_t number) const;

@@ -14,14 +14,16 @@ constexpr int64_t kRetryMs = 600'000;  // after a merge that failed
 }
 
 absl::Status DbImpl::MergeDay(int64_t day) {
+  LeanWork lean;
   std::unique_ptr<ReadView> view = Pin({}, day, day + DayMs() - 1);
   const uint32_t old_generation = view->merged.empty() ? 0 : view->merged.front().second;
   const uint32_t generation = old_generation + 1;
   DayMerge merge(view.get(), &index_, day, generation);
   ASSIGN_OR_RETURN(std::unique_ptr<StripeFile> file, store_->NewFile(Family::kDays));
-  RETURN_IF_ERROR(merge.WriteTo(file.get()));
+  RETURN_IF_ERROR(merge.WriteTo(file.get(), &lean));
   const bool empty = file->empty();
   RETURN_IF_ERROR(store_->Ingest(std::move(file)));
+  lean.Step();
   absl::Status s = NoteMerge(day, empty ? 0 : generation, merge.members());
   if (!s.ok()) {
     (void)store_->Drop(Family::kDays, DayGenerationPrefix(day, generation),

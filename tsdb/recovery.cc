@@ -15,6 +15,7 @@
 #include "tsdb/format/records.h"
 #include "tsdb/manifest.h"
 #include "tsdb/stripe_reader.h"
+#include "tsdb/stripe_writer.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -327,19 +328,24 @@ void DbImpl::LoadLastLoose() const {
       view.get(), index_.RanksByLabels(),
       [this](int64_t window, uint32_t group, uint32_t stripe) { NoteCorruptStripe(window, group, stripe); });
   const std::vector<SeriesId> ids = reader.SeriesOf(kLooseGroup);
-  absl::flat_hash_map<SeriesId, Sample> newest;
+  std::vector<Sample> newest;
   SeriesRows rows;
-  reader.Read(kLooseGroup, ids,
-              [&](size_t i, const StripeReader::Source&, const Times& times, std::string_view entry) {
-                if (times->empty() || times->back() < mint || !DecodeEntry(entry, times->size(), &rows))
-                  return;
-                const Sample last = LastRow(rows, *times);
-                Sample& known = newest.try_emplace(ids[i], Sample{INT64_MIN, 0, nullptr, 0}).first->second;
-                if (last.t >= known.t) known = last;
-              });
-  MutexLock lock(&loose_mutex_);
-  for (const auto& [id, sample] : newest)
-    if (sample.t >= mint) loose_->NoteLast(id, sample);
+  for (size_t begin = 0; begin < ids.size(); begin += kStripeSeries) {
+    const std::span<const SeriesId> some =
+        std::span(ids).subspan(begin).first(std::min(kStripeSeries, ids.size() - begin));
+    newest.assign(some.size(), Sample{INT64_MIN, 0, nullptr, 0});
+    reader.Read(kLooseGroup, some,
+                [&](size_t i, const StripeReader::Source&, const Times& times, std::string_view entry) {
+                  if (times->empty() || times->back() < mint || !DecodeEntry(entry, times->size(), &rows))
+                    return;
+                  const Sample last = LastRow(rows, *times);
+                  if (last.t >= newest[i].t) newest[i] = last;
+                });
+    reader.NextBlockOnward();
+    MutexLock lock(&loose_mutex_);
+    for (size_t i = 0; i < some.size(); ++i)
+      if (newest[i].t >= mint) loose_->NoteLast(some[i], newest[i]);
+  }
 }
 
 }  // namespace narthex::tsdb

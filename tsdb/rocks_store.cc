@@ -52,6 +52,13 @@ class CursorImpl : public Cursor {
   std::unique_ptr<rocksdb::Iterator> it_;
 };
 
+// RocksDB gathers up to a megabyte before it writes.
+rocksdb::EnvOptions SmallBuffers() {
+  rocksdb::EnvOptions o;
+  o.writable_file_max_buffer_size = 64 << 10;
+  return o;
+}
+
 class StripeFileImpl : public StripeFile {
  public:
   StripeFileImpl(std::string path, rocksdb::ColumnFamilyHandle* family,
@@ -59,7 +66,7 @@ class StripeFileImpl : public StripeFile {
       : path_(std::move(path)),
         family_(family),
         env_(env),
-        writer_(rocksdb::EnvOptions(), rocksdb::Options(RocksDbOptions(env), options), family) {}
+        writer_(SmallBuffers(), rocksdb::Options(RocksDbOptions(env), options), family) {}
   ~StripeFileImpl() override {
     if (!ingested_) (void)env_->DeleteFile(path_);
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/lean_work.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "tsdb/db_impl.h"
@@ -83,6 +84,9 @@ struct DbImpl::SealPlan {
     return bytes;
   }
 
+  // The same of loose samples, which come series by series: files by window.
+  std::map<int64_t, std::unique_ptr<StripeFile>> loose_files;
+
   // Moves the stripes to the file, if they are of its window and come behind what it has.
   absl::Status WriteOut(RocksStore* store) {
     if (stripes.empty()) return absl::OkStatus();
@@ -101,6 +105,32 @@ struct DbImpl::SealPlan {
     }
     last_key = stripes.rbegin()->first;
     stripes.clear();
+    return absl::OkStatus();
+  }
+
+  // Stripes of a window come in the order of their keys.
+  absl::Status WriteOutLoose(RocksStore* store) {
+    for (auto it = stripes.begin(); it != stripes.end();) {
+      StripeKey key;
+      DecodeStripeKey(it->first, &key);
+      if (key.group != kLooseGroup) {
+        ++it;
+        continue;
+      }
+      std::unique_ptr<StripeFile>& to = loose_files[key.window];
+      if (to == nullptr) {
+        ASSIGN_OR_RETURN(to, store->NewFile(Family::kHours));
+      }
+      RETURN_IF_ERROR(to->Add(it->first, it->second));
+      it = stripes.erase(it);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status IngestFiles(RocksStore* store) {
+    if (file != nullptr) RETURN_IF_ERROR(store->Ingest(std::move(file)));
+    for (auto& [window, stripes_of] : loose_files) RETURN_IF_ERROR(store->Ingest(std::move(stripes_of)));
+    loose_files.clear();
     return absl::OkStatus();
   }
 };
@@ -150,7 +180,7 @@ void DbImpl::PlanGroup(const std::shared_ptr<Group>& group, bool force, SealPlan
   plan->groups.push_back(std::move(seal));
 }
 
-void DbImpl::PlanLoose(bool force, SealPlan* plan) {
+absl::Status DbImpl::PlanLoose(bool force, SealPlan* plan, LeanWork* lean) {
   std::vector<std::shared_ptr<const LooseStore>> frozen;
   {
     // Alone for a moment: every record up to the last sequence is in memory.
@@ -171,23 +201,36 @@ void DbImpl::PlanLoose(bool force, SealPlan* plan) {
     if (due) loose_window_ = window;
     frozen = frozen_;
   }
-  if (frozen.empty()) return;
+  if (frozen.empty()) return absl::OkStatus();
   plan->loose = true;
-  absl::flat_hash_set<SeriesId> ids;
+  Roaring ids;
+  int64_t mint = INT64_MAX, maxt = INT64_MIN;
   for (const auto& store : frozen) {
     plan->loose_sequence = std::max(plan->loose_sequence, store->last_sequence);
+    mint = std::min(mint, store->min_t());
+    maxt = std::max(maxt, store->max_t());
     store->ForEach([&](const LooseColumn& column) {
-      if (column.count > 0) ids.insert(column.id);
+      if (column.count > 0) ids.add(column.id);
     });
   }
   const std::shared_ptr<const SeriesIndex::Ranks> ranks = index_.RanksByLabels();
   const auto rank = [&](SeriesId id) { return id < ranks->size() ? (*ranks)[id] : SeriesIndex::kNoRank; };
-  std::vector<SeriesId> order(ids.begin(), ids.end());
+  std::vector<SeriesId> order(ids.cardinality());
+  ids.toUint32Array(order.data());
   std::sort(order.begin(), order.end(),
             [&](SeriesId a, SeriesId b) { return std::pair(rank(a), a) < std::pair(rank(b), b); });
   LooseSeal seal(options_.window_ms, frozen.front()->first_sequence, &plan->stripes, &plan->members);
-  for (SeriesId id : order) seal.Add(id, frozen);
+  // History sent late has many windows: a file each would be many small ones.
+  const bool few =
+      WindowOf(maxt, options_.window_ms) <= WindowOf(mint, options_.window_ms) + options_.window_ms;
+  for (size_t i = 0; i < order.size(); ++i) {
+    seal.Add(order[i], frozen);
+    if (i % kStripeSeries != 0) continue;
+    lean->Step();
+    if (few) RETURN_IF_ERROR(plan->WriteOutLoose(store_.get()));
+  }
   seal.Finish();
+  return few ? plan->WriteOutLoose(store_.get()) : absl::OkStatus();
 }
 
 absl::Status DbImpl::NoteSeal(const SealPlan& plan) {
@@ -218,22 +261,26 @@ absl::Status DbImpl::Seal(bool force) {
   if (seal_failing_) RETURN_IF_ERROR(store_->CheckRoom());
   std::vector<std::shared_ptr<Group>> groups = AllGroups();
   std::sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a->id < b->id; });
+  LeanWork lean;
   SealPlan plan;
   for (const auto& group : groups) {
     PlanGroup(group, force, &plan);
+    if (plan.groups.empty()) continue;
+    lean.Step();
     if (absl::Status s = plan.WriteOut(store_.get()); !s.ok()) return FailSeal(std::move(s));
     if (plan.StripeBytes() < kSealBytes) continue;
-    RETURN_IF_ERROR(RunSeal(&plan));
+    RETURN_IF_ERROR(RunSeal(&plan, &lean));
     plan = SealPlan();
   }
-  PlanLoose(force, &plan);
-  return RunSeal(&plan);
+  if (absl::Status s = PlanLoose(force, &plan, &lean); !s.ok()) return FailSeal(std::move(s));
+  return RunSeal(&plan, &lean);
 }
 
 // Over the limit, what is in memory goes to disk before its window is over: a few groups at a time, those
 // with the most first, so that the seal itself takes little memory.
 absl::Status DbImpl::SealForRoom() {
   if (seal_failing_ && !store_->CheckRoom().ok()) return absl::OkStatus();  // Seal said so
+  LeanWork lean;
   Measure(/*may_flush=*/true);
   while (memory_.Tight()) {
     std::vector<std::pair<size_t, std::shared_ptr<Group>>> largest;
@@ -251,7 +298,7 @@ absl::Status DbImpl::SealForRoom() {
     SealPlan plan;
     size_t taken = 0;
     if (loose > batch || (!largest.empty() && loose > largest[0].first)) {
-      PlanLoose(/*force=*/true, &plan);
+      if (absl::Status s = PlanLoose(/*force=*/true, &plan, &lean); !s.ok()) return FailSeal(std::move(s));
       taken = loose;
     }
     for (size_t i = 0; i < largest.size() && taken < batch; ++i) {
@@ -260,7 +307,7 @@ absl::Status DbImpl::SealForRoom() {
     }
     // Small change is not worth a file.
     if (taken < batch / 4) break;
-    RETURN_IF_ERROR(RunSeal(&plan));
+    RETURN_IF_ERROR(RunSeal(&plan, &lean));
     metrics_.early_seals->Add();
     Measure(/*may_flush=*/true);
   }
@@ -276,9 +323,10 @@ void DbImpl::SealForStop() {
     MutexLock lock(&loose_mutex_);
     if (loose_->bytes() < kManyLooseBytes || has_unsaved_) return;
   }
+  LeanWork lean;
   SealPlan plan;
-  PlanLoose(/*force=*/true, &plan);
-  const absl::Status s = RunSeal(&plan);
+  absl::Status s = PlanLoose(/*force=*/true, &plan, &lean);
+  if (s.ok()) s = RunSeal(&plan, &lean);
   if (!s.ok()) options_.logger->Error("Seal at the stop failed", {{"err", std::string(s.message())}});
 }
 
@@ -289,19 +337,22 @@ absl::Status DbImpl::FailSeal(absl::Status status) {
   return status;
 }
 
-absl::Status DbImpl::RunSeal(SealPlan* plan) {
+absl::Status DbImpl::RunSeal(SealPlan* plan, LeanWork* lean) {
   if (plan->groups.empty() && !plan->loose) return absl::OkStatus();
   const int64_t start = options_.clock->MonotonicNs();
   // Series that the stripes name must be in the store for good before them.
   absl::Status s = store_->Sync();
-  if (s.ok() && plan->file != nullptr) s = store_->Ingest(std::move(plan->file));
+  lean->Step();
+  if (s.ok()) s = plan->IngestFiles(store_.get());
   if (s.ok()) s = IngestHours(plan->stripes);
+  lean->Step();
   if (s.ok()) s = NoteSeal(*plan);
   if (!s.ok()) return FailSeal(std::move(s));
   seal_failing_ = false;
   MoveSealed(*plan);
   RETURN_IF_ERROR(SaveExemplars());
   FreeJournal();
+  lean->Step();
   metrics_.seals->Add();
   metrics_.seal_seconds->Observe(static_cast<double>(options_.clock->MonotonicNs() - start) / 1e9);
   return absl::OkStatus();

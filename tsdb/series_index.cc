@@ -299,6 +299,10 @@ void SeriesIndex::SortByLabels(std::vector<SeriesId>* ids) const {
   }
   std::vector<uint32_t> keys;  // of each series: its ranks, then 0
   std::vector<std::pair<uint32_t, SeriesId>> order;
+  size_t all = ids->size();
+  for (SeriesId id : *ids) ForEachPair(id, [&](PairId) { ++all; });
+  keys.reserve(all);
+  order.reserve(ids->size());
   for (SeriesId id : *ids) {
     order.emplace_back(static_cast<uint32_t>(keys.size()), id);
     ForEachPair(id, [&](PairId p) { keys.push_back(pair_rank[p]); });

@@ -68,7 +68,7 @@ void StripeReader::FindDay(uint32_t group, int64_t day, uint32_t generation, Cac
   Run run{true, day, EncodeDayKey({day, generation, group, 0, 0}).substr(0, kDayPrefix), {}};
   const Directory directory = ReadDirectory(view_->days.get(), run, group);
   if (keep_series_) {
-    for (const auto& list : directory) series_[group].insert(series_[group].end(), list.begin(), list.end());
+    for (const auto& list : directory) series_[group].addMany(list.size(), list.data());
   }
   if (!directory.empty()) AddRun(directory, std::move(run), found, runs);
 }
@@ -82,8 +82,7 @@ void StripeReader::FindHours(uint32_t group, int64_t window, CachedRuns* found, 
     Run run{false, window, EncodeStripeKey(key).substr(0, kHourPrefix), {}};
     const Directory directory = ReadDirectory(cursor, run, group);
     if (keep_series_) {
-      for (const auto& list : directory)
-        series_[group].insert(series_[group].end(), list.begin(), list.end());
+      for (const auto& list : directory) series_[group].addMany(list.size(), list.data());
     }
     AddRun(directory, std::move(run), found, runs);
     if (key.generation == UINT64_MAX) break;
@@ -168,11 +167,13 @@ std::vector<SeriesId> StripeReader::SeriesOf(uint32_t group) {
   runs_.erase(group);
   RunsOf(group);
   keep_series_ = false;
-  std::vector<SeriesId> out = std::move(series_[group]);
+  std::vector<SeriesId> out;
+  out.reserve(series_[group].cardinality());
+  for (const SeriesId id : series_[group]) {
+    if (RankOf(id) != SeriesIndex::kNoRank) out.push_back(id);
+  }
   series_.erase(group);
-  std::erase_if(out, [&](SeriesId id) { return RankOf(id) == SeriesIndex::kNoRank; });
   std::sort(out.begin(), out.end(), [&](SeriesId a, SeriesId b) { return RankOf(a) < RankOf(b); });
-  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 
@@ -375,6 +376,7 @@ const StripeReader::Loaded& StripeReader::Load(const Run& run, uint32_t group, u
 }
 
 void StripeReader::LetStay(Loaded* loaded) {
+  loaded->used_for = block_;
   if (loaded->stays_for == block_ || staying_ + loaded->bytes > max_kept_bytes_) return;
   loaded->stays_for = block_;
   staying_ += loaded->bytes;
@@ -388,6 +390,17 @@ void StripeReader::NextBlock() {
     if (it->listed) by_key_.erase(it->key);
     it = it->listed ? loaded_.erase(it) : std::next(it);
   }
+}
+
+void StripeReader::NextBlockOnward() {
+  for (auto it = loaded_.begin(); it != loaded_.end();) {
+    const auto at = it++;
+    if (at->used_for == block_) continue;
+    bytes_ -= at->bytes;
+    by_key_.erase(at->key);
+    loaded_.erase(at);
+  }
+  NextBlock();
 }
 
 void StripeReader::Evict() {

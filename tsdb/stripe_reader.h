@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <roaring/roaring.hh>
+
 #include "absl/container/flat_hash_map.h"
 #include "tsdb/format/keys.h"
 #include "tsdb/format/stripe.h"
@@ -61,6 +63,9 @@ class StripeReader {
   std::vector<SeriesId> SeriesOf(uint32_t group);
   // Nobody needs the bytes visited so far any more.
   void NextBlock();
+  // The same, and the series that follow come behind those so far: stripes that the block had no use for are
+  // let go of.
+  void NextBlockOnward();
   TimeColumns* columns() { return &columns_; }
   // Stripes for all of whose windows `has` says yes are not read if their directories are known, and those
   // that are read become known. nullptr: all are read.
@@ -83,6 +88,7 @@ class StripeReader {
     size_t bytes = 0;
     bool listed = false;     // its windows are known by their directories
     uint64_t stays_for = 0;  // the block for which it may not be evicted
+    uint64_t used_for = 0;   // the last block that it was asked for
   };
   // Stripes [begin, end) of a run, and the rank of the first series that can be in them.
   struct Part {
@@ -140,7 +146,7 @@ class StripeReader {
   const size_t max_kept_bytes_;
   uint32_t first_rank_ = 0, last_rank_ = SeriesIndex::kNoRank - 1;
   absl::flat_hash_map<uint32_t, std::vector<Run>> runs_;
-  absl::flat_hash_map<uint32_t, std::vector<SeriesId>> series_;  // by group, where asked for
+  absl::flat_hash_map<uint32_t, Roaring> series_;  // by group, where asked for
   const HasStripe* has_ = nullptr;
   bool keep_series_ = false;
   bool has_younger_ = false;  // a directory names series that have no rank here yet
