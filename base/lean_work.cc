@@ -12,7 +12,7 @@ namespace narthex {
 namespace {
 
 // Releasing, and taking back what is in use, costs some hundred microseconds.
-constexpr int64_t kPauseNs = 20'000'000;
+constexpr int64_t kPauseNs = 10'000'000;
 
 // Pages of files that the process has mapped; 0 if nobody knows.
 int64_t MappedPages() {
@@ -35,7 +35,8 @@ int64_t NowNs() {
 
 }  // namespace
 
-LeanWork::LeanWork() : mapped_(MappedPages()) {}
+// An eighth less, as it grows until the next step.
+LeanWork::LeanWork() : most_(MappedPages() / 8 * 7) {}
 
 LeanWork::~LeanWork() {
   if (!code_) return;
@@ -44,11 +45,17 @@ LeanWork::~LeanWork() {
 }
 
 void LeanWork::Step() {
-  const int64_t now = NowNs();
-  if (code_ && (now - released_ns_ < kPauseNs || MappedPages() <= mapped_)) return;
-  if (code_) code_->Release();
-  if (!code_) code_.emplace();  // releases, too
-  released_ns_ = now;
+  if (!code_ || (NowNs() - released_ns_ >= kPauseNs && MappedPages() > most_)) Turn();
+}
+
+void LeanWork::Turn() {
+  if (code_) {
+    code_->Release();
+  } else {
+    code_.emplace();  // releases, too
+    ReleaseFreeHeap();
+  }
+  released_ns_ = NowNs();
 }
 
 }  // namespace narthex

@@ -134,7 +134,7 @@ absl::StatusOr<std::string> DbImpl::Snapshot(const std::string& directory, bool 
   LeanWork lean;
   if (!skip_head) SealForSnapshot();
   RETURN_IF_ERROR(SyncAll());
-  lean.Step();
+  lean.Turn();
   {
     // No commit meanwhile: journal and index belong together.
     MutexLock commit(&commit_mutex_);

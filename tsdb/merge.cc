@@ -22,8 +22,9 @@ absl::Status DbImpl::MergeDay(int64_t day) {
   ASSIGN_OR_RETURN(std::unique_ptr<StripeFile> file, store_->NewFile(Family::kDays));
   RETURN_IF_ERROR(merge.WriteTo(file.get(), &lean));
   const bool empty = file->empty();
+  lean.Turn();
   RETURN_IF_ERROR(store_->Ingest(std::move(file)));
-  lean.Step();
+  lean.Turn();
   absl::Status s = NoteMerge(day, empty ? 0 : generation, merge.members());
   if (!s.ok()) {
     (void)store_->Drop(Family::kDays, DayGenerationPrefix(day, generation),

@@ -342,10 +342,10 @@ absl::Status DbImpl::RunSeal(SealPlan* plan, LeanWork* lean) {
   const int64_t start = options_.clock->MonotonicNs();
   // Series that the stripes name must be in the store for good before them.
   absl::Status s = store_->Sync();
-  lean->Step();
+  lean->Turn();
   if (s.ok()) s = plan->IngestFiles(store_.get());
   if (s.ok()) s = IngestHours(plan->stripes);
-  lean->Step();
+  lean->Turn();
   if (s.ok()) s = NoteSeal(*plan);
   if (!s.ok()) return FailSeal(std::move(s));
   seal_failing_ = false;
