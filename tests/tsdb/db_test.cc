@@ -209,6 +209,30 @@ TEST_F(DbTest, SnapshotOpensAsADirectory) {
   ExpectRounds(50);
 }
 
+TEST_F(DbTest, LooseSamplesOfSeveralHoursAreSealedAndReadTheSame) {
+  for (const int hours : {1, 2, 5}) {
+    Open(std::to_string(hours));
+    std::map<std::string, Points> want;
+    for (int k = 0; k < 3 * hours; ++k) {
+      auto app = db_->NewAppender();
+      for (int i = 0; i < 500; ++i) {
+        const Sample sample{kStart + k * 1'200'000 + i, i * 0.25 + k};
+        const Labels labels{{"__name__", "s"}, {"i", std::to_string(i)}};
+        SeriesRef ref = 0;
+        ASSERT_TRUE(app->Append(&ref, labels, sample).ok());
+        want[labels.ToString()].emplace_back(sample.t, sample.v);
+      }
+      ASSERT_TRUE(app->Commit().ok());
+    }
+    Rounds(0, 10);
+    ASSERT_TRUE(db_->Maintain(true).ok());
+    EXPECT_EQ(Select("s"), want) << hours;
+    Open(std::to_string(hours));
+    EXPECT_EQ(Select("s"), want) << hours;
+    ExpectRounds(10);
+  }
+}
+
 TEST_F(DbTest, StateAndLabelsComeBack) {
   Open("a");
   ASSERT_TRUE(db_->PutState("alert/x", "1").ok());

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <random>
 #include <thread>
 
 #include "tests/tsdb/db_fixture.h"
@@ -228,6 +229,36 @@ TEST_F(FaultsTest, ASnapshotHasTheHeadInTheStoreAndWhatCameSinceInTheJournal) {
     Open("snapshots/" + name);
     ExpectRounds(rounds);
   }
+}
+
+TEST_F(FaultsTest, ASnapshotTakesRecordsAlongThatAreLargerThanWhatIsCopiedAtOnce) {
+  Open("a");
+  Rounds(0, 10);
+  const std::string folder = (root_ / "snapshots").string();
+  ASSERT_TRUE(db_->Snapshot(folder, false).ok());  // the next one takes the journal along
+  constexpr int kSeries = 20'000;
+  std::mt19937_64 random(7);
+  std::uniform_real_distribution<double> value;
+  std::vector<SeriesRef> refs(kSeries, 0);
+  std::map<std::string, Points> want;
+  for (int step = 0; step < 2; ++step) {
+    Append({{"__name__", "small"}}, kStart + step, step);
+    auto app = db_->NewAppender();
+    for (int i = 0; i < kSeries; ++i) {
+      const Sample sample{kStart + step * 1000, value(random)};
+      const Labels labels{{"__name__", "large"}, {"i", std::to_string(i)}};
+      ASSERT_TRUE(app->Append(&refs[static_cast<size_t>(i)], labels, sample).ok());
+      want[labels.ToString()].emplace_back(sample.t, sample.v);
+    }
+    ASSERT_TRUE(app->Commit().ok());
+  }
+  Rounds(10, 20);
+  const auto name = *db_->Snapshot(folder, false);
+  EXPECT_GT(JournalBytes(folder + "/" + name), 2u * kSeries * 6);
+  Open("snapshots/" + name);
+  EXPECT_EQ(Select("large"), want);
+  EXPECT_EQ(Select("small").at("small"), (Points{{kStart, 0}, {kStart + 1, 1}}));
+  ExpectRounds(20);
 }
 
 TEST_F(FaultsTest, WhatIsWrittenToASnapshotIsNotTakenForSealed) {
