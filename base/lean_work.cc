@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
@@ -13,6 +14,7 @@ namespace {
 
 // Releasing, and taking back what is in use, costs some hundred microseconds.
 constexpr int64_t kPauseNs = 10'000'000;
+constexpr int64_t kLeastBytes = 6 << 20;
 
 // Pages of files that the process has mapped; 0 if nobody knows.
 int64_t MappedPages() {
@@ -35,8 +37,8 @@ int64_t NowNs() {
 
 }  // namespace
 
-// An eighth less, as it grows until the next step.
-LeanWork::LeanWork() : most_(MappedPages() / 8 * 7) {}
+// An eighth less, as it grows until the next step; what the work needs anyway is not taken from it.
+LeanWork::LeanWork() : most_(std::max(MappedPages() / 8 * 7, kLeastBytes / sysconf(_SC_PAGESIZE))) {}
 
 LeanWork::~LeanWork() {
   if (!code_) return;
