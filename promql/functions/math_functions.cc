@@ -13,7 +13,8 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Unlike std::fmax and std::fmin a NaN wins, except over the infinity that beats everything.
+}  // namespace
+
 double MaxOf(double a, double b) {
   if (a == kInf || b == kInf) return kInf;
   if (std::isnan(a) || std::isnan(b)) return NormalNan();
@@ -25,8 +26,6 @@ double MinOf(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return NormalNan();
   return std::fmin(a, b);
 }
-
-}  // namespace
 
 double Sign(double v) {
   if (v < 0) return -1;

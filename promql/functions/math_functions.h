@@ -13,6 +13,9 @@ double SinhOf(double v);
 double CoshOf(double v);
 // As in Go to the last bit where the exponent is whole: by squaring, with rounding at each step.
 double PowOf(double base, double exponent);
+// Unlike in the C++ library a NaN wins, except over the infinity that beats everything.
+double MaxOf(double a, double b);
+double MinOf(double a, double b);
 // NaN values stay NaN; infinite limits do nothing.
 double Clamp(double v, double min, double max);
 

@@ -171,9 +171,9 @@ double FloatOp(Op op, double left, double right) {
     case Op::kGte:
       return left >= right ? 1 : 0;
     case Op::kMinOf:
-      return std::isnan(left) || std::isnan(right) ? NormalNan() : std::fmin(left, right);
+      return MinOf(left, right);
     case Op::kMaxOf:
-      return std::isnan(left) || std::isnan(right) ? NormalNan() : std::fmax(left, right);
+      return MaxOf(left, right);
     default:
       return NormalNan();
   }
