@@ -176,6 +176,7 @@ void Server::CreateEngines() {
   engine.disabled_passes = flags_.disabled_passes;
   engine.delayed_name_removal = flags_.Feature("promql-delayed-name-removal");
   engine.use_start_timestamps = flags_.Feature("use-start-timestamps");
+  engine.type_and_unit_labels = flags_.Feature("type-and-unit-labels");
   engine.parser.experimental_functions = flags_.Feature("promql-experimental-functions");
   engine.parser.extended_range_selectors = flags_.Feature("promql-extended-range-selectors");
   engine.parser.fill_modifiers = flags_.Feature("promql-binop-fill-modifiers");

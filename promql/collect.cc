@@ -4,6 +4,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "promql/functions/annotation_texts.h"
 
 namespace narthex::promql {
 namespace {
@@ -143,7 +144,8 @@ absl::Status CollectMatrix(RangeSource* source, QueryState* state, Result* resul
 
 void CollectAnnotations(const Annotations& annotations, std::string_view query, Result* result) {
   for (const Annotations::Entry& entry : annotations.entries()) {
-    std::string text = StrCat(entry.text, " (", PositionText(query, entry.pos.start), ")");
+    const std::string more = entry.falling.has_value() ? FallingBucketsText(*entry.falling) : "";
+    std::string text = StrCat(entry.text, more, " (", PositionText(query, entry.pos.start), ")");
     bool info = entry.text.starts_with("PromQL info: ");
     (info ? result->infos : result->warnings).push_back(std::move(text));
   }

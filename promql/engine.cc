@@ -119,6 +119,7 @@ struct Engine::Impl {
     state.max_samples = options.max_samples;
     state.delayed_name_removal = options.delayed_name_removal;
     state.use_start_timestamps = options.use_start_timestamps;
+    state.type_and_unit_labels = options.type_and_unit_labels;
     state.steps = StepsOf(params);
     state.cancelled = params.cancelled;
     state.devices = options.devices;

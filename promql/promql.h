@@ -38,6 +38,7 @@ struct EngineOptions {
   int64_t default_subquery_step_ms = 60'000;  // the global evaluation_interval; see SetDefaultSubqueryStep
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
+  bool type_and_unit_labels = false;         // __type__ tells what is a counter
   std::vector<std::string> disabled_passes;  // of promql/passes, by name
   ParserOptions parser;
   Devices* devices = nullptr;  // may be null; outlives the engine

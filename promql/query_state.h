@@ -77,6 +77,7 @@ struct QueryState {
   int64_t max_samples = 0;
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
+  bool type_and_unit_labels = false;
   Steps steps;  // of the whole query: what start() and end() mean
   std::shared_ptr<std::atomic<bool>> cancelled;
   Annotations annotations;

@@ -71,9 +71,20 @@ std::string ResetCollisionText(std::string_view operation) {
   return StrCat(kWarning, "conflicting counter resets during histogram ", operation);
 }
 
-std::string PossibleNonCounterText(std::string_view metric) {
-  return StrCat(kInfo, "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ",
-                GoQuote(metric));
+std::string NonCounterText(const Labels& labels, bool by_type) {
+  const std::string_view metric = labels.MetricName();
+  if (metric.empty()) return "";
+  constexpr std::string_view kText = "metric might not be a counter, ";
+  if (by_type) {
+    const std::string_view type = labels.Get(kTypeLabel);
+    if (type == "counter" || type == "histogram") return "";
+    return StrCat(kInfo, kText, "__type__ label is not set to \"counter\" or \"histogram\", got ",
+                  GoQuote(type), ": ", GoQuote(metric));
+  }
+  for (std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
+    if (metric.ends_with(suffix)) return "";
+  }
+  return StrCat(kInfo, kText, "name does not end in _total/_sum/_count/_bucket: ", GoQuote(metric));
 }
 
 std::string ForcedMonotonicityText(std::string_view metric) {
@@ -81,6 +92,13 @@ std::string ForcedMonotonicityText(std::string_view metric) {
                 "input to histogram_quantile needed to be fixed for monotonicity (see "
                 "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
                 ForMetric(metric));
+}
+
+std::string FallingBucketsText(const FallingBuckets& falling) {
+  const auto seconds = [](int64_t ms) { return FormatRfc3339(ms / 1000 * 1000); };
+  return StrCat(", from buckets ", Number(falling.min_bucket), " to ", Number(falling.max_bucket),
+                ", with a max diff of ", FormatFloat(falling.max_diff, 'g', 2), ", over ", falling.count,
+                " samples from ", seconds(falling.first_ms), " to ", seconds(falling.last_ms));
 }
 
 std::string IncompatibleTypesText(std::string_view left, std::string_view binary_operator,

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "promql/functions/call.h"
 #include "promql/functions/quantile.h"
 
 namespace narthex::promql {
@@ -25,8 +26,10 @@ std::string ResetCollisionText(std::string_view operation);
 std::string SortIneffectiveText();
 
 // Infos.
-std::string PossibleNonCounterText(std::string_view metric);
+// That a metric might not be a counter, by its type or its name; "" if it looks like one.
+std::string NonCounterText(const Labels& labels, bool by_type);
 std::string ForcedMonotonicityText(std::string_view metric);
+std::string FallingBucketsText(const FallingBuckets& falling);  // what follows that
 std::string IncompatibleTypesText(std::string_view left, std::string_view binary_operator,
                                   std::string_view right);
 std::string HistogramIgnoredInAggregationText(std::string_view aggregation);

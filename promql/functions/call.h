@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -33,14 +35,29 @@ struct Window {
   bool anchored = false, smoothed = false;
 };
 
-// Texts without position, each once. Not thread-safe.
+// What an annotation tells of everything that gave it: where classic histograms had falling counts, how much
+// they fell at most, and how often that was.
+struct FallingBuckets {
+  double min_bucket = 0, max_bucket = 0, max_diff = 0;
+  int64_t first_ms = 0, last_ms = 0;
+  int64_t count = 1;
+};
+
+// Texts without position, each once, whoever gives it: as upstream keeps them, the position is that of the
+// part of the query that is evaluated last (with falling buckets: first). Not thread-safe.
 class Annotations {
  public:
   struct Entry {
     std::string text;
     PositionRange pos;
+    PositionRange node;  // of the expression that says it, mostly `pos`
+    std::optional<FallingBuckets> falling;
   };
-  void Add(std::string text, PositionRange pos);
+  void Add(std::string text, PositionRange pos) { Add({std::move(text), pos, pos, std::nullopt}); }
+  void Add(std::string text, PositionRange pos, PositionRange node) {
+    Add({std::move(text), pos, node, std::nullopt});
+  }
+  void Add(Entry entry);
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:
@@ -53,10 +70,11 @@ struct CallContext {
   std::span<const double> scalars;  // the scalar arguments, in order
   const Labels* labels = nullptr;   // of the series
   PositionRange pos;                // of the first argument: where annotations point to
+  PositionRange node;               // of the call
   Annotations* annotations = nullptr;
   absl::Status status;  // set by Fail: the query ends
 
-  void Annotate(std::string text) { annotations->Add(std::move(text), pos); }
+  void Annotate(std::string text) { annotations->Add(std::move(text), pos, node); }
   void Fail(std::string text) { status = absl::FailedPreconditionError(text); }
   std::string_view MetricName() const {
     return labels == nullptr ? std::string_view() : labels->MetricName();

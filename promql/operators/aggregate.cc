@@ -231,7 +231,7 @@ class Aggregate : public Operator {
   }
 
   void Annotate(std::string text) {
-    state_->annotations.Add(std::move(text), aggregate_.children.back()->pos);
+    state_->annotations.Add(std::move(text), ArgumentPosition(*aggregate_.children.back()), aggregate_.pos);
   }
 
   void StoreRow(size_t base, size_t r, Batch* batch) {

@@ -89,7 +89,7 @@ void BatchStream::FillRun(size_t first, size_t end) {
 
 absl::Status BatchStream::Take(FillNotes* notes) {
   for (const Annotations::Entry& entry : notes->annotations.entries()) {
-    state_->annotations.Add(entry.text, entry.pos);
+    state_->annotations.Add(entry);
   }
   counts_->Add(notes->counts.per_step, notes->counts.total);
   RETURN_IF_ERROR(state_->Hold(notes->held));

@@ -206,11 +206,7 @@ class HistogramOnDevice : public OnDevice {
     h.histograms = static_cast<uint32_t>(buckets_.size());
     h.low = low_.data();
     h.high = high_.empty() ? nullptr : high_.data();
-    bool forced = false;
-    ASSIGN_OR_RETURN(ran, run_.Quantile(h, &forced));
-    // The groups have no names.
-    if (ran && forced) state_->annotations.Add(ForcedMonotonicityText(""), call_.children.back()->pos);
-    return ran;
+    return run_.Quantile(h);
   }
 
   // False if a group has no bound: that is for the CPU to speak about.

@@ -25,11 +25,6 @@ bool HasMetadata(const Labels& labels) { return labels.Has("__type__") || labels
 
 }  // namespace
 
-bool LooksLikeCounterName(std::string_view name) {
-  return name.empty() || name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
-         name.ends_with("_bucket");
-}
-
 DeviceRun::DeviceRun(const DeviceExpr& expr, QueryState* state, Steps steps)
     : expr_(expr),
       state_(state),
@@ -222,13 +217,13 @@ absl::StatusOr<bool> DeviceRun::Finish() {
   return true;
 }
 
-absl::StatusOr<bool> DeviceRun::Quantile(const DeviceHistograms& histograms, bool* forced) {
+absl::StatusOr<bool> DeviceRun::Quantile(const DeviceHistograms& histograms) {
   values_.resize(size_t{histograms.histograms} * columns_);
   present_.resize(values_.size());
   int32_t any = 0;
   if (Failed(devices_->api().quantile(query_, &histograms, values_.data(), present_.data(), &any)))
     return false;
-  *forced = any != 0;
+  if (any != 0) return Fall(DeviceFallback::kData);  // the CPU can tell more of it
   Done();
   return true;
 }
@@ -248,10 +243,9 @@ void DeviceRun::Done() {
   done_ = true;
   counts_->Add(looked_at_.per_step, looked_at_.total);
   if (expr_.function != kDeviceRate && expr_.function != kDeviceIncrease) return;
-  const std::string_view name = series_[0].labels.MetricName();
-  if (LooksLikeCounterName(name)) return;
-  if (std::find(present_.begin(), present_.end(), 1) == present_.end()) return;
-  state_->annotations.Add(PossibleNonCounterText(name), expr_.call->children[0]->pos);
+  std::string text = NonCounterText(series_[0].labels, state_->type_and_unit_labels);
+  if (text.empty() || std::find(present_.begin(), present_.end(), 1) == present_.end()) return;
+  state_->annotations.Add(std::move(text), ArgumentPosition(*expr_.call->children[0]), expr_.call->pos);
 }
 
 void DeviceRun::End() {

@@ -27,7 +27,7 @@ class DeviceRun {
   // [group][step]
   absl::StatusOr<bool> Finish();
   // [histogram][step]; *forced as in promql/device.h.
-  absl::StatusOr<bool> Quantile(const DeviceHistograms& histograms, bool* forced);
+  absl::StatusOr<bool> Quantile(const DeviceHistograms& histograms);
   // [step][group][k]
   absl::StatusOr<bool> Best();
   // Frees what is on the device, and tells the cost model how long it took. No result after that.
@@ -79,8 +79,5 @@ class DeviceRun {
   SampleCounts* const counts_;
   SampleCounts looked_at_;  // so far; counts once there is an answer
 };
-
-// As RangeFunction says it where a metric does not look like a counter.
-bool LooksLikeCounterName(std::string_view name);
 
 }  // namespace narthex::promql

@@ -17,7 +17,7 @@ namespace {
 // The rows that belong to one output series, until all of them are there.
 struct HistogramGroup {
   SeriesMeta meta;
-  std::string metric;
+  std::string metric;  // for annotations
   size_t waiting = 0;  // input series that have not come yet
   struct Bucket {
     double bound = 0;
@@ -70,6 +70,11 @@ class HistogramOperator : public WholeMatrixOperator {
     return out;
   }
 
+  // As upstream: who drops names early has none left to tell.
+  std::string NameToTell(std::string_view metric) const {
+    return std::string(state_->delayed_name_removal ? metric : std::string_view());
+  }
+
   virtual absl::Status Prepare() = 0;
   virtual size_t Outputs() const { return 1; }
   virtual SeriesMeta OutputSeries(const SeriesMeta& meta, size_t k) const { return meta; }
@@ -78,7 +83,9 @@ class HistogramOperator : public WholeMatrixOperator {
                          const HistogramGroup& group) = 0;
   virtual double Native(const FloatHistogram& h, size_t step, size_t k, const HistogramGroup& group) = 0;
 
-  void Annotate(std::string text) { state_->annotations.Add(std::move(text), vector_expr_.pos); }
+  void Annotate(std::string text) {
+    state_->annotations.Add(std::move(text), ArgumentPosition(vector_expr_), call_.pos);
+  }
   void AnnotateNan(NanNote note, const std::string& metric) {
     if (note != NanNote::kNone) Annotate(NanNoteText(note, metric));
   }
@@ -113,7 +120,8 @@ class HistogramOperator : public WholeMatrixOperator {
   struct Split {
     std::string_view bound, metric;
   };
-  // What is neither goes into key_. Labels are sorted: behind the bound nothing has to be looked at.
+  // All but the bound goes into key_: the name tells histograms apart, too. Labels are sorted: behind the
+  // bound nothing has to be looked at.
   Split SplitLabels(const Labels& labels) {
     constexpr std::string_view kBound = "le";
     static_assert(kMetricName < kBound);
@@ -121,9 +129,9 @@ class HistogramOperator : public WholeMatrixOperator {
     key_.clear();
     const char *begin = labels.encoded().data(), *end = begin + labels.encoded().size();
     for (auto it = labels.begin(); !(it == labels.end()) && it->name <= kBound; ++it) {
-      const bool is_metric = it->name == kMetricName, is_bound = it->name == kBound;
-      if (!is_metric && !is_bound) continue;
-      (is_metric ? split.metric : split.bound) = it->value;
+      if (it->name == kMetricName) split.metric = it->value;
+      if (it->name != kBound) continue;
+      split.bound = it->value;
       key_.append(begin, it.encoded().data());
       begin = it.encoded().data() + it.encoded().size();
     }
@@ -133,22 +141,17 @@ class HistogramOperator : public WholeMatrixOperator {
 
   // The group of a series whose bound is a label like others.
   size_t GroupWithBound(const SeriesMeta& meta) {
-    key_.clear();
-    AppendGroup(meta.labels, {}, /*without=*/true, &key_);
+    key_ = meta.labels.encoded();
     return GroupOfKey(meta.labels.MetricName());
   }
 
-  // key_: the labels of the group, without the name.
+  // key_: the labels of the group.
   size_t GroupOfKey(std::string_view metric) {
-    // With delayed name removal the name tells histograms apart; else it is no part of the group.
-    if (state_->delayed_name_removal && !metric.empty()) {
-      key_ = LabelsBuilder(Labels::FromEncoded(key_)).Set(kMetricName, metric).Build().encoded();
-    }
     const auto [it, added] = index_.try_emplace(key_, groups_.size());
     if (added) {
       HistogramGroup& group = groups_.emplace_back();
       group.meta = {Labels::FromEncoded(key_), true};
-      group.metric = metric;
+      group.metric = NameToTell(metric);
     }
     return it->second;
   }
@@ -158,7 +161,7 @@ class HistogramOperator : public WholeMatrixOperator {
     const bool any_float = std::find(cells, end, Batch::kFloat) != end;
     const bool any_native = batch.has_histograms() && std::find(cells, end, Batch::kHistogram) != end;
     if (any_float && !member.bound.has_value()) {
-      Annotate(BadBucketLabelText(meta.labels.MetricName(), meta.labels.Get("le")));
+      Annotate(BadBucketLabelText(NameToTell(meta.labels.MetricName()), meta.labels.Get("le")));
     } else if (any_float) {
       RETURN_IF_ERROR(Hold(std::count(cells, end, Batch::kFloat), &groups_[member.group]));
       HistogramGroup& group = groups_[member.group];
@@ -184,9 +187,6 @@ class HistogramOperator : public WholeMatrixOperator {
     group.natives.resize(columns());
     for (size_t i = 0; i < columns(); ++i) {
       if (batch.cells(r)[i] != Batch::kHistogram) continue;
-      if (group.natives[i] != nullptr) {  // of another name
-        return absl::FailedPreconditionError("vector cannot contain metrics with the same labelset");
-      }
       RETURN_IF_ERROR(Hold(1, &group));
       group.natives[i] = batch.histogram(r, i);
     }
@@ -260,7 +260,9 @@ class QuantileOfHistogram : public HistogramOperator {
       ASSIGN_OR_RETURN(std::vector<double> row, ReadScalar(quantiles_[k].get(), steps_.count));
       for (double q : row) {
         bool bad = std::isnan(q) || q < 0 || q > 1;
-        if (bad) state_->annotations.Add(InvalidQuantileText(q), call_.children[first_argument_ + k]->pos);
+        if (!bad) continue;
+        const Expr& argument = *call_.children[first_argument_ + k];
+        state_->annotations.Add(InvalidQuantileText(q), ArgumentPosition(argument), call_.pos);
       }
       rows_.push_back(std::move(row));
     }
@@ -279,7 +281,12 @@ class QuantileOfHistogram : public HistogramOperator {
   double Classic(std::vector<ClassicBucket>* buckets, size_t step, size_t k,
                  const HistogramGroup& group) override {
     BucketQuantileResult result = BucketQuantileInPlace(rows_[k][step], buckets);
-    if (result.forced_monotonicity) Annotate(ForcedMonotonicityText(group.metric));
+    if (result.forced_monotonicity) {
+      const int64_t t = steps_.Time(static_cast<int>(step));
+      state_->annotations.Add(
+          {ForcedMonotonicityText(group.metric), ArgumentPosition(vector_expr_), call_.pos,
+           FallingBuckets{result.min_bucket, result.max_bucket, result.max_diff, t, t, 1}});
+    }
     return result.value;
   }
   double Native(const FloatHistogram& h, size_t step, size_t k, const HistogramGroup& group) override {

@@ -75,7 +75,8 @@ class InstantFunction : public MapOperator {
   absl::Status Change(Batch* batch) override {
     std::vector<double> scalars(rows_.size());
     CallContext context;
-    if (!call_.children.empty()) context.pos = call_.children[0]->pos;
+    if (!call_.children.empty()) context.pos = ArgumentPosition(*call_.children[0]);
+    context.node = call_.pos;
     context.annotations = &state_->annotations;
     for (size_t r = 0; r < batch->series(); ++r) {
       context.labels = &series_[at_ + r].labels;

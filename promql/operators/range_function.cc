@@ -15,27 +15,25 @@
 namespace narthex::promql {
 namespace {
 
-bool LooksLikeCounter(std::string_view name) {
-  return name.empty() || name.ends_with("_total") || name.ends_with("_sum") || name.ends_with("_count") ||
-         name.ends_with("_bucket");
-}
-
-// The metric names of all series, for annotations. Mostly they all have the same.
+// The metric names of all series, for annotations, and their types, where the engine goes by them. Mostly
+// they all have the same.
 class MetricNames {
  public:
-  explicit MetricNames(const std::vector<SeriesMeta>& series = {}) {
+  explicit MetricNames(const std::vector<SeriesMeta>& series = {}, bool with_types = false) {
     const Labels* last = nullptr;
     for (size_t i = 0; i < series.size(); ++i) {
       const Labels& labels = series[i].labels;
       if (last != nullptr && labels == *last) continue;
       last = &labels;
       const std::string_view name = labels.MetricName();
-      if (!names_.empty() && names_.back().MetricName() == name) continue;
-      names_.push_back(Labels({{kMetricName, name}}));
+      const std::string_view type = with_types ? labels.Get(kTypeLabel) : std::string_view();
+      if (!names_.empty() && names_.back().MetricName() == name && names_.back().Get(kTypeLabel) == type)
+        continue;
+      names_.push_back(LabelsBuilder(Labels()).Set(kMetricName, name).Set(kTypeLabel, type).Build());
       first_.push_back(i);
     }
   }
-  // As labels: nothing but the name.
+  // As labels: nothing but these.
   const Labels& Of(size_t series) const {
     const auto after = std::upper_bound(first_.begin(), first_.end(), series);
     return names_[static_cast<size_t>(after - first_.begin()) - 1];
@@ -151,9 +149,9 @@ class RangeRows : public BatchFiller {
   }
 
   void NoteNonCounter(const Labels& labels, const Batch::Cell* cells, size_t steps) {
-    if (LooksLikeCounter(labels.MetricName())) return;
-    if (std::find(cells, cells + steps, Batch::kFloat) == cells + steps) return;
-    notes_->annotations.Add(PossibleNonCounterText(labels.MetricName()), call_.call.children[0]->pos);
+    std::string text = NonCounterText(labels, state_->type_and_unit_labels);
+    if (text.empty() || std::find(cells, cells + steps, Batch::kFloat) == cells + steps) return;
+    notes_->annotations.Add(std::move(text), ArgumentPosition(*call_.call.children[0]), call_.call.pos);
   }
 
   // The window of a step. anchored and smoothed also look before the range, as far as the lookback goes, and
@@ -187,7 +185,8 @@ class RangeRows : public BatchFiller {
     std::vector<double> scalars(call_.scalar_rows.size());
     CallContext context;
     context.labels = &call_.names.Of(series);
-    context.pos = call_.call.children[0]->pos;
+    context.pos = ArgumentPosition(*call_.call.children[0]);
+    context.node = call_.call.pos;
     context.annotations = &notes_->annotations;
     for (int i = 0; i < steps_.count; ++i) {
       Window window = WindowOf(points, source_->shift.Reference(steps_.Time(i)));
@@ -211,8 +210,9 @@ class RangeRows : public BatchFiller {
   }
 
   void NoteNonCounter(const CallContext& context, const Window& window) {
-    if (!call_.wants_counter || window.floats.empty() || LooksLikeCounter(context.MetricName())) return;
-    notes_->annotations.Add(PossibleNonCounterText(context.MetricName()), context.pos);
+    if (!call_.wants_counter || window.floats.empty()) return;
+    std::string text = NonCounterText(*context.labels, state_->type_and_unit_labels);
+    if (!text.empty()) notes_->annotations.Add(std::move(text), context.pos, context.node);
   }
 
   void CountSamples(const Window& window, size_t step) {
@@ -262,7 +262,7 @@ class RangeFunction : public Operator {
       for (SeriesMeta& meta : series) meta.drop_name = true;
     }
     call_.series_count = series.size();
-    call_.names = MetricNames(series);
+    call_.names = MetricNames(series, call_.state->type_and_unit_labels);
     MakeStream();
     return series;
   }

@@ -76,7 +76,8 @@ class Ranked : public WholeMatrixOperator {
     if (ratio.max == 0 && ratio.min == 0) return false;
     if (std::isnan(ratio.max)) return absl::FailedPreconditionError("Ratio value is NaN");
     const auto warn = [this](double value, double capped) {
-      state_->annotations.Add(InvalidRatioText(value, capped), aggregate_.children[0]->pos);
+      state_->annotations.Add(InvalidRatioText(value, capped), ArgumentPosition(*aggregate_.children[0]),
+                              aggregate_.pos);
     };
     if (ratio.max > 1) warn(ratio.max, 1);
     if (ratio.min < -1) warn(ratio.min, -1);
@@ -94,8 +95,7 @@ class Ranked : public WholeMatrixOperator {
       Batch::Cell cell = input.rows.cells(s)[step];
       if (cell == Batch::kEmpty) continue;
       if (kind != Aggregation::kLimitk && cell == Batch::kHistogram) {
-        state_->annotations.Add(HistogramIgnoredInAggregationText(AggregationName(kind)),
-                                aggregate_.children.back()->pos);
+        state_->annotations.Add(HistogramIgnoredInAggregationText(AggregationName(kind)), aggregate_.pos);
         continue;
       }
       chosen.push_back(s);

@@ -60,7 +60,10 @@ class SharedRead {
     Kept& kept = kept_[at - first_];
     counts->Add(kept.counts.per_step, kept.counts.total);
     for (const Annotations::Entry& entry : kept.annotations.entries()) {
-      state_->annotations.Add(entry.text, PlaceIn(e, entry.pos));
+      Annotations::Entry placed = entry;
+      placed.pos = PlaceIn(e, entry.pos);
+      placed.node = PlaceIn(e, entry.node);
+      state_->annotations.Add(std::move(placed));
     }
     ++at_[reader];
     if (Slowest() > at)
@@ -88,11 +91,12 @@ class SharedRead {
 
   // Annotations point into the expression that was read; the others have the same text elsewhere.
   PositionRange PlaceIn(const Expr& e, PositionRange pos) const {
-    const auto same = [&pos](const Expr& other) {
-      return other.pos.start == pos.start && other.pos.end == pos.end;
+    const auto same = [&pos](PositionRange other) {
+      return other.start == pos.start && other.end == pos.end;
     };
-    if (!e_.children.empty() && same(*e_.children[0])) return e.children[0]->pos;
-    return same(e_) ? e.pos : pos;
+    if (!e_.children.empty() && same(ArgumentPosition(*e_.children[0])))
+      return ArgumentPosition(*e.children[0]);
+    return same(e_.pos) ? e.pos : pos;
   }
 
   absl::StatusOr<bool> ReadOn() {

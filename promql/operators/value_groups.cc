@@ -41,7 +41,8 @@ class QuantileAggregate : public WholeMatrixOperator {
   // Once a query, and even where there is nothing to aggregate.
   void CheckParameter(ParameterRange q) {
     const auto warn = [this](double bad) {
-      state_->annotations.Add(InvalidQuantileText(bad), aggregate_.children[0]->pos);
+      state_->annotations.Add(InvalidQuantileText(bad), ArgumentPosition(*aggregate_.children[0]),
+                              aggregate_.pos);
     };
     if (!(q.max <= 1)) warn(q.max);
     if (q.min < 0) warn(q.min);
@@ -55,7 +56,7 @@ class QuantileAggregate : public WholeMatrixOperator {
       if (cell == Batch::kFloat) values.push_back(input.rows.values(s)[step]);
       if (cell == Batch::kHistogram) {
         state_->annotations.Add(HistogramIgnoredInAggregationText("quantile"),
-                                aggregate_.children.back()->pos);
+                                ArgumentPosition(*aggregate_.children.back()), aggregate_.pos);
       }
     }
     if (!values.empty()) out->SetFloat(row, step, Quantile(q, &values));
@@ -82,16 +83,19 @@ class CountValues : public WholeMatrixOperator {
       return absl::FailedPreconditionError(StrCat("invalid label name ", GoQuote(label_)));
     }
     ASSIGN_OR_RETURN(Matrix input, Input(0));
+    std::vector<std::string> grouping = aggregate_.grouping;
+    if (!aggregate_.without) grouping.push_back(label_);
     std::map<Labels, std::vector<double>> counts;  // by output labels; one count a step
     for (size_t s = 0; s < input.series.size(); ++s) {
       RETURN_IF_ERROR(state_->Check());
-      Labels group = GroupLabels(input.series[s].labels, aggregate_.grouping, aggregate_.without);
       for (size_t i = 0; i < columns(); ++i) {
         Batch::Cell cell = input.rows.cells(s)[i];
         if (cell == Batch::kEmpty) continue;
         std::string value = cell == Batch::kHistogram ? input.rows.histogram(s, i)->ToString()
                                                       : FormatFloatF(input.rows.values(s)[i]);
-        std::vector<double>& row = counts[LabelsBuilder(group).Set(label_, value).Build()];
+        // The value is a label like any other when it comes to groups.
+        const Labels labels = LabelsBuilder(input.series[s].labels).Set(label_, value).Build();
+        std::vector<double>& row = counts[GroupLabels(labels, grouping, aggregate_.without)];
         if (row.empty()) RETURN_IF_ERROR(MakeRow(&row));
         ++row[i];
       }

@@ -84,6 +84,12 @@ ExprPtr Expr::Clone() const {
   return out;
 }
 
+PositionRange ArgumentPosition(const Expr& argument) {
+  const Expr* e = &argument;
+  while (e->kind == ExprKind::kParen || e->kind == ExprKind::kStepInvariant) e = e->children[0].get();
+  return e->kind == ExprKind::kSubquery ? PositionRange() : e->pos;
+}
+
 std::string_view OnlyName(const Expr& selector) {
   for (const Matcher& m : selector.matchers) {
     if (m.op() == MatchOp::kEqual && m.name() == kMetricName) return m.value();

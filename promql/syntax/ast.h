@@ -146,6 +146,9 @@ struct Expr {
 ValueType TypeOf(const Expr& e);
 // The metric name of all series of a vector selector; empty if they may have several.
 std::string_view OnlyName(const Expr& selector);
+// Where annotations say that an argument is: inside its parentheses; a subquery, as upstream, is nowhere
+// (1:1).
+PositionRange ArgumentPosition(const Expr& argument);
 // Canonical one-line text, as upstream's String().
 std::string ToString(const Expr& e);
 // upstream's Pretty(); nodes longer than max_chars are split over lines.
