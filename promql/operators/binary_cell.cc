@@ -64,7 +64,10 @@ Applied HistogramHistogram(const Expr& binary, const BinaryCell& left, const Bin
     return Applied::kImpossible;
   }
   const char* word = subtract ? "subtraction" : "addition";
-  if (collision) annotations->Add(ResetCollisionText(word), binary.pos);
+  if (collision) {  // as upstream: there is a warning in place of a result
+    annotations->Add(ResetCollisionText(word), binary.pos);
+    return Applied::kImpossible;
+  }
   if (reconciled) annotations->Add(CustomBucketsReconciledText(word), binary.pos);
   if (subtract) sum.hint = CounterResetHint::kGauge;  // a difference may go either way
   return KeepHistogram(std::move(sum), out);
@@ -72,12 +75,12 @@ Applied HistogramHistogram(const Expr& binary, const BinaryCell& left, const Bin
 
 }  // namespace
 
-bool DropsName(const Expr& binary) {
-  bool arithmetic = binary.op == Op::kAdd || binary.op == Op::kSub || binary.op == Op::kMul ||
-                    binary.op == Op::kDiv || binary.op == Op::kMod || binary.op == Op::kPow ||
-                    binary.op == Op::kAtan2;
-  return arithmetic || binary.return_bool;
+bool IsArithmetic(Op op) {
+  return op == Op::kAdd || op == Op::kSub || op == Op::kMul || op == Op::kDiv || op == Op::kMod ||
+         op == Op::kPow || op == Op::kAtan2;
 }
+
+bool DropsName(const Expr& binary) { return IsArithmetic(binary.op) || binary.return_bool; }
 
 BinaryCell CellOf(const Batch& batch, size_t row, size_t step) {
   BinaryCell out;

@@ -42,6 +42,7 @@ Applied ApplyBinary(const Expr& binary, const BinaryCell& left, const BinaryCell
                     Annotations* annotations, BinaryCell* out);
 BinaryCell CellOf(const Batch& batch, size_t row, size_t step);
 void StoreCell(const BinaryCell& cell, size_t row, size_t step, Batch* batch);
+bool IsArithmetic(Op op);
 // Arithmetic drops the metric name, comparisons and set operators keep it.
 bool DropsName(const Expr& binary);
 

@@ -1,6 +1,7 @@
 #include "promql/operators/vector_binary.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
 #include "promql/operators/maps.h"
@@ -21,15 +22,20 @@ class VectorBinary : public WholeMatrixOperator {
         matching_(*binary.matching),
         swapped_(matching_.card == Cardinality::kOneToMany),
         one_to_one_(matching_.card == Cardinality::kOneToOne),
-        row_is_group_(one_to_one_ && DropsName(binary) && !state->delayed_name_removal &&
+        drops_name_at_once_(IsArithmetic(binary.op) || (binary.return_bool && !state->delayed_name_removal)),
+        row_is_group_(one_to_one_ && drops_name_at_once_ && matching_.include.empty() &&
                       !NamesTheName(matching_)) {
     children_.push_back(std::move(left));
     children_.push_back(std::move(right));
   }
 
-  bool SeriesDiffer() const override { return !state_->delayed_name_removal; }
+  bool SeriesDiffer() const override { return true; }
 
  private:
+  static bool IsMetadataLabel(std::string_view name) {
+    return name == kMetricName || name == kTypeLabel || name == kUnitLabel;
+  }
+
   static bool NamesTheName(const VectorMatching& matching) {
     return std::find(matching.labels.begin(), matching.labels.end(), kMetricName) != matching.labels.end();
   }
@@ -49,6 +55,14 @@ class VectorBinary : public WholeMatrixOperator {
   absl::Status Step(size_t i) {
     RETURN_IF_ERROR(state_->Check());
     if (MatchesNothing(i)) return absl::OkStatus();
+    last_note_.reset();
+    RETURN_IF_ERROR(PairAll(i));
+    // As upstream: of what the pairs of a step have to tell only the last is heard.
+    if (last_note_.has_value()) state_->annotations.Add(*std::move(last_note_));
+    return absl::OkStatus();
+  }
+
+  absl::Status PairAll(size_t i) {
     one_at_.assign(groups_.count, kNone);
     for (size_t s = 0; s < one_.series.size(); ++s) {
       if (one_.rows.cells(s)[i] == Batch::kEmpty) continue;
@@ -92,14 +106,19 @@ class VectorBinary : public WholeMatrixOperator {
     BinaryCell one_cell =
         one == kNone ? BinaryCell{Batch::kFloat, *fill_one, nullptr} : CellOf(one_.rows, one, i);
     BinaryCell out;
-    const Applied applied = ApplyBinary(binary_, swapped_ ? one_cell : many_cell,
-                                        swapped_ ? many_cell : one_cell, &state_->annotations, &out);
+    Annotations notes;
+    const Applied applied =
+        ApplyBinary(binary_, swapped_ ? one_cell : many_cell, swapped_ ? many_cell : one_cell, &notes, &out);
+    if (!notes.entries().empty()) last_note_ = notes.entries().back();
     if (applied == Applied::kImpossible) return absl::OkStatus();
     // Ambiguity is an error even where a comparison filters the result away.
     const size_t row = RowOf(many, one);
     RETURN_IF_ERROR(UseOnce(many != kNone ? groups_.left[many] : groups_.right[one], row));
     if (applied == Applied::kFiltered) return absl::OkStatus();
     RETURN_IF_ERROR(held_.Add(1));
+    if (row < out_.rows.series() && out_.rows.cells(row)[i] != Batch::kEmpty) {
+      return absl::FailedPreconditionError("vector cannot contain metrics with the same labelset");
+    }
     StoreCell(out, row, i, &out_.rows);
     return absl::OkStatus();
   }
@@ -123,22 +142,20 @@ class VectorBinary : public WholeMatrixOperator {
       return last_pair_[many].row;
     if (row_is_group_) {
       size_t& row = row_of_group_[many != kNone ? groups_.left[many] : groups_.right[one]];
-      if (row == kNone) {
-        row = out_.series.size();
-        AddRow(ResultSeries(many, one));
-      }
+      if (row == kNone) row = RowFor(ResultSeries(many, one));
       if (many != kNone) last_pair_[many] = {one, row};
       return row;
     }
     auto [pair, is_new] = row_of_pair_.try_emplace({many, one}, 0);
-    if (is_new) {
-      SeriesMeta meta = ResultSeries(many, one);
-      auto [labels, added] = row_of_labels_.try_emplace({meta.labels, meta.drop_name}, out_.series.size());
-      if (added) AddRow(std::move(meta));
-      pair->second = labels->second;
-    }
+    if (is_new) pair->second = RowFor(ResultSeries(many, one));
     if (many != kNone) last_pair_[many] = {one, pair->second};
     return pair->second;
+  }
+
+  size_t RowFor(SeriesMeta meta) {
+    auto [labels, added] = row_of_labels_.try_emplace(meta.labels, out_.series.size());
+    if (added) AddRow(std::move(meta));
+    return labels->second;
   }
 
   void AddRow(SeriesMeta meta) {
@@ -154,15 +171,13 @@ class VectorBinary : public WholeMatrixOperator {
     const SeriesMeta& base = many != kNone ? many_.series[many] : one_.series[one];
     if (row_is_group_) {
       const size_t group = many != kNone ? groups_.left[many] : groups_.right[one];
-      return {Labels::FromEncoded(std::string(groups_.Text(group))), true};
+      return {WithoutMetadata(Labels::FromEncoded(std::string(groups_.Text(group)))), false};
     }
-    const bool drop = DropsName(binary_);
-    const bool without_name = drop && !state_->delayed_name_removal;
     std::string kept;
     const Labels matched = many != kNone ? Labels() : MatchLabels(base.labels, matching_);
     const Labels& from = many != kNone ? base.labels : matched;
     for (auto it = from.begin(); !(it == from.end()); ++it) {
-      if (without_name && it->name == kMetricName) continue;
+      if (drops_name_at_once_ && IsMetadataLabel(it->name)) continue;
       const bool named =
           std::find(matching_.labels.begin(), matching_.labels.end(), it->name) != matching_.labels.end();
       if (one_to_one_ && matching_.on != named) continue;
@@ -170,13 +185,14 @@ class VectorBinary : public WholeMatrixOperator {
     }
     Labels labels = Labels::FromEncoded(std::move(kept));
     if (!matching_.include.empty()) {
+      // Who is filled in has the labels that its partner is matched by.
+      const Labels other = one != kNone ? one_.series[one].labels : MatchLabels(base.labels, matching_);
       LabelsBuilder more(labels);
-      for (const std::string& name : matching_.include) {
-        more.Set(name, one != kNone ? one_.series[one].labels.Get(name) : std::string_view());
-      }
+      for (const std::string& name : matching_.include) more.Set(name, other.Get(name));
       labels = more.Build();
     }
-    return {std::move(labels), drop || base.drop_name};
+    // As upstream: what was to be dropped from the operands is forgotten.
+    return {std::move(labels), binary_.return_bool && !drops_name_at_once_};
   }
 
   absl::Status Duplicate(size_t first, size_t second) const {
@@ -200,18 +216,21 @@ class VectorBinary : public WholeMatrixOperator {
   const Expr& binary_;
   const VectorMatching& matching_;
   const bool swapped_, one_to_one_;
+  const bool
+      drops_name_at_once_;   // before labels of the "one" side are included, the name perhaps among them
   const bool row_is_group_;  // the labels of a result are those of its match group
   Matrix many_, one_;
   MatchGroups groups_;
   std::vector<size_t> one_at_;
   std::vector<char> matched_, row_used_;  // at the current step
+  std::optional<Annotations::Entry> last_note_;
   struct Partner {
     size_t one, row;
   };
   std::vector<Partner> last_pair_;    // of each series of the "many" side
   std::vector<size_t> row_of_group_;  // if row_is_group_
   absl::flat_hash_map<std::pair<size_t, size_t>, size_t> row_of_pair_;
-  absl::flat_hash_map<std::pair<Labels, bool>, size_t> row_of_labels_;
+  absl::flat_hash_map<Labels, size_t> row_of_labels_;
   Matrix out_;
 };
 
