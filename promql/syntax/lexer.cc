@@ -14,9 +14,10 @@
 namespace narthex::promql {
 namespace {
 
-constexpr std::string_view kKeywords[] = {
-    "offset", "smoothed",  "anchored",   "by",   "without", "on",  "ignoring", "group_left", "group_right",
-    "fill",   "fill_left", "fill_right", "bool", "start",   "end", "step",     "range"};
+constexpr std::string_view kKeywords[] = {"offset",    "smoothed",   "anchored",   "by",          "without",
+                                          "on",        "ignoring",   "group_left", "group_right", "fill",
+                                          "fill_left", "fill_right", "bool",       "start",       "end",
+                                          "step",      "range",      "min_of",     "max_of"};
 
 bool IsAlpha(char c) { return absl::ascii_isalpha(static_cast<unsigned char>(c)) || c == '_'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -76,8 +77,8 @@ class Lexer {
     while (!AtEnd()) {
       if (IsSpace(Peek())) {
         ++at_;
-      } else if (Peek() == '#') {
-        while (!AtEnd() && Peek() != '\n') ++at_;
+      } else if (Peek() == '#' && !in_duration_) {
+        while (!AtEnd() && Peek() != '\n' && Peek() != '\r') ++at_;
       } else {
         return;
       }
@@ -162,7 +163,7 @@ class Lexer {
 
   std::string WordHere() const {
     size_t end = at_;
-    while (end < in_.size() && IsAlphaNumeric(in_[end])) ++end;
+    while (end < in_.size() && IsAlpha(in_[end])) ++end;
     return Lower(in_.substr(at_, end - at_));
   }
 
@@ -170,15 +171,21 @@ class Lexer {
     return word == "step" || word == "range" || word == "min_of" || word == "max_of";
   }
 
-  // Inside [...]: a colon separates range and step; words are step, range, min_of, max_of only.
+  // Inside [...]: a colon separates range and step; words are step, range, min_of, max_of only, and end
+  // before a digit.
   bool BracketPiece() {
     char c = Peek();
     if (c == ':') {
       Colon();
       return true;
     }
-    if (!IsAlpha(c) || IsDurationWord(WordHere())) return false;
-    if (!bracket_has_value_) return false;
+    if (!IsAlpha(c)) return false;
+    const std::string word = WordHere();
+    if (IsDurationWord(word)) {
+      bracket_has_value_ = true;
+      Emit(TokenKind::kKeyword, at_, at_ + word.size());
+      return true;
+    }
     Fail(at_, StrCat("unexpected character: ", QuoteRune(in_, at_), ", expected ':'"));
     return true;
   }
@@ -189,7 +196,7 @@ class Lexer {
       return Fail(at_ + 1, "unexpected repeated colon in duration expression");
     }
     if (bracket_has_colon_) return Fail(at_, "unexpected colon ':'");
-    bracket_has_colon_ = in_duration_ = true;
+    bracket_has_colon_ = true;
     Emit(TokenKind::kPunctuation, at_, at_ + 1);
   }
 
@@ -224,16 +231,27 @@ class Lexer {
     Fail(at_, StrCat("unexpected character inside braces: ", QuoteRune(in_, at_)));
   }
 
+  // Whether the string so far is UTF-8; reports if not. As upstream, U+FFFD counts as what it stands for.
+  bool HasGoodRunes(size_t end) {
+    const std::string_view text = in_.substr(at_, end - at_);
+    if (IsValidUtf8(text) && text.find("\xef\xbf\xbd") == text.npos) return true;
+    Fail(at_, "invalid UTF-8 rune");
+    return false;
+  }
+
   void String() {
     char quote = Peek();
     size_t end = at_ + 1;
     if (quote == '`') {
       while (end < in_.size() && in_[end] != '`') ++end;
+      if (!HasGoodRunes(end)) return;
       if (end >= in_.size()) return Fail(at_, "unterminated raw string");
-      if (!IsValidUtf8(in_.substr(at_, end - at_))) return Fail(at_, "invalid UTF-8 rune");
       return Emit(TokenKind::kString, at_, end + 1);
     }
     while (end < in_.size() && in_[end] != quote) {
+      if (in_[end] == '\n' || in_[end] == '\\') {
+        if (!HasGoodRunes(end)) return;
+      }
       if (in_[end] == '\n') return Fail(at_, "unterminated quoted string");
       if (in_[end] == '\\') {
         size_t used = Escape(end + 1, quote);
@@ -242,8 +260,8 @@ class Lexer {
       }
       ++end;
     }
+    if (!HasGoodRunes(end)) return;
     if (end >= in_.size()) return Fail(at_, "unterminated quoted string");
-    if (!IsValidUtf8(in_.substr(at_, end - at_))) return Fail(at_, "invalid UTF-8 rune");
     Emit(TokenKind::kString, at_, end + 1);
   }
 
@@ -276,8 +294,18 @@ class Lexer {
 
   // U+002E '.'
   std::string HexRune(size_t at) const {
-    std::string hex = StrCat(absl::Hex(static_cast<unsigned char>(in_[at]), absl::kZeroPad4));
-    return StrCat("U+", absl::AsciiStrToUpper(hex), " ", QuoteRune(in_, at));
+    size_t length = 1;
+    while (at + length < in_.size() && (static_cast<unsigned char>(in_[at + length]) & 0xc0) == 0x80)
+      ++length;
+    std::string_view rune = in_.substr(at, length);
+    if (!IsValidUtf8(rune)) rune = "\xef\xbf\xbd";
+    const auto lead = static_cast<unsigned char>(rune[0]);
+    uint32_t code = rune.size() == 1 ? lead : lead & (0x7fu >> rune.size());
+    for (char c : rune.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3f);
+    const std::string hex = absl::AsciiStrToUpper(StrCat(absl::Hex(code, absl::kZeroPad4)));
+    const std::string quoted = GoQuote(rune);
+    const bool printable = quoted.size() == rune.size() + 2 || rune == "\"" || rune == "\\";
+    return StrCat("U+", hex, printable ? StrCat(" '", rune, "'") : "");
   }
 
   void Number() {
@@ -296,26 +324,32 @@ class Lexer {
   }
 
   // Moves *i over a number: digits, underscores between them, one dot, one exponent. False leaves it behind
-  // the first character that does not fit, or before a unit.
+  // the first character that does not fit, or before a unit. As upstream: a dot in front is not counted, and
+  // the first e of hexadecimal digits is an exponent, unless it is their first.
   bool ScanNumber(size_t* i) const {
-    bool hex = SkipAny("0", i) && SkipAny("xX", i), dot = false, exponent = false;
-    std::string_view digits = hex ? "0123456789abcdefABCDEF" : "0123456789";
+    const size_t start = *i;
+    const bool hex = SkipAny("0", i) && SkipAny("xX", i);
+    bool dot = false, exponent = false;
+    const std::string_view digits = hex ? "0123456789abcdefABCDEF" : "0123456789";
     if (hex) SkipAny("_", i);
+    SkipAny(".", i);
+    SkipAny(digits, i);
     while (true) {
-      while (SkipAny(digits, i)) {
-      }
       if (SkipAny(".", i)) {
         if (dot || hex || SkipAny("_.", i)) return false;
         dot = true;
-      } else if (!hex && SkipAny("eE", i)) {
+      } else if (SkipAny("eE", i)) {
         if (exponent) return false;
         exponent = true;
         SkipAny("+-", i);
         if (SkipAny("._eE", i) || *i >= in_.size()) return false;
       } else if (SkipAny("_", i)) {
         if (SkipAny("._eE", i) || *i >= in_.size()) return false;
+      } else if (!SkipAny(digits, i)) {
+        return *i != start && (*i >= in_.size() || !IsAlphaNumeric(in_[*i]));
       } else {
-        return *i >= in_.size() || !IsAlphaNumeric(in_[*i]);
+        while (SkipAny(digits, i)) {
+        }
       }
     }
   }
@@ -337,11 +371,15 @@ class Lexer {
     return false;
   }
 
+  bool ParenthesisFollows(size_t at) const {
+    while (at < in_.size() && IsSpace(in_[at])) ++at;
+    return at < in_.size() && in_[at] == '(';
+  }
+
   void Word() {
     size_t end = at_;
     while (end < in_.size() && (IsAlphaNumeric(in_[end]) || in_[end] == ':')) ++end;
     std::string lower = Lower(in_.substr(at_, end - at_));
-    bracket_has_value_ = true;
     static constexpr std::pair<std::string_view, Op> kOps[] = {
         {"and", Op::kAnd}, {"or", Op::kOr}, {"unless", Op::kUnless}, {"atan2", Op::kAtan2}};
     for (const auto& [name, op] : kOps) {
@@ -358,7 +396,8 @@ class Lexer {
         return;
       }
     }
-    bool keyword = std::find(std::begin(kKeywords), std::end(kKeywords), lower) != std::end(kKeywords);
+    bool keyword = std::find(std::begin(kKeywords), std::end(kKeywords), lower) != std::end(kKeywords) &&
+                   (!lower.starts_with("fill") || ParenthesisFollows(end));
     Emit(keyword ? TokenKind::kKeyword : TokenKind::kIdentifier, at_, end);
   }
 
@@ -367,7 +406,7 @@ class Lexer {
   std::vector<Token> out_;
   bool done_ = false, braces_ = false;
   bool bracket_ = false, bracket_has_value_ = false, bracket_has_colon_ = false;
-  bool in_duration_ = false;  // in brackets, before the first number of the range or the step
+  bool in_duration_ = false;  // in brackets, before the first number
   int parens_ = 0;
 };
 
@@ -400,7 +439,9 @@ std::string Token::Describe() const {
     case TokenKind::kIdentifier:
       return StrCat(text.find(':') == text.npos ? "identifier " : "metric identifier ", GoQuote(text));
     case TokenKind::kKeyword:
-      if (Is("start") || Is("end")) return GoQuote(text);
+      for (const char* word : {"start", "end", "step", "range", "min_of", "max_of"}) {
+        if (Is(word)) return GoQuote(text);
+      }
       return StrCat("<", text, ">");
     case TokenKind::kOperator:
       return StrCat("<op:", Lower(text), ">");
@@ -444,14 +485,18 @@ bool ParseNumberLiteral(std::string_view text, double* out) {
     std::string_view digits = std::string_view(lower).substr(octal ? 1 : 2);
     if (octal) base = 8;
     if (digits.empty()) return false;
-    double value = 0;
+    uint64_t value = 0;
+    bool fits = true;  // in 64 bits with a sign
     for (char c : digits) {
       int digit = c >= 'a' ? c - 'a' + 10 : c - '0';
       if (digit < 0 || digit >= base) return false;
-      value = value * base + digit;
+      constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+      fits = fits && value <= (kMost - static_cast<uint64_t>(digit)) / static_cast<uint64_t>(base);
+      value = value * static_cast<uint64_t>(base) + static_cast<uint64_t>(digit);
     }
-    *out = value;
-    return true;
+    if (fits) *out = static_cast<double>(value);
+    if (fits || !octal) return fits;
+    // The digits are decimal, as upstream reads them then.
   }
   std::optional<double> value = ParseGoFloat(clean);
   if (!value) return false;

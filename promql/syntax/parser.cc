@@ -62,6 +62,12 @@ bool IsMatchingWord(const Token& token) {
          token.Is("group_right");
 }
 
+// These are functions, too.
+bool NamesFunction(const Token& token) {
+  return token.Is("start") || token.Is("end") || token.Is("step") || token.Is("range") ||
+         token.Is("min_of") || token.Is("max_of");
+}
+
 bool BeginsExpr(const Token& token) {
   switch (token.kind) {
     case TokenKind::kEof:
@@ -195,6 +201,10 @@ ExprPtr Parser::Binary(int min_precedence) {
     if (failed()) return nullptr;
     node->pos = {left->pos.start, right->pos.end};
     node->operator_pos = Between(left->pos.end, right->pos.start);
+    if (!options_.fill_modifiers && node->matching &&
+        (node->matching->fill_left || node->matching->fill_right)) {
+      Note(node->pos, "binop fill modifiers are experimental and not enabled");
+    }
     node->children.push_back(std::move(left));
     node->children.push_back(std::move(right));
     left = std::move(node);
@@ -240,31 +250,42 @@ bool Parser::GroupModifier(Expr* node) {
   return true;
 }
 
+// fill (x), or fill_left (x) and fill_right (y) in either order.
 bool Parser::FillModifiers(Expr* node) {
-  while (Current().Is("fill") || Current().Is("fill_left") || Current().Is("fill_right")) {
-    Token keyword = Current();
-    if (!Ahead().Is("(")) return true;  // a metric of that name
-    Advance();
-    Advance();
-    bool negative = Current().kind == TokenKind::kOperator && Current().op == Op::kSub;
-    if (negative || (Current().kind == TokenKind::kOperator && Current().op == Op::kAdd)) Advance();
-    if (Current().kind != TokenKind::kNumber && Current().kind != TokenKind::kDuration) {
-      Unexpected("fill modifier", "number");
-      return false;
-    }
-    ExprPtr number = Number();
-    if (failed()) return false;
-    double value = negative ? -number->number : number->number;
-    if (!Accept(")")) {
-      Unexpected("fill modifier", "\")\"");
-      return false;
-    }
-    if (!options_.fill_modifiers) Note(keyword.pos, "binop fill modifiers are experimental and not enabled");
+  if (Current().Is("fill")) {
+    double value = 0;
+    if (!FillValue(&value)) return false;
     if (!node->matching) node->matching.emplace();
-    if (!keyword.Is("fill_right")) node->matching->fill_left = value;
-    if (!keyword.Is("fill_left")) node->matching->fill_right = value;
+    node->matching->fill_left = node->matching->fill_right = value;
+    return true;
+  }
+  for (int i = 0; i < 2; ++i) {
+    const bool left = Current().Is("fill_left");
+    if (!left && !Current().Is("fill_right")) return true;
+    if (node->matching && (left ? node->matching->fill_left : node->matching->fill_right)) return true;
+    double value = 0;
+    if (!FillValue(&value)) return false;
+    if (!node->matching) node->matching.emplace();
+    (left ? node->matching->fill_left : node->matching->fill_right) = value;
   }
   return true;
+}
+
+bool Parser::FillValue(double* value) {
+  Advance();
+  Advance();  // (
+  const bool negative = Current().kind == TokenKind::kOperator && Current().op == Op::kSub;
+  if (negative || (Current().kind == TokenKind::kOperator && Current().op == Op::kAdd)) Advance();
+  if (Current().kind != TokenKind::kNumber && Current().kind != TokenKind::kDuration) {
+    UnexpectedInExpression();
+    return false;
+  }
+  ExprPtr number = Number();
+  if (failed()) return false;
+  *value = negative ? -number->number : number->number;
+  if (Accept(")")) return true;
+  UnexpectedInExpression();
+  return false;
 }
 
 ExprPtr Parser::Unary() {
@@ -328,7 +349,7 @@ ExprPtr Parser::Primary() {
       return Ahead().Is("(") && token.text.find(':') == std::string::npos ? Call() : Selector();
     case TokenKind::kKeyword:
       if (IsMatchingWord(token)) break;
-      return Ahead().Is("(") && FindFunction(token.text) != nullptr ? Call() : Selector();
+      return Ahead().Is("(") && NamesFunction(token) ? Call() : Selector();
     case TokenKind::kOperator:
       if (IsWord(token) && token.op != Op::kAtan2) return Selector();
       break;
@@ -440,7 +461,6 @@ ExprPtr Parser::Aggregate() {
   node->kind = ExprKind::kAggregate;
   node->pos.start = Current().pos.start;
   node->aggregation = Current().aggregation;
-  Token keyword = Current();
   Advance();
   bool grouped = Current().Is("by") || Current().Is("without");
   if (grouped && !AggregateGrouping(node.get())) return nullptr;
@@ -458,21 +478,20 @@ ExprPtr Parser::Aggregate() {
   }
   // Without a "by" in front one is looked for behind, and bytes that are no token are found first.
   if (!grouped && Current().kind == TokenKind::kError) Fail(Current().pos, Current().text);
-  CheckArguments(*node, keyword.pos);
+  CheckArguments(*node);
   return failed() ? nullptr : std::move(node);
 }
 
-void Parser::CheckArguments(const Expr& node, PositionRange keyword) {
-  if ((node.aggregation == Aggregation::kLimitk || node.aggregation == Aggregation::kLimitRatio) &&
-      !options_.experimental_functions) {
-    Note(
-        keyword,
-        StrCat(AggregationName(node.aggregation),
-               "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
-  }
+void Parser::CheckArguments(const Expr& node) {
   size_t wanted = TakesParameter(node.aggregation) ? 2 : 1, given = node.children.size();
   if (given == 0) {
     Note(node.pos, kNoArguments);
+  } else if ((node.aggregation == Aggregation::kLimitk || node.aggregation == Aggregation::kLimitRatio) &&
+             !options_.experimental_functions) {
+    Note(
+        node.pos,
+        StrCat(AggregationName(node.aggregation),
+               "() is experimental and must be enabled with --enable-feature=promql-experimental-functions"));
   } else if (given != wanted) {
     Note(node.pos, StrCat("wrong number of arguments for aggregate expression provided, expected ", wanted,
                           ", got ", given));

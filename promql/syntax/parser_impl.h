@@ -32,6 +32,7 @@ class Parser {
   bool MatchingLabels(Expr* node);
   bool GroupModifier(Expr* node);
   bool FillModifiers(Expr* node);
+  bool FillValue(double* value);
   ExprPtr Unary();
   ExprPtr Postfix();
   ExprPtr Primary();
@@ -40,7 +41,7 @@ class Parser {
   ExprPtr Paren();
   ExprPtr Call();
   ExprPtr Aggregate();
-  void CheckArguments(const Expr& node, PositionRange keyword);
+  void CheckArguments(const Expr& node);
   bool AggregateGrouping(Expr* node);
   bool Arguments(std::vector<ExprPtr>* out);
   bool MissingArgument(PositionRange comma);
@@ -59,7 +60,9 @@ class Parser {
   ExprPtr DurationExpr(const char* context, bool allow_negative_literal);
   ExprPtr DurationBinary(int min_precedence, const char* context);
   ExprPtr DurationUnary(const char* context, bool with_power);
-  ExprPtr DurationPrimary(const char* context);
+  // What is out of range is blamed on `sign`, if there is one.
+  ExprPtr DurationPrimary(const char* context, const PositionRange* sign = nullptr);
+  void NoDuration(const char* context);
   static int64_t LiteralMs(const Expr& literal);
 
   const Token& Current() const { return tokens_[at_]; }

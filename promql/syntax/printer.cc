@@ -15,7 +15,7 @@ namespace {
 std::string LabelList(const std::vector<std::string>& labels) {
   std::string out;
   for (const std::string& label : labels) {
-    StrAppend(&out, out.empty() ? "" : ", ", IsLegacyMetricName(label) ? label : GoQuote(label));
+    StrAppend(&out, out.empty() ? "" : ", ", IsLegacyLabelName(label) ? label : GoQuote(label));
   }
   return out;
 }
@@ -25,7 +25,7 @@ std::string Signed(int64_t ms) { return ms < 0 ? StrCat("-", FormatDurationMs(-m
 std::string NumberText(const Expr& e) {
   std::string text;
   if (e.is_duration) {
-    text = Signed(static_cast<int64_t>(std::llround(e.number * 1000)));
+    text = Signed(static_cast<int64_t>(e.number * 1e9) / 1'000'000);  // 1s1ms is 1s, as upstream counts
   } else {
     text = FormatFloatF(e.number);
   }
@@ -118,8 +118,7 @@ std::string BinaryOperatorText(const Expr& e) {
     StrAppend(&out, m.card == Cardinality::kManyToOne ? " group_left (" : " group_right (",
               LabelList(m.include), ")");
   }
-  if (m.fill_left && m.fill_right &&
-      (*m.fill_left == *m.fill_right || (std::isnan(*m.fill_left) && std::isnan(*m.fill_right)))) {
+  if (m.fill_left && m.fill_right && *m.fill_left == *m.fill_right) {  // which NaN is not
     return StrCat(out, " fill (", FormatFloatG(*m.fill_left), ")");
   }
   if (m.fill_left) StrAppend(&out, " fill_left (", FormatFloatG(*m.fill_left), ")");

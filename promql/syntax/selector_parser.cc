@@ -1,4 +1,5 @@
 // Selectors, and what may follow them: ranges, subqueries, offset, @, anchored, smoothed.
+#include <algorithm>
 #include <cmath>
 
 #include "base/go_format.h"
@@ -8,7 +9,7 @@
 namespace narthex::promql {
 namespace {
 
-constexpr const char* kDurationWords = "number, duration, step(), or range()";
+constexpr const char* kStepContext = "subquery selector";
 constexpr const char* kRangesOnly = "ranges only allowed for vector selectors";
 constexpr const char* kRangeContext = "subquery or range selector";
 
@@ -106,11 +107,11 @@ ExprPtr Parser::Brackets(ExprPtr inner) {
   ExprPtr step;
   bool colon = Accept(":");
   if (colon && !Current().Is("]")) {
-    step = DurationExpr("subquery selector", false);
+    step = DurationExpr(kStepContext, false);
     if (failed()) return nullptr;
   }
   if (!Accept("]")) {
-    Unexpected(colon ? "subquery selector" : kRangeContext, colon ? "\"]\"" : "\":\" or \"]\"");
+    Unexpected(colon ? kStepContext : "subquery or range", colon ? "\"]\"" : "\":\" or \"]\"");
     return nullptr;
   }
   return MatrixOrSubquery(std::move(inner), bracket, std::move(range), colon, std::move(step));
@@ -127,7 +128,7 @@ ExprPtr Parser::MatrixOrSubquery(ExprPtr inner, PositionRange bracket, ExprPtr r
       return;
     }
     *ms = LiteralMs(*duration);
-    if (*ms <= 0) Note(duration->pos, "duration must be greater than 0");
+    if (duration->number <= 0) Note(duration->pos, "duration must be greater than 0");
   };
   take(std::move(range), &node->range_ms, &node->range_expr);
   if (step) take(std::move(step), &node->step_ms, &node->step_expr);
@@ -237,17 +238,12 @@ ExprPtr Parser::Extended(ExprPtr inner) {
     return inner;
   }
   if (target == nullptr) {
-    Note(pos,
-         inner->kind == ExprKind::kSubquery
-             ? StrCat(name, " modifier is not supported for subqueries")
-             : StrCat(name,
-                      " modifier must be preceded by an instant vector selector or range vector selector"));
+    Note(pos, inner->kind == ExprKind::kSubquery ? StrCat(name, " modifier is not supported for subqueries")
+                                                 : StrCat(name, " modifier not implemented"));
     return inner;
   }
-  if (target->anchored || target->smoothed) {
-    bool same = anchored ? target->anchored : target->smoothed;
-    Note(pos, same ? StrCat(name, " modifier may not be set multiple times")
-                   : "anchored and smoothed modifiers cannot be used together");
+  if (anchored ? target->smoothed : target->anchored) {
+    Note(pos, "anchored and smoothed modifiers cannot be used together");
     return inner;
   }
   (anchored ? target->anchored : target->smoothed) = true;
@@ -257,7 +253,9 @@ ExprPtr Parser::Extended(ExprPtr inner) {
 }
 
 int64_t Parser::LiteralMs(const Expr& literal) {
-  return static_cast<int64_t>(std::round(literal.number * 1000));
+  constexpr double kMaxNs = 9223372036854774784.0;  // the largest double below 2^63
+  const double ns = std::clamp(std::round(literal.number * 1e9), -kMaxNs, kMaxNs);
+  return static_cast<int64_t>(ns) / 1'000'000;  // whole milliseconds
 }
 
 ExprPtr Parser::DurationExpr(const char* context, bool) { return DurationBinary(1, context); }
@@ -277,7 +275,7 @@ ExprPtr Parser::DurationBinary(int min_precedence, const char* context) {
     Advance();
     ExprPtr right = DurationBinary(op == Op::kPow ? precedence : precedence + 1, context);
     if (failed()) return nullptr;
-    if ((op == Op::kDiv || op == Op::kMod) && IsLiteral(*right) && right->number == 0) {
+    if ((op == Op::kDiv || op == Op::kMod) && IsLiteral(*right) && !right->wrapped && right->number == 0) {
       Note(op_pos, op == Op::kDiv ? "division by zero" : "modulo by zero");
       left = std::make_unique<Expr>();
       left->kind = ExprKind::kNumber;
@@ -299,28 +297,31 @@ ExprPtr Parser::DurationUnary(const char* context, bool with_power) {
   DepthGuard guard(this);
   if (!guard.ok()) return nullptr;
   Op op = token.op;
-  int start = token.pos.start;
+  const PositionRange sign = token.pos;
   Advance();
   // -2 ^ 2 is -(2 ^ 2).
-  ExprPtr inner = with_power ? DurationBinary(3, context) : DurationUnary(context, with_power);
+  const bool literal = Current().kind == TokenKind::kNumber || Current().kind == TokenKind::kDuration;
+  ExprPtr inner = with_power ? DurationBinary(3, context)
+                  : literal  ? DurationPrimary(context, &sign)
+                             : DurationUnary(context, with_power);
   if (failed()) return nullptr;
   if (IsLiteral(*inner) && !inner->wrapped) {
     if (op == Op::kSub) inner->number = -inner->number;
-    inner->pos.start = start;
+    inner->pos.start = sign.start;
     return inner;
   }
-  ExprPtr node = NewDuration(op, start, inner->pos.end);
+  ExprPtr node = NewDuration(op, sign.start, inner->pos.end);
   node->children.push_back(std::move(inner));
   return node;
 }
 
-ExprPtr Parser::DurationPrimary(const char* context) {
+ExprPtr Parser::DurationPrimary(const char* context, const PositionRange* sign) {
   Token token = Current();
   if (token.kind == TokenKind::kNumber || token.kind == TokenKind::kDuration) {
     ExprPtr literal = Number();
     constexpr double kMaxSeconds = 9223372036.854775807;  // an int64 of nanoseconds
     if (!(std::fabs(literal->number) <= kMaxSeconds)) {
-      Note(literal->pos, "duration out of range");
+      Note(sign != nullptr ? *sign : literal->pos, "duration out of range");
       literal->number = 0;
       literal->pos = {0, 0};
     }
@@ -329,33 +330,38 @@ ExprPtr Parser::DurationPrimary(const char* context) {
   if (Accept("(")) {
     ExprPtr inner = DurationBinary(1, context);
     if (failed()) return nullptr;
-    if (!Accept(")")) return Unexpected(context, "\")\""), nullptr;
+    if (!Accept(")")) return NoDuration(context), nullptr;
     inner->wrapped = true;
     return inner;
   }
   if (token.Is("step") || token.Is("range")) {
     Advance();
-    if (!Accept("(")) return Unexpected(context, kDurationWords), nullptr;
-    if (!Accept(")")) return Unexpected(context, "\")\""), nullptr;
+    if (!Accept("(") || !Accept(")")) return NoDuration(context), nullptr;
     return NewDuration(token.Is("step") ? Op::kStep : Op::kRange, token.pos.start, last_end_);
   }
-  bool min = token.kind == TokenKind::kIdentifier && token.text == "min_of";
-  if (min || (token.kind == TokenKind::kIdentifier && token.text == "max_of")) {
+  const bool min = token.Is("min_of");
+  if (min || token.Is("max_of")) {
     Advance();
-    if (!Accept("(")) return Unexpected(context, "\"(\""), nullptr;
+    if (!Accept("(")) return NoDuration(context), nullptr;
     ExprPtr node = NewDuration(min ? Op::kMinOf : Op::kMaxOf, token.pos.start, 0);
     for (int i = 0; i < 2; ++i) {
-      if (i > 0 && !Accept(",")) return Unexpected(context, "\",\""), nullptr;
+      if (i > 0 && !Accept(",")) return NoDuration(context), nullptr;
       ExprPtr argument = DurationBinary(1, context);
       if (failed()) return nullptr;
       node->children.push_back(std::move(argument));
     }
-    if (!Accept(")")) return Unexpected(context, "\")\""), nullptr;
+    if (!Accept(")")) return NoDuration(context), nullptr;
     node->pos.end = last_end_;
     return node;
   }
-  Unexpected(context, kDurationWords);
+  NoDuration(context);
   return nullptr;
+}
+
+// Whatever is missing, the whole that was begun is named.
+void Parser::NoDuration(const char* context) {
+  Unexpected(context, context == kStepContext ? "number, duration, step(), range(), or \"]\""
+                                              : "number, duration, step(), or range()");
 }
 
 }  // namespace narthex::promql
