@@ -293,8 +293,10 @@ absl::StatusOr<OperatorPtr> PlanCall(const Expr& call, QueryState* state, Steps 
   }
   ASSIGN_OR_RETURN(OperatorPtr child, Argument(call, 0, state, steps));
   ASSIGN_OR_RETURN(std::vector<OperatorPtr> scalars, ScalarArguments(call, state, steps));
-  return MaybeDropNames(
-      NewInstantFunction(call, *function, std::move(child), std::move(scalars), state, steps), state, steps);
+  OperatorPtr out = NewInstantFunction(call, *function, std::move(child), std::move(scalars), state, steps);
+  if (!function->keeps_types || state->delayed_name_removal)
+    return MaybeDropNames(std::move(out), state, steps);
+  return NewDropNames(std::move(out), state, steps, /*keep_types=*/true);
 }
 
 }  // namespace narthex::promql

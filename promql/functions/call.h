@@ -91,6 +91,7 @@ struct FunctionImpl {
   RangeFn range = nullptr;
   InstantFn instant = nullptr;
   bool keeps_name = false;
+  bool keeps_types = false;  // of the labels that go with the name, if that goes at once
 };
 
 // nullptr for functions that the engine does itself.

@@ -71,6 +71,10 @@ constexpr FunctionImpl Instant(std::string_view name, InstantFn function) {
   return {.name = name, .instant = function};
 }
 
+constexpr FunctionImpl OfHistograms(std::string_view name, InstantFn function) {
+  return {.name = name, .instant = function, .keeps_types = true};
+}
+
 // Sorted by name.
 constexpr auto kFunctions = std::to_array<FunctionImpl>({
     Instant("abs", OfFloat<std::fabs>),
@@ -100,11 +104,11 @@ constexpr auto kFunctions = std::to_array<FunctionImpl>({
     Instant("exp", OfFloat<std::exp>),
     Range("first_over_time", FirstOverTime, /*keeps_name=*/true),
     Instant("floor", OfFloat<std::floor>),
-    Instant("histogram_avg", OfHistogram<HistogramAvg>),
-    Instant("histogram_count", OfHistogram<HistogramCount>),
-    Instant("histogram_stddev", OfHistogram<HistogramStddev>),
-    Instant("histogram_stdvar", OfHistogram<HistogramVariance>),
-    Instant("histogram_sum", OfHistogram<HistogramSum>),
+    OfHistograms("histogram_avg", OfHistogram<HistogramAvg>),
+    OfHistograms("histogram_count", OfHistogram<HistogramCount>),
+    OfHistograms("histogram_stddev", OfHistogram<HistogramStddev>),
+    OfHistograms("histogram_stdvar", OfHistogram<HistogramVariance>),
+    OfHistograms("histogram_sum", OfHistogram<HistogramSum>),
     Instant("hour", OfFloat<Hour>),
     Range("idelta", Idelta),
     Range("increase", Increase),

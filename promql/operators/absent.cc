@@ -70,7 +70,8 @@ class AbsentOverTime : public WholeMatrixOperator {
     }
     source_->Close();
     Matrix out;
-    out.series.push_back({labels_, false});
+    // As upstream, types and units go in the end, as if there had been a name.
+    out.series.push_back({labels_, state_->delayed_name_removal});
     out.rows.Reset(1, columns());
     for (size_t i = 0; i < columns(); ++i) {
       if (!present[i]) out.rows.SetFloat(0, i, 1);

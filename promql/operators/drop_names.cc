@@ -11,8 +11,13 @@ namespace {
 
 class DropNames : public Operator {
  public:
-  DropNames(OperatorPtr child, bool drop, QueryState* state, Steps steps)
-      : child_(std::move(child)), drop_(drop), state_(state), steps_(steps), held_(state) {}
+  DropNames(OperatorPtr child, bool drop, bool keep_types, QueryState* state, Steps steps)
+      : child_(std::move(child)),
+        drop_(drop),
+        keep_types_(keep_types),
+        state_(state),
+        steps_(steps),
+        held_(state) {}
 
   absl::StatusOr<const std::vector<SeriesMeta>*> Series() override {
     ASSIGN_OR_RETURN(std::vector<SeriesMeta> inner, child_->TakeSeries());
@@ -25,7 +30,9 @@ class DropNames : public Operator {
     rows_.reserve(inner.size());
     for (const SeriesMeta& meta : inner) {
       bool drop = drop_ && meta.drop_name;
-      Labels labels = drop ? WithoutMetadata(meta.labels) : meta.labels;
+      Labels labels = !drop         ? meta.labels
+                      : keep_types_ ? LabelsBuilder(meta.labels).Del(kMetricName).Build()
+                                    : WithoutMetadata(meta.labels);
       auto [it, added] = seen.try_emplace(labels, series_.size());
       if (added) series_.push_back({std::move(labels), !drop_ && meta.drop_name});
       rows_.push_back(it->second);
@@ -125,6 +132,7 @@ class DropNames : public Operator {
 
   OperatorPtr child_;
   const bool drop_;  // else only merge
+  const bool keep_types_;
   bool may_stay_ = false;
   QueryState* const state_;
   const Steps steps_;
@@ -138,11 +146,11 @@ class DropNames : public Operator {
 
 }  // namespace
 
-OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps) {
-  return std::make_unique<DropNames>(std::move(child), /*drop=*/true, state, steps);
+OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps, bool keep_types) {
+  return std::make_unique<DropNames>(std::move(child), /*drop=*/true, keep_types, state, steps);
 }
 OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps) {
-  return std::make_unique<DropNames>(std::move(child), /*drop=*/false, state, steps);
+  return std::make_unique<DropNames>(std::move(child), /*drop=*/false, /*keep_types=*/false, state, steps);
 }
 
 }  // namespace narthex::promql

@@ -27,7 +27,8 @@ OperatorPtr NewLabelEdit(std::string text, OperatorPtr child,
 OperatorPtr NewStepInvariant(OperatorPtr child, Steps steps, const SampleCounts* inner, SampleCounts* outer);
 // Takes the names away that were marked for it. Series that become equal are merged; two values at one step
 // are an error.
-OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps);
+// With the names go types and units, unless they are kept.
+OperatorPtr NewDropNames(OperatorPtr child, QueryState* state, Steps steps, bool keep_types = false);
 // Merges series that have equal labels, names left alone; two values at one step are an error.
 OperatorPtr NewMergeSeries(OperatorPtr child, QueryState* state, Steps steps);
 

@@ -1,4 +1,5 @@
 // The pretty printer: a node that is longer than the limit is split over lines.
+#include "absl/strings/ascii.h"
 #include "base/strings.h"
 #include "promql/syntax/ast.h"
 #include "promql/syntax/print_parts.h"
@@ -34,7 +35,8 @@ class PrettyPrinter {
         return StrCat(Print(*e.children[0], level), RangeText(e), ModifierText(e));
       case ExprKind::kUnary: {
         std::string inner = Print(*e.children[0], level);
-        return StrCat(indent, OpName(e.op), inner.substr(indent.size()));
+        // A child of the child may be indented more.
+        return StrCat(indent, OpName(e.op), absl::StripLeadingAsciiWhitespace(inner));
       }
       case ExprKind::kStepInvariant:
         return Print(*e.children[0], level);

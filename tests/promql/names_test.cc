@@ -88,6 +88,31 @@ TEST_F(NamesTest, ANameThatIsIncludedStays) {
   EXPECT_EQ(result->series[0].labels, Labels({{"__name__", "one"}, {"n", "1"}}));
 }
 
+TEST_F(NamesTest, FunctionsOfHistogramsKeepTypes) {
+  std::unique_ptr<tsdb::Appender> appender = db_->NewAppender();
+  auto histogram = std::make_shared<FloatHistogram>();
+  histogram->count = 2;
+  histogram->zero_count = 2;
+  histogram->sum = 3;
+  tsdb::SeriesRef ref = 0;
+  tsdb::Sample sample;
+  sample.t = 120'000;
+  sample.h = histogram;
+  ASSERT_TRUE(appender->Append(&ref, Labels({{"__name__", "h"}, {"__type__", "histogram"}}), sample).ok());
+  ASSERT_TRUE(appender->Commit().ok());
+  EXPECT_EQ(Run("histogram_count(h)")->series[0].labels, Labels({{"__type__", "histogram"}}));
+  EXPECT_EQ(Run("histogram_quantile(0.5, h)")->series[0].labels, Labels());
+  options_.delayed_name_removal = true;
+  EXPECT_EQ(Run("histogram_count(h)")->series[0].labels, Labels());
+}
+
+TEST_F(NamesTest, WhatIsAbsentOverTimeLosesItsTypeInTheEnd) {
+  const char* query = "absent_over_time(x{__type__=\"gauge\", a=\"b\"}[5m])";
+  EXPECT_EQ(Run(query)->series[0].labels, Labels({{"__type__", "gauge"}, {"a", "b"}}));
+  options_.delayed_name_removal = true;
+  EXPECT_EQ(Run(query)->series[0].labels, Labels({{"a", "b"}}));
+}
+
 TEST_F(NamesTest, TypesTellCountersWhereTheyAreLabels) {
   Add({{"__name__", "steps"}, {"__type__", "counter"}}, {1, 2, 3});
   Add({{"__name__", "level_total"}, {"__type__", "gauge"}}, {1, 2, 3});

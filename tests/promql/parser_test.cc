@@ -152,5 +152,11 @@ TEST(Printer, WritesTheCanonicalForm) {
   }
 }
 
+TEST(Printer, TakesTheIndentOfWhatASignStandsBefore) {
+  absl::StatusOr<ExprPtr> expr = ParseExpr("- -aaaa ^ bbbb", ParserOptions());
+  ASSERT_TRUE(expr.ok()) << expr.status();
+  EXPECT_EQ(Pretty(**expr, 8), "--aaaa\n^\n  bbbb");
+}
+
 }  // namespace
 }  // namespace narthex::promql
