@@ -154,7 +154,7 @@ TEST(AnnotationTextsTest, NameIsLeftOutWhereUnknown) {
   EXPECT_EQ(MixedClassicNativeText(""),
             "PromQL warning: vector contains a mix of classic and native histograms");
   EXPECT_EQ(
-      PossibleNonCounterText("x"),
+      NonCounterText(Labels({{"__name__", "x"}}), /*by_type=*/false),
       "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"x\"");
 }
 
