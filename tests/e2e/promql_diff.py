@@ -38,6 +38,9 @@ NO_MATTER = re.compile(
 NEWER = re.compile(
     r"sort is ineffective|conflicting counter resets|mismatched custom buckets|for metric name \"\"| \(\d+:\d+\)$|, from .*$")
 
+# Notes on buckets that name a metric in 3.5 only.
+OF_BUCKETS = re.compile(r"^(.*(?:bucket label|input to histogram_|mix of classic).*?) for metric name \".*?\"")
+
 
 class Server:
     def __init__(self, name, binary, folder):
@@ -108,6 +111,7 @@ def gist(answer, kind):
     notes = answer.get(kind) or []
     if any("annotations omitted" in note for note in notes):
         return "many"  # and which of them are shown is a matter of luck
+    notes = [OF_BUCKETS.sub(r"\1", note) for note in notes]
     return sorted({NEWER.sub("", note).strip() for note in notes} - {"PromQL info:", "PromQL warning:"})
 
 
