@@ -108,7 +108,7 @@ void Endpoint::Run() {
     flushing_ = false;  // one more round for what came since
     stopping_ = true;
     mutex_.Unlock();
-    RunRound();
+    RunRound(/*last=*/true);
     mutex_.Lock();
     break;
   }
@@ -138,11 +138,12 @@ bool Endpoint::Stopping() {
   return stopping_;
 }
 
-bool Endpoint::RunRound() {
+bool Endpoint::RunRound(bool last) {
   int64_t now = options_.clock->NowMs();
   int64_t to = RoundEnd(now);
   if (to < cursor_ - kClockSlackMs) cursor_ = to;  // the clock went back: go on from there
-  if (to <= cursor_) return true;
+  // What came behind the round before with its very time is for the next one; behind the last there is none.
+  if (to < cursor_ || (to == cursor_ && !last)) return true;
   SaveCursor(std::max(to, frontier_));
   auto round = std::make_shared<Round>();
   round->unsure = cursor_ < frontier_;

@@ -28,8 +28,8 @@ class Endpoint {
   // flush: send what is there already first, within the deadline of the options.
   void Stop(bool flush);
   const std::string& fingerprint() const { return fingerprint_; }
-  // One round at the clock's time (tests). False: stopped.
-  bool RunRound();
+  // One round at the clock's time (tests); `last`: none follows. False: stopped.
+  bool RunRound(bool last = false);
 
  private:
   using ExemplarMap = absl::flat_hash_map<Labels, std::vector<tsdb::Exemplar>>;

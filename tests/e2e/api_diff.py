@@ -353,8 +353,9 @@ class ApiDiff(unittest.TestCase):
             with self.subTest(name, headers=headers):
                 theirs = summary(ask(self.ports["prometheus"], method, path, body, headers))
                 ours = summary(ask(self.ports["narthex"], method, path, body, headers))
-                # Versions after 3.5 know where an empty query ends.
+                # Versions after 3.5 know where an empty query ends, and name no metric where its name is dropped.
                 wanted = json.dumps(theirs, indent=1, sort_keys=True).replace("unknown position: ", "1:1: ")
+                wanted = re.sub(r'(bucket label .*?) for metric name .*? \(', r"\1 (", wanted)
                 self.assertEqual(wanted, json.dumps(ours, indent=1, sort_keys=True))
 
 
