@@ -1,25 +1,13 @@
 #include "base/code_pages.h"
 
-#include <cstdio>
 #include <string>
 
 #include "base/regex.h"
 #include "gtest/gtest.h"
+#include "tests/support/resident.h"
 
 namespace narthex {
 namespace {
-
-// Pages of files that the process holds, in KiB.
-long FileKiB() {
-  std::FILE* status = std::fopen("/proc/self/status", "r");
-  if (status == nullptr) return -1;
-  char line[256];
-  long kib = -1;
-  while (std::fgets(line, sizeof(line), status) != nullptr && std::sscanf(line, "RssFile: %ld", &kib) != 1) {
-  }
-  std::fclose(status);
-  return kib;
-}
 
 TEST(CodePagesTest, ReleasesWhatIsNotUsedAndTheProgramGoesOn) {
   const long before = FileKiB();

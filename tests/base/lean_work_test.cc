@@ -1,24 +1,11 @@
 #include "base/lean_work.h"
 
-#include <cstdio>
-
 #include "base/regex.h"
 #include "gtest/gtest.h"
+#include "tests/support/resident.h"
 
 namespace narthex {
 namespace {
-
-// Pages of files that the process holds, in KiB.
-long FileKiB() {
-  std::FILE* status = std::fopen("/proc/self/status", "r");
-  if (status == nullptr) return -1;
-  char line[256];
-  long kib = -1;
-  while (std::fgets(line, sizeof(line), status) != nullptr && std::sscanf(line, "RssFile: %ld", &kib) != 1) {
-  }
-  std::fclose(status);
-  return kib;
-}
 
 TEST(LeanWorkTest, LetsGoOfCodeWithTheFirstStepAndAtTheEnd) {
   const long before = FileKiB();
