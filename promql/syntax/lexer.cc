@@ -231,9 +231,11 @@ class Lexer {
     Fail(at_, StrCat("unexpected character inside braces: ", QuoteRune(in_, at_)));
   }
 
-  // Whether the string so far is UTF-8; reports if not. As upstream, U+FFFD counts as what it stands for.
-  bool HasGoodRunes(size_t end) {
-    const std::string_view text = in_.substr(at_, end - at_);
+  // Whether the string from *checked to `end` is UTF-8; reports if not, and else notes how far it is. As
+  // upstream, U+FFFD counts as what it stands for.
+  bool HasGoodRunes(size_t* checked, size_t end) {
+    const std::string_view text = in_.substr(*checked, end - *checked);
+    *checked = end;
     if (IsValidUtf8(text) && text.find("\xef\xbf\xbd") == text.npos) return true;
     Fail(at_, "invalid UTF-8 rune");
     return false;
@@ -241,16 +243,16 @@ class Lexer {
 
   void String() {
     char quote = Peek();
-    size_t end = at_ + 1;
+    size_t end = at_ + 1, checked = at_;
     if (quote == '`') {
       while (end < in_.size() && in_[end] != '`') ++end;
-      if (!HasGoodRunes(end)) return;
+      if (!HasGoodRunes(&checked, end)) return;
       if (end >= in_.size()) return Fail(at_, "unterminated raw string");
       return Emit(TokenKind::kString, at_, end + 1);
     }
     while (end < in_.size() && in_[end] != quote) {
       if (in_[end] == '\n' || in_[end] == '\\') {
-        if (!HasGoodRunes(end)) return;
+        if (!HasGoodRunes(&checked, end)) return;
       }
       if (in_[end] == '\n') return Fail(at_, "unterminated quoted string");
       if (in_[end] == '\\') {
@@ -260,7 +262,7 @@ class Lexer {
       }
       ++end;
     }
-    if (!HasGoodRunes(end)) return;
+    if (!HasGoodRunes(&checked, end)) return;
     if (end >= in_.size()) return Fail(at_, "unterminated quoted string");
     Emit(TokenKind::kString, at_, end + 1);
   }
