@@ -25,7 +25,9 @@ std::string Signed(int64_t ms) { return ms < 0 ? StrCat("-", FormatDurationMs(-m
 std::string NumberText(const Expr& e) {
   std::string text;
   if (e.is_duration) {
-    text = Signed(static_cast<int64_t>(e.number * 1e9) / 1'000'000);  // 1s1ms is 1s, as upstream counts
+    constexpr double kMaxNs = 9223372036854774784.0;  // the largest double below 2^63
+    const double ns = std::clamp(e.number * 1e9, -kMaxNs, kMaxNs);
+    text = Signed(static_cast<int64_t>(ns) / 1'000'000);  // 1s1ms is 1s, as upstream counts
   } else {
     text = FormatFloatF(e.number);
   }

@@ -360,8 +360,9 @@ ExprPtr Parser::DurationPrimary(const char* context, const PositionRange* sign) 
 
 // Whatever is missing, the whole that was begun is named.
 void Parser::NoDuration(const char* context) {
-  Unexpected(context, context == kStepContext ? "number, duration, step(), range(), or \"]\""
-                                              : "number, duration, step(), or range()");
+  Unexpected(context, std::string_view(context) == kStepContext
+                          ? "number, duration, step(), range(), or \"]\""
+                          : "number, duration, step(), or range()");
 }
 
 }  // namespace narthex::promql

@@ -178,6 +178,7 @@ bool ReadBlock(ByteReader* in, size_t n, PackedBlock* block) {
     }
   }
   if (block->width > 0) return TakePacked(in, block);
+  block->bytes = block->padded;  // not those of the block before
   if (!based) block->changed = 0;
   return true;
 }

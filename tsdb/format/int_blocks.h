@@ -23,6 +23,9 @@ inline uint32_t CountOnes(uint32_t v) {
 inline constexpr size_t kIntBlock = 32;
 // A block as it stands. Codes that are not packed are 0.
 struct PackedBlock {
+  PackedBlock() = default;
+  PackedBlock(const PackedBlock&) = delete;  // `bytes` may point into it
+  PackedBlock& operator=(const PackedBlock&) = delete;
   uint32_t changed = 0;  // which codes are packed
   int width = 0;         // bits of a packed code
   uint64_t base = 0;     // is to be added to each of them
